@@ -1,0 +1,143 @@
+"""The chains for training and scoring: clips -> shuffled, cropped, mirrored, stacked, prefetched.
+
+A batch is a dict of NumPy arrays, numbers only, as devices take them:
+
+clip float32 [B, 16, S, S, 3], RGB in [0, 255] minus the ActivityNet mean; waveform float32 [B, 35280] in [-256, 256);
+density float32 [B, S, S], 0 to 255; fixations float32 [B, S, S], 0 or 1; weight float32 [B], 0 for padding, else 1;
+film int32 [B], position in `open_clips(...).films`; clip_index int32 [B], position in `open_clips(...)`;
+target_frame int32 [B], numbered from 1.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import absl.flags
+import grain
+import numpy as np
+
+from data_pipelines.clip_source import Clips, Windows, open_clips
+from data_pipelines.errors import UserError
+from data_pipelines.fold_lists import Subset
+from data_pipelines.transforms import FlipLeftRight, RandomCrop
+
+# Batches are large (2.5 MB a clip): two in the making and two waiting keep a device busy; grain's 500 fill the memory.
+_READ_OPTIONS = grain.ReadOptions(num_threads=2, prefetch_buffer_size=2)
+
+
+def training_batches(
+    shards: Path | str,
+    *,
+    split: int,
+    batch_size: int,
+    seed: int,
+    databases: Sequence[str] | None = None,
+    num_workers: int = 0,
+    host_index: int = 0,
+    host_count: int = 1,
+) -> grain.DatasetIterator:
+    """Batches without end, for one host: a random clip of each window, mirrored half of the time, anew each epoch.
+
+    Epochs follow one another without a gap, so that no clip is left out and a batch may hold the end of one and the
+    start of the next: `clips_per_epoch` counts an epoch. `batch_size` is this host's; the hosts' batches together are
+    what one host would read with `batch_size * host_count`, clip by clip. `num_workers`: processes that read ahead; 0
+    reads in threads. The iterator's `get_state` and `set_state` (or grain.checkpoint) resume it exactly.
+    Raises UserError if there are no shards or no clips.
+    """
+    windows = open_clips(shards, "train", split, "train", databases)
+    _check_counts(batch_size, num_workers, host_index, host_count)
+    dataset = (
+        grain.MapDataset.source(_Listing(windows))
+        .seed(seed)
+        .shuffle()
+        .repeat()
+        .random_map(RandomCrop())
+        .map(ReadClip(windows))
+        .random_map(FlipLeftRight())[host_index::host_count]
+        .batch(batch_size)
+        .to_iter_dataset(_READ_OPTIONS)
+    )
+    return iter(_in_processes(dataset, num_workers))
+
+
+def evaluation_batches(
+    shards: Path | str,
+    *,
+    subset: Subset,
+    split: int,
+    windows: Windows,
+    batch_size: int,
+    databases: Sequence[str] | None = None,
+    num_workers: int = 0,
+    host_index: int = 0,
+    host_count: int = 1,
+) -> grain.DatasetIterator:
+    """Every clip once, in order, as it is; then it ends. Batches have one size: the last is filled with weight 0.
+
+    All hosts get the same number of batches. `film`, `clip_index` and `target_frame` tell whose result a row is.
+    Raises UserError if there are no shards or no clips.
+    """
+    source = open_clips(shards, subset, split, windows, databases)
+    _check_counts(batch_size, num_workers, host_index, host_count)
+    dataset = (
+        grain.MapDataset.source(_Listing(source, multiple_of=batch_size * host_count))
+        .map(ReadClip(source))[host_index::host_count]
+        .batch(batch_size)
+        .to_iter_dataset(_READ_OPTIONS)
+    )
+    return iter(_in_processes(dataset, num_workers))
+
+
+def clips_per_epoch(shards: Path | str, *, split: int, databases: Sequence[str] | None = None) -> int:
+    """How many clips `training_batches` reads in an epoch, all hosts together: one of each training window."""
+    return len(open_clips(shards, "train", split, "train", databases))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Listing:
+    """A source of clip numbers and their frames, before anything is read.
+
+    Filled to a multiple with weight 0: with real clips, not zeros, as a NaN of an empty one survives a weight of 0.
+    """
+
+    clips: Clips
+    multiple_of: int = 1
+
+    def __len__(self) -> int:
+        return -(-len(self.clips) // self.multiple_of) * self.multiple_of
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        index = min(position, len(self.clips) - 1)
+        return {"clip_index": index, "frames": self.clips.frames(index), "weight": float(position == index)}
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadClip(grain.transforms.Map):
+    """Reads the frames an element names; keeps numbers only."""
+
+    clips: Clips
+
+    def map(self, element: dict[str, Any]) -> dict[str, Any]:
+        item = self.clips.read(element["clip_index"], element["frames"])
+        return {key: item[key] for key in ("clip", "waveform", "density", "fixations")} | {
+            "weight": np.float32(element["weight"]),
+            "film": np.int32(self.clips.film_index(element["clip_index"])),
+            "clip_index": np.int32(element["clip_index"]),
+            "target_frame": np.int32(item["target_frame"]),
+        }
+
+
+def _in_processes(dataset: grain.IterDataset, num_workers: int) -> grain.IterDataset:
+    if num_workers == 0:
+        return dataset
+    if not absl.flags.FLAGS.is_parsed():
+        absl.flags.FLAGS.mark_as_parsed()  # grain's processes read absl flags, which only absl's app.run parses
+    return dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers, per_worker_buffer_size=2))
+
+
+def _check_counts(batch_size: int, num_workers: int, host_index: int, host_count: int) -> None:
+    if batch_size < 1 or num_workers < 0:
+        raise UserError(f"batch_size {batch_size}, num_workers {num_workers}: give at least 1 and 0.")
+    if not 0 <= host_index < host_count:
+        raise UserError(f"host_index: {host_index} of host_count {host_count}. Hosts are counted from 0.")

@@ -1,0 +1,24 @@
+"""What a user reads when something is wrong: one line and an exit code. For both packages."""
+
+import functools
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """A fault the user can mend. The message is one line: the file or flag, what is wrong, what to do."""
+
+
+def command(main: Callable[..., None]) -> Callable[..., None]:
+    """Makes `main` end on a `UserError` with one line on stderr and exit code 1, without a traceback."""
+
+    @functools.wraps(main)
+    def wrapped(*args, **kwargs) -> None:
+        try:
+            main(*args, **kwargs)
+        except UserError as error:
+            sys.exit("error: " + " ".join(str(error).split()))
+        except KeyboardInterrupt:
+            sys.exit(130)  # the shell's code for Ctrl-C
+
+    return wrapped

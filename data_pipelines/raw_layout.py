@@ -1,0 +1,135 @@
+"""Which file holds which frame, map or sound, and how one of each is read.
+
+    video_frames/<database>/<video>/img_00001.jpg
+    video_audio/<database>/<video>/<video>.wav
+    annotations/<database>/<video>/maps/eyeMap_00001.jpg   density of the gaze, grey
+    annotations/<database>/<video>/fixMap_00001.mat        fixations, key eyeMap, 0 or 1
+    fold_lists/<database>_list_{train,test}_{1,2,3}_fps.txt
+
+Frames are numbered from 1.
+"""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+import scipy.sparse
+import soundfile
+from PIL import Image
+
+from data_pipelines import databases
+from data_pipelines.errors import UserError
+
+_FRAME_NAME = re.compile(r"img_(\d{5,})\.jpg")
+
+
+@dataclasses.dataclass(frozen=True)
+class RawLayout:
+    """Paths of a raw data folder. Raises UserError if `root` has no `video_frames`."""
+
+    root: Path
+
+    def __post_init__(self):
+        object.__setattr__(self, "root", Path(self.root))
+        if not (self.root / "video_frames").is_dir():
+            raise UserError(f"{self.root}: has no folder video_frames. Give the folder that holds the raw layout.")
+
+    def databases(self) -> list[str]:
+        """The databases that have frames here, in reading order."""
+        return databases.in_reading_order(_folders(self.root / "video_frames"))
+
+    def videos(self, database: str) -> list[str]:
+        """The videos of a database that have frames here, by name."""
+        return _folders(self.root / "video_frames" / database)
+
+    def frame_folder(self, database: str, video: str) -> Path:
+        return self.root / "video_frames" / database / video
+
+    def annotation_folder(self, database: str, video: str) -> Path:
+        return self.root / "annotations" / database / video
+
+    def frame_path(self, database: str, video: str, number: int) -> Path:
+        return self.frame_folder(database, video) / f"img_{number:05d}.jpg"
+
+    def density_path(self, database: str, video: str, number: int) -> Path:
+        return self.annotation_folder(database, video) / "maps" / f"eyeMap_{number:05d}.jpg"
+
+    def fixation_path(self, database: str, video: str, number: int) -> Path:
+        return self.annotation_folder(database, video) / f"fixMap_{number:05d}.mat"
+
+    def sound_path(self, database: str, video: str) -> Path:
+        return self.root / "video_audio" / database / video / f"{video}.wav"
+
+    def num_frames(self, database: str, video: str) -> int:
+        """The highest frame number, so that a gap among the files is found when its frame is read."""
+        names = (_FRAME_NAME.fullmatch(path.name) for path in self.frame_folder(database, video).glob("img_*.jpg"))
+        return max((int(name[1]) for name in names if name), default=0)
+
+
+def read_frame(path: Path) -> np.ndarray:
+    """RGB uint8 [H, W, 3]. Raises UserError if the file is missing or damaged."""
+    return _read_image(path, "RGB")
+
+
+def read_density(path: Path) -> np.ndarray:
+    """Density of the gaze, uint8 [H, W], 0 to 255. Raises UserError if the file is missing or damaged."""
+    return _read_image(path, "L")
+
+
+def read_fixations(path: Path) -> np.ndarray:
+    """Fixated pixels, uint8 [H, W], 0 or 1. Raises UserError if the file is missing, damaged or has no key eyeMap."""
+    try:
+        content = scipy.io.loadmat(path, variable_names=["eyeMap"])
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: the file is missing. Fetch the database again or remove the film from its lists."
+        ) from None
+    except Exception as error:  # scipy raises a dozen kinds for a damaged file
+        raise UserError(f"{path}: not a readable .mat file ({error}). Fetch it again.") from None
+    if "eyeMap" not in content:
+        raise UserError(f"{path}: has no variable eyeMap. Save the fixation map [H, W] of 0 and 1 under this name.")
+    eye_map = content["eyeMap"]
+    if scipy.sparse.issparse(eye_map):
+        eye_map = eye_map.toarray()
+    return (eye_map > 0).astype(np.uint8)
+
+
+def read_sound(path: Path) -> tuple[np.ndarray, int]:
+    """The whole sound, float32 [S] in [-256, 256), and its rate in Hz.
+
+    A 16-bit sample is its value / 128: the range the network's sound branch was trained with. Channels are averaged.
+    Raises UserError if the file is missing or damaged.
+    """
+    try:
+        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
+    return samples.mean(axis=1, dtype=np.float32) * np.float32(256), rate_hz
+
+
+def sound_seconds(path: Path) -> float:
+    """Duration of a sound file in seconds, from its header. Raises UserError if the file is damaged."""
+    try:
+        return soundfile.info(path).duration
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
+
+
+def _read_image(path: Path, mode: str) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert(mode))
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: the file is missing. Fetch the database again or remove the film from its lists."
+        ) from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path}: not a readable picture ({error}). Fetch it again.") from None
+
+
+def _folders(path: Path) -> list[str]:
+    if not path.is_dir():
+        return []
+    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))

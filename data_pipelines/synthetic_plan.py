@@ -1,0 +1,144 @@
+"""What happens in a synthetic film: which objects, where they move, and which of them sounds when.
+
+Only the sound tells what people look at. Motion and schedule are drawn apart from each other, every object of a film
+moves at the same speed, and each one gets about the same airtime.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+KINDS = ("hum", "warble", "hiss", "knock")  # each has one look (synthetic_scene) and one sound (synthetic_sound)
+
+SEGMENT_SECONDS = (1.0, 2.0)  # how long an object sounds before another one takes over
+RADIUS_TO_SIDE = (0.11, 0.14)  # object radius to the frame's shorter side
+SPEED_TO_SIDE = (0.25, 0.45)  # path per second to the frame's shorter side
+MARGIN_TO_RADIUS = 1.6  # objects keep off the border, as what people film does
+SEPARATION_TO_DIAMETER = 1.3  # centres never come much nearer than this
+STEPS_PER_FRAME = 4  # of the motion
+
+
+@dataclass(frozen=True)
+class FilmPlan:
+    """One film of N objects and T frames. Positions are (x, y) in pixels, pixel centres on whole numbers."""
+
+    seed: int
+    number: int  # from 1, as in the film's name
+    kinds: tuple[str, ...]  # N names from KINDS
+    radii: np.ndarray  # [N], pixels
+    trajectories: np.ndarray  # [T, N, 2], pixels
+    schedule: np.ndarray  # [T], index of the object that sounds
+    fps: float
+    frame_size: tuple[int, int]  # (width, height), pixels
+
+    @property
+    def name(self) -> str:
+        return f"film_{self.number:03d}"
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.schedule)
+
+    @property
+    def seconds(self) -> float:
+        return self.num_frames / self.fps
+
+    def random(self, stream: str) -> np.random.Generator:
+        """The film's own random numbers for one purpose, so that no part depends on what another one draws."""
+        return np.random.default_rng([self.seed, self.number, *stream.encode()])
+
+
+def film_plan(
+    seed: int, number: int, *, num_frames: int = 80, fps: float = 25, frame_size: tuple[int, int] = (160, 120)
+) -> FilmPlan:
+    """The plan of film `number` (from 1: `film_001`), always the same for the same arguments.
+
+    Raises:
+        ValueError: `number` is below 1.
+    """
+    if number < 1:
+        raise ValueError(f"films are numbered from 1, found {number}")
+    rng = np.random.default_rng([seed, number])
+    kinds = tuple(rng.permutation(_kinds_of_film(seed, number)).tolist())
+    side = min(frame_size)
+    radii = rng.uniform(*RADIUS_TO_SIDE, size=len(kinds)) * side
+    speed = rng.uniform(*SPEED_TO_SIDE) * side / fps
+    trajectories = _trajectories(radii, speed, num_frames, frame_size, rng)
+    schedule = _schedule(len(kinds), num_frames, fps, rng)
+    return FilmPlan(seed, number, kinds, radii, trajectories, schedule, fps, tuple(frame_size))
+
+
+def _kinds_of_film(seed: int, number: int) -> tuple[str, ...]:
+    """Eight films in a row hold each of the six pairs once and two different triples."""
+    group, place = divmod(number - 1, 8)
+    rng = np.random.default_rng([seed, group, *b"kinds"])
+    pairs = list(itertools.combinations(KINDS, 2))
+    triples = list(itertools.combinations(KINDS, 3))
+    casts = pairs + [triples[i] for i in rng.choice(len(triples), size=2, replace=False)]
+    return casts[rng.permutation(len(casts))[place]]
+
+
+def _schedule(num_objects: int, num_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
+    """[T] indices: rounds in which each object sounds once, in random order, never twice in a row."""
+    shortest, longest = (seconds * fps for seconds in SEGMENT_SECONDS)
+    num_rounds = max(1, round(num_frames / (num_objects * (shortest + longest) / 2)))
+    order: list[int] = []
+    while len(order) < num_rounds * num_objects:
+        one_round = rng.permutation(num_objects).tolist()
+        if not order or one_round[0] != order[-1]:
+            order += one_round
+    mean = num_frames / len(order)
+    spread = max(0.0, min(mean - shortest, longest - mean, 0.3 * mean))  # films under a second a round: no spread
+    deviations = rng.uniform(-1, 1, size=len(order))
+    deviations -= deviations.mean()
+    deviations /= max(1.0, np.abs(deviations).max())
+    ends = np.cumsum(mean + spread * deviations)
+    segments = np.searchsorted(np.round(ends[:-1]), np.arange(num_frames), side="right")
+    return np.array(order)[segments]
+
+
+def _trajectories(
+    radii: np.ndarray, speed: float, num_frames: int, frame_size: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """[T, N, 2]: straight paths of one constant speed (pixels a frame) that bounce off the border and each other."""
+    num_objects = len(radii)
+    low = (radii * MARGIN_TO_RADIUS)[:, None]
+    high = np.array(frame_size) - 1 - low
+    separation = {
+        (i, j): SEPARATION_TO_DIAMETER * (radii[i] + radii[j]) for i, j in itertools.combinations(range(num_objects), 2)
+    }
+    position = _start(low, high, separation, rng)
+    angle = rng.uniform(0, 2 * np.pi, size=num_objects)
+    velocity = speed / STEPS_PER_FRAME * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    trajectories = np.empty((num_frames, num_objects, 2))
+    for frame in range(num_frames):
+        trajectories[frame] = position
+        for _ in range(STEPS_PER_FRAME):
+            for (i, j), distance in separation.items():
+                away = position[i] - position[j]
+                gap = np.hypot(*away)
+                if gap < distance:
+                    _turn_away(velocity[i], away / gap)
+                    _turn_away(velocity[j], -away / gap)
+            velocity = np.where(position < low, np.abs(velocity), velocity)
+            velocity = np.where(position > high, -np.abs(velocity), velocity)
+            position = position + velocity
+    return np.clip(trajectories, low, high)
+
+
+def _turn_away(velocity: np.ndarray, away: np.ndarray) -> None:
+    """Mirrors a velocity that does not lead `away` (unit vector), in place. The speed stays."""
+    towards = -(velocity @ away)
+    if towards > 0:
+        velocity += 2 * towards * away
+
+
+def _start(
+    low: np.ndarray, high: np.ndarray, separation: dict[tuple[int, int], float], rng: np.random.Generator
+) -> np.ndarray:
+    """[N, 2] uniform positions inside the frame, apart from each other."""
+    while True:
+        position = rng.uniform(low, high)
+        if all(np.hypot(*(position[i] - position[j])) > distance for (i, j), distance in separation.items()):
+            return position

@@ -1,0 +1,234 @@
+"""The main job: shards -> trained networks -> maps of the test films -> scores, a table and pictures."""
+
+import dataclasses
+import importlib.metadata
+import json
+from pathlib import Path
+
+import jax
+import ml_collections
+import numpy as np
+from flax import nnx
+from rich.console import Console
+
+from data_pipelines.batches import clips_per_epoch, evaluation_batches, training_batches
+from data_pipelines.errors import UserError
+from data_pipelines.fold_lists import read_films
+from data_pipelines.raw_layout import RawLayout, read_density, read_frame
+from data_pipelines.shards import Shards
+from stavis_jax import demo
+from stavis_jax.database_maps import read_test_maps, write_test_maps
+from stavis_jax.metrics import baselines, protocol
+from stavis_jax.model import SaliencyModel
+from stavis_jax.models import fusion
+from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.reports.maps import save_comparison
+from stavis_jax.reports.tables import print_table, write_results
+from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.loop import Recipe, train
+from stavis_jax.weights.directory import WeightsInfo, read_weights, save_weights
+from stavis_jax.weights.flat import fill_network, read_network
+from stavis_jax.weights.loading import load_weights
+
+CENTRE_BIAS = "center-bias"
+PACKAGES = ("stavis-jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Where a job's data are. `raw` None: no scoring."""
+
+    shards: Path
+    raw: Path | None
+    databases: tuple[str, ...] | None
+    split: int
+
+
+def find_data(config: ml_collections.ConfigDict, workdir: Path, console: Console) -> Data:
+    """The data a configuration names; the demo's are made under WORKDIR/data first."""
+    databases = tuple(name.strip() for name in config.data.databases.split(",") if name.strip()) or None
+    if config.preset == "demo":
+        shards, raw = demo.make_data(config.demo, workdir / "data", config.seed, console)
+        return Data(shards, raw, databases, config.data.split)
+    shards = Path(config.data.path)
+    if not shards.is_dir():
+        raise UserError(
+            f"--config.data.path={shards}: no such folder. Make shards with python -m data_pipelines.prepare."
+        )
+    raw = Path(config.data.raw) if config.data.raw else None
+    if raw is not None and not raw.is_dir():
+        raise UserError(f"--config.data.raw={raw}: no such folder. Give the folder that the shards were made from.")
+    return Data(shards, raw, databases, config.data.split)
+
+
+class Job:
+    """One configuration in one working directory: WORKDIR/<variant>/ for what is trained, maps/, results.json."""
+
+    def __init__(self, config: ml_collections.ConfigDict, workdir: Path, data: Data, console: Console):
+        self.config, self.workdir, self.data, self.console = config, workdir, data, console
+        self.size = Shards(data.shards).size
+        try:
+            self.network_config("visual")
+            self.variant = self.network_config(config.model.variant).variant
+        except ValueError as error:
+            raise UserError(f"--config.model: {error}.") from error
+
+    def network_config(self, variant: str) -> NetworkConfig:
+        return NetworkConfig(variant, self.config.model.depth, self.config.model.shortcut)
+
+    def train(self) -> None:
+        """Trains the visual stage, if no visual network is given, and the audio-visual stage from it."""
+        write_json(self.workdir / "config.json", self.config.to_dict() | {"versions": versions()})
+        visual = self.config.init.visual
+        if not visual:
+            self._train_stage("visual", self._visual_start())
+            visual = self.workdir / "visual" / "last"
+        if fusion.VARIANTS[self.variant].uses_sound:
+            self._train_stage("audiovisual", self._audiovisual_start(Path(visual)))
+
+    def evaluate(self) -> dict:
+        """Scores the centre bias and every variant trained here on the test films; writes results.json, pictures."""
+        if self.data.raw is None:
+            raise UserError("--config.data.raw: not given. Scoring needs the annotations at their own size.")
+        layout = RawLayout(self.data.raw)
+        films = {
+            subset: read_films(layout, subset, self.data.split, self.data.databases) for subset in ("train", "test")
+        }
+        predictions = {
+            CENTRE_BIAS: baselines.centre_bias_predictions(layout, films["train"], films["test"], self.data.split)
+        }
+        for variant in dict.fromkeys(("visual", self.variant)):
+            if (self.workdir / variant / "last").is_dir():
+                predictions[variant] = self._predict(variant, films["test"])
+        if len(predictions) == 1:
+            raise UserError(f"{self.workdir}: nothing is trained here. Run with --mode=train_and_evaluate first.")
+        results = {
+            name: protocol.aggregate(protocol.score_videos(layout, videos, console=self.console))
+            for name, videos in predictions.items()
+        }
+        content = write_results(self.workdir, results, {"split": self.data.split, "versions": versions()})
+        save_comparison(self.workdir / "comparison.png", self._pictures(layout, predictions))
+        print_table(content["methods"], f"Held-out films of split {self.data.split}", console=self.console)
+        return content
+
+    def _train_stage(self, stage: str, network: Stavis) -> None:
+        settings = self.config.stages[stage]
+        directory = self.workdir / network.config.variant
+        devices = DataParallel()
+        devices.check_batch_size(settings.batch_size, f"config.stages.{stage}.batch_size")
+        names = {field.name for field in dataclasses.fields(Recipe)}
+        recipe = Recipe(**{name: value for name, value in settings.to_dict().items() if name in names})
+        data = {"split": self.data.split, "databases": self.data.databases}
+        share = settings.batch_size // jax.process_count()
+        hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
+        batches = training_batches(
+            self.data.shards,
+            batch_size=share,
+            seed=self.config.seed,
+            num_workers=self.config.data.workers,
+            **data,
+            **hosts,
+        )
+
+        def validation():
+            return evaluation_batches(
+                self.data.shards, subset="test", windows="validation", batch_size=settings.batch_size, **data
+            )
+
+        def keep(trained: Stavis, name: str) -> None:
+            info = WeightsInfo.of_network(trained.config, size=self.size, source=f"training in {self.workdir.name}")
+            save_weights(directory / name, read_network(trained), info, overwrite=True)
+
+        train(
+            network,
+            recipe,
+            batches,
+            max(clips_per_epoch(self.data.shards, **data) // settings.batch_size, 1),
+            validation,
+            directory,
+            keep=keep,
+            devices=devices,
+            console=self.console,
+        )
+
+    def _visual_start(self) -> Stavis:
+        network = Stavis(self.network_config("visual"), rngs=nnx.Rngs(self.config.seed))
+        self._fill(network, self.config.init.kinetics, "kinetics", "the trunk")
+        return network
+
+    def _audiovisual_start(self, visual: Path) -> Stavis:
+        network = Stavis(self.network_config(self.variant), rngs=nnx.Rngs(self.config.seed))
+        weights, _ = load_weights(visual)
+        self._fill_from(network, {name: w for name, w in weights.items() if _is_visual(name)}, visual)
+        self._fill(network, self.config.init.soundnet, "soundnet", "SoundNet")
+        return network
+
+    def _fill(self, network: Stavis, path: str, setting: str, what: str) -> None:
+        if not path:
+            self.console.print(f"{what} starts from nothing: --config.init.{setting} is not given.", highlight=False)
+            return
+        weights, info = load_weights(Path(path))
+        if info.kind != setting:
+            raise UserError(f"--config.init.{setting}={path}: holds {info.kind} weights. Give a {setting} checkpoint.")
+        self._fill_from(network, weights, path)
+
+    def _fill_from(self, network: Stavis, weights: dict, path: Path | str) -> None:
+        try:
+            left = fill_network(network, weights)
+        except ValueError as error:
+            raise UserError(f"{path}: does not fit the network ({error}). Check --config.model.depth.") from error
+        missing = [name for name in left if name.split("/")[0] in {name.split("/")[0] for name in weights}]
+        if missing:
+            raise UserError(f"{path}: lacks {', '.join(missing[:5])}. Check --config.model.depth and shortcut.")
+
+    def _predict(self, variant: str, films: list) -> list[protocol.PredictedVideo]:
+        weights, info = read_weights(self.workdir / variant / "last")
+        model = SaliencyModel(info.network_config(), weights, size=info.size)
+        maps = self.workdir / "maps" / variant
+        maps.parent.mkdir(parents=True, exist_ok=True)
+        write_test_maps(
+            model,
+            self.data.shards,
+            maps,
+            split=self.data.split,
+            databases=self.data.databases,
+            batch_size=self.config.evaluation.batch_size,
+            title=f"maps of {variant}",
+            console=self.console,
+        )
+        return read_test_maps(maps, films, self.data.split)
+
+    def _pictures(self, layout: RawLayout, predictions: dict) -> dict[str, list[np.ndarray]]:
+        """Columns of the comparison: a middle frame of some test films, ground truth, each method."""
+        columns: dict[str, list] = {name: [] for name in ("frame", "ground truth", *predictions)}
+        count = self.config.evaluation.pictures
+        for videos in list(zip(*predictions.values(), strict=True))[:count]:
+            video = videos[0]
+            number = max(protocol.FIRST_SCORED_FRAME, video.num_frames // 2)
+            columns["frame"].append(read_frame(layout.frame_path(video.database, video.video, number)))
+            columns["ground truth"].append(read_density(layout.density_path(video.database, video.video, number)))
+            for name, of_method in zip(predictions, videos, strict=True):
+                columns[name].append(of_method.maps[number])
+        return columns
+
+
+def _is_visual(name: str) -> bool:
+    return name.split("/")[0] in ("trunk", "attention1", "attention2", "attention3", "attention4", "fuse")
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what decides the numbers."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def write_json(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n")
+    partial.replace(path)

@@ -1,0 +1,75 @@
+"""Command: train and evaluate.
+
+  python -m stavis_jax.main --config=configs/av.py [--workdir=DIR] [--mode=train_and_evaluate|train|evaluate]
+      [--config.KEY=VALUE ...]
+
+Short on purpose: what it does is in stavis_jax/job.py.
+"""
+
+import sys
+from pathlib import Path
+
+from absl import app, flags
+from ml_collections import config_flags
+from rich.console import Console
+
+from data_pipelines.errors import UserError, command
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: configs/av.py, configs/visual.py, or FILE:demo.")
+WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder for weights, maps and results. Default: runs/<preset>-<variant>."
+)
+MODE = flags.DEFINE_enum(
+    "mode",
+    "train_and_evaluate",
+    ["train_and_evaluate", "train", "evaluate"],
+    "What to do; evaluate: with weights there.",
+)
+
+REAL_THING = (
+    "To train on the real databases: python -m data_pipelines.fetch --output RAW; "
+    "python -m data_pipelines.prepare --data RAW --output SHARDS; then give "
+    "--config.data.path=SHARDS --config.data.raw=RAW."
+)
+
+
+@command
+def run(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise UserError(f"{argv[1]}: not understood. Settings are given as --config.KEY=VALUE.")
+    if CONFIG.value is None:
+        raise UserError("--config: not given. Try --config=configs/av.py.")
+    from stavis_jax import job, recipes  # after the flags: --help answers at once
+
+    config, console = CONFIG.value, Console(soft_wrap=True)
+    is_demo = config.preset == "demo" or not config.data.path
+    if is_demo and config.preset != "demo":
+        config = recipes.demo(config)
+        console.print(f"No --config.data.path is given: this runs the demo preset. {REAL_THING}", highlight=False)
+    workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-{config.model.variant}")
+    work = job.Job(config, workdir, job.find_data(config, workdir, console), console)
+    if MODE.value != "evaluate":
+        work.train()
+    if MODE.value != "train":
+        work.evaluate()
+    console.print(f"Results: {workdir}/results.json; pictures: {workdir}/comparison.png", highlight=False)
+    if is_demo:
+        console.print(f"This was the demo preset, on synthetic films. {REAL_THING}", highlight=False)
+
+
+def main() -> None:
+    app.run(run, flags_parser=_parse)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Flags, with one line instead of a traceback where the config file or one of its settings is wrong."""
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        sys.exit(f"error: --config: {' '.join(str(error).split())}")
+
+
+if __name__ == "__main__":
+    main()

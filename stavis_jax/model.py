@@ -1,0 +1,116 @@
+"""A network ready to score: clip and waveform in, saliency logits out."""
+
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from data_pipelines.errors import UserError
+from stavis_jax.models import fusion
+from stavis_jax.models.soundnet import FEWEST_SAMPLES
+from stavis_jax.models.stavis import NetworkConfig, Outputs
+from stavis_jax.weights.flat import Weights, expected_shapes, network_from
+from stavis_jax.weights.loading import check_variant, load_weights
+
+
+class SaliencyModel:
+    """A network with its weights, in scoring mode.
+
+    Attributes:
+      config: which network.
+      variant, depth: of the config.
+      size: height and width of the clips it was trained on, pixels. Clips of other sizes work too.
+    """
+
+    def __init__(self, config: NetworkConfig, weights: Weights, size: int = 112):
+        """Takes from `weights` what the network needs; may hold more.
+
+        Raises:
+          UserError: an array is missing or has another shape.
+        """
+        shapes = expected_shapes(config)
+        missing = [name for name in shapes if name not in weights]
+        if missing:
+            raise UserError(f"{config.variant} needs arrays that are not there: {', '.join(missing)}.")
+        wrong = [name for name, shape in shapes.items() if tuple(weights[name].shape) != shape]
+        if wrong:
+            raise UserError(
+                f"arrays of other shapes than {config.variant} of depth {config.depth}: {', '.join(wrong)}."
+            )
+        self.config, self.variant, self.depth, self.size = config, config.variant, config.depth, size
+        self._uses_sound = fusion.VARIANTS[config.variant].uses_sound
+        self._weights = {name: jnp.asarray(weights[name], jnp.float32) for name in shapes}
+
+    def __call__(self, clip: jax.Array | np.ndarray, waveform: jax.Array | np.ndarray | None) -> Outputs:
+        """Runs the network.
+
+        Args:
+          clip: [B, T, H, W, 3], float, RGB in [0, 255] minus the ActivityNet mean; T = 16 and H = W = `size` as trained.
+          waveform: [B, S], float, mono at 22,050 Hz in [-256, 256], Hann-windowed; S = 35,280 as trained. Not used, and
+            may be None, for `visual`.
+
+        Returns:
+          Outputs: logits [B, H, W] and what led to them.
+
+        Raises:
+          ValueError: other shapes or dtypes.
+        """
+        return _outputs(self.config, self._weights, *self._checked(clip, waveform))
+
+    def saliency_logits(self, clip: jax.Array | np.ndarray, waveform: jax.Array | np.ndarray | None) -> jax.Array:
+        """The logits [B, H, W] alone, which is less work. Arguments and errors as of a call."""
+        return _logits(self.config, self._weights, *self._checked(clip, waveform))
+
+    def _checked(self, clip, waveform) -> tuple[jax.Array, jax.Array | None]:
+        if np.ndim(clip) != 5 or clip.shape[-1] != 3 or 0 in clip.shape:
+            raise ValueError(f"clip: shape {np.shape(clip)}, expected [B, T, H, W, 3].")
+        if not jnp.issubdtype(clip.dtype, jnp.floating):
+            raise ValueError(f"clip: {clip.dtype}, expected float32, pixels minus the ActivityNet mean.")
+        clip = jnp.asarray(clip, jnp.float32)
+        if not self._uses_sound:
+            return clip, None  # whatever its length, one compilation
+        if np.ndim(waveform) != 2 or waveform.shape[0] != clip.shape[0] or waveform.shape[1] < FEWEST_SAMPLES:
+            raise ValueError(
+                f"waveform: shape {np.shape(waveform)}, {self.variant} expects [{clip.shape[0]}, S], as many rows as the "
+                f"clip, of {FEWEST_SAMPLES} samples or more. Pad with zeros on both sides; all zeros are silence."
+            )
+        if not jnp.issubdtype(waveform.dtype, jnp.floating):
+            raise ValueError(f"waveform: {waveform.dtype}, expected float32 in [-256, 256].")
+        return clip, jnp.asarray(waveform, jnp.float32)
+
+
+def load(path: Path | str, variant: str | None = None) -> SaliencyModel:
+    """Loads a network ready to score.
+
+    Args:
+      path: a STAViS .pth file (converted in memory), a converted directory, or a training's workdir.
+      variant: which system to run, one of models/fusion.py's. None: see `weights.loading.load_weights`.
+
+    Raises:
+      UserError: nothing to load there, a checkpoint that cannot predict, or an unknown variant.
+    """
+    check_variant(variant)
+    weights, info = load_weights(path, variant)
+    if info.kind != "stavis":
+        holds, part = {"kinetics": ("a classifier", "a trunk"), "soundnet": ("SoundNet", "a sound network")}[info.kind]
+        raise UserError(
+            f"{path}: holds {holds}: {part} without saliency heads can start a training, not predict. "
+            "Give a STAViS checkpoint or a workdir."
+        )
+    try:
+        return SaliencyModel(info.network_config(variant), weights, info.size)
+    except UserError as error:
+        raise UserError(f"{path}: {error} Give another variant or checkpoint.") from error
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _outputs(config: NetworkConfig, weights: Weights, clip: jax.Array, waveform: jax.Array | None) -> Outputs:
+    with jax.default_matmul_precision("highest"):  # GPUs and TPUs would round factors to 10 bits or fewer
+        return network_from(config, weights)(clip, waveform)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _logits(config: NetworkConfig, weights: Weights, clip: jax.Array, waveform: jax.Array | None) -> jax.Array:
+    return _outputs(config, weights, clip, waveform).logits

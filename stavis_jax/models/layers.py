@@ -1,0 +1,103 @@
+"""Layers with parameters that the networks below share: convolutions, BatchNorm, linear maps."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from stavis_jax.models import initialization
+from stavis_jax.ops.conv1d import conv1d
+from stavis_jax.ops.conv3d import conv2d, conv3d
+from stavis_jax.ops.video import Video, map_frames
+
+BATCH_NORM_EPSILON = 1e-5
+BATCH_NORM_MOMENTUM = 0.1  # PyTorch's: the share of the new batch
+
+
+class Conv3D(nnx.Module):
+    """3D convolution without bias: video of C channels -> video of D channels."""
+
+    def __init__(self, channels: int, features: int, size: int, strides=(1, 1, 1), *, rngs: nnx.Rngs):
+        init = initialization.fan_out_normal(features * size**3)
+        self.kernel = nnx.Param(init(rngs.params(), (size, size, size, channels, features)))
+        self.strides = tuple(strides)
+
+    def __call__(self, video: Video) -> Video:
+        return conv3d(video, self.kernel[...], self.strides)
+
+
+class Conv2D(nnx.Module):
+    """2D convolution with bias: [B, H, W, C] -> [B, H, W, D]."""
+
+    def __init__(self, channels: int, features: int, size: int, *, bias: float = 0.0, rngs: nnx.Rngs):
+        self.kernel = nnx.Param(initialization.head_normal(rngs.params(), (size, size, channels, features)))
+        self.bias = nnx.Param(jnp.full((features,), bias, jnp.float32))
+
+    def __call__(self, image: jax.Array) -> jax.Array:
+        return conv2d(image, self.kernel[...]) + _broadcast(self.bias[...], image.ndim)
+
+
+class Conv1D(nnx.Module):
+    """1D convolution with bias: [B, S, C] -> [B, S', D]."""
+
+    def __init__(self, channels: int, features: int, size: int, stride: int, padding: int, *, rngs: nnx.Rngs):
+        self.kernel = nnx.Param(initialization.head_normal(rngs.params(), (size, channels, features)))
+        self.bias = nnx.Param(jnp.zeros((features,), jnp.float32))
+        self.stride, self.padding = stride, padding
+
+    def __call__(self, signal: jax.Array, as_columns: bool = False) -> jax.Array:
+        output = conv1d(signal, self.kernel[...], self.stride, self.padding, as_columns)
+        return output + _broadcast(self.bias[...], signal.ndim)
+
+
+class Dense(nnx.Module):
+    """Linear map of the last axis, with bias: [..., C] -> [..., D]."""
+
+    def __init__(self, channels: int, features: int, *, rngs: nnx.Rngs):
+        self.kernel = nnx.Param(initialization.fan_out_normal(features)(rngs.params(), (channels, features)))
+        self.bias = nnx.Param(jnp.zeros((features,), jnp.float32))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x @ self.kernel[...] + _broadcast(self.bias[...], x.ndim)
+
+
+class BatchNorm(nnx.Module):
+    """Batch normalisation over all axes but the last, of an array or of a video in any layout.
+
+    Training uses the statistics of the batch (of the whole batch where it is split over devices) and moves the
+    running ones as PyTorch does, with the unbiased variance; flax's own layer keeps the biased one.
+    """
+
+    def __init__(self, features: int):
+        self.scale = nnx.Param(jnp.ones((features,), jnp.float32))
+        self.bias = nnx.Param(jnp.zeros((features,), jnp.float32))
+        self.mean = nnx.BatchStat(jnp.zeros((features,), jnp.float32))
+        self.var = nnx.BatchStat(jnp.ones((features,), jnp.float32))
+
+    def __call__(self, video: Video, train: bool) -> Video:
+        mean, var = self._batch_statistics(video) if train else (self.mean[...], self.var[...])
+        factor = self.scale[...] * jax.lax.rsqrt(var + BATCH_NORM_EPSILON)
+        offset = self.bias[...] - mean * factor
+
+        def normalise(x: jax.Array) -> jax.Array:
+            return x * _broadcast(factor, x.ndim) + _broadcast(offset, x.ndim)
+
+        return map_frames(normalise, video)
+
+    def _batch_statistics(self, video: Video) -> tuple[jax.Array, jax.Array]:
+        leaves = jax.tree.leaves(video)
+        count = sum(leaf.size // leaf.shape[-1] for leaf in leaves)
+        axes = tuple(range(leaves[0].ndim - 1))
+        mean = sum(jnp.sum(leaf, axes) for leaf in leaves) / count
+        # Two passes: E[x^2] - E[x]^2 is 2% off where the mean is large against the spread.
+        squares = [jnp.sum(jnp.square(leaf - _broadcast(mean, leaf.ndim)), axes) for leaf in leaves]
+        var = sum(squares) / count
+        kept = 1 - BATCH_NORM_MOMENTUM
+        unbiased = var * (count / max(count - 1, 1))
+        self.mean[...] = kept * self.mean[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(mean)
+        self.var[...] = kept * self.var[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(unbiased)
+        return mean, var
+
+
+def _broadcast(vector: jax.Array, rank: int) -> jax.Array:
+    """[C] -> [1, ..., 1, C]."""
+    return vector.reshape((1,) * (rank - 1) + vector.shape)

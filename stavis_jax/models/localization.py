@@ -1,0 +1,42 @@
+"""Where the sound is: a similarity of each position's visual features with the sound's (paper, section 3.3)."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from stavis_jax.models import initialization
+from stavis_jax.models.layers import Dense
+from stavis_jax.models.soundnet import SOUND_FEATURES
+
+HIDDEN = 128
+MULTIPLE_MAPS = 64
+
+
+class HiddenFeatures(nnx.Module):
+    """h_v = ReLU(U_v f_v + b_v) at every position, h_a = ReLU(U_a f_a + b_a): what every method compares."""
+
+    def __init__(self, visual_channels: int, *, rngs: nnx.Rngs):
+        self.visual = Dense(visual_channels, HIDDEN, rngs=rngs)
+        self.sound = Dense(SOUND_FEATURES, HIDDEN, rngs=rngs)
+
+    def __call__(self, visual: jax.Array, sound: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Visual features [B, h, w, C], sound features [B, 1024] -> [B, h, w, 128], [B, 128]."""
+        return nnx.relu(self.visual(visual)), nnx.relu(self.sound(sound))
+
+
+class BilinearLocalization(nnx.Module):
+    """L3 and L3mul: map k = h_v' M_k h_a + mu_k, for K maps."""
+
+    def __init__(self, num_maps: int = MULTIPLE_MAPS, *, rngs: nnx.Rngs):
+        init = initialization.fan_out_normal(MULTIPLE_MAPS * HIDDEN)
+        self.kernel = nnx.Param(init(rngs.params(), (num_maps, HIDDEN, HIDDEN)))
+        self.bias = nnx.Param(jnp.zeros((num_maps,), jnp.float32))
+
+    def __call__(self, visual: jax.Array, sound: jax.Array) -> jax.Array:
+        """h_v [B, h, w, 128], h_a [B, 128] -> maps [B, h, w, K]."""
+        return jnp.einsum("kij,bj,bhwi->bhwk", self.kernel[...], sound, visual) + self.bias[...].reshape(1, 1, 1, -1)
+
+    def weighted_sum(self, visual: jax.Array, sound: jax.Array, weights: jax.Array) -> jax.Array:
+        """The maps summed with weights [K], without making them: -> [B, h, w]."""
+        kernel = jnp.einsum("k,kij->ij", weights, self.kernel[...])
+        return jnp.einsum("bhwi,bi->bhw", visual, sound @ kernel.T) + jnp.dot(weights, self.bias[...])

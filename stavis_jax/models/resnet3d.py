@@ -1,0 +1,154 @@
+"""The visual trunk: a 3D ResNet without its last stage (supplement, Table 1).
+
+For ResNet-50 and a clip of 16 x 112 x 112:
+
+  stage    layers                                       output
+  stem     7x7x7, 64, stride (1, 2, 2); BN; ReLU        16 x 56 x 56 x 64
+  pool     3x3x3 max, stride 2                           8 x 28 x 28 x 64
+  layer1   3 bottlenecks, width 64                       8 x 28 x 28 x 256
+  layer2   4 bottlenecks, width 128, stride 2            4 x 14 x 14 x 512
+  layer3   6 bottlenecks, width 256, stride 2            2 x  7 x  7 x 1024
+
+The supplement prints the stem's stride as 7x7x1; the released weights are for (1, 2, 2) in T, H, W.
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from stavis_jax.models.layers import BatchNorm, Conv3D
+from stavis_jax.ops.video import Video, map_frames
+
+ShortcutType = Literal["A", "B"]
+
+BLOCKS_OF_DEPTH = {
+    10: (1, 1, 1),
+    18: (2, 2, 2),
+    34: (3, 4, 6),
+    50: (3, 4, 6),
+    101: (3, 4, 23),
+    152: (3, 8, 36),
+    200: (3, 24, 36),
+}
+BOTTLENECK_DEPTHS = (50, 101, 152, 200)
+STEM_CHANNELS = 64
+WIDTHS = (64, 128, 256)
+
+
+def expansion(depth: int) -> int:
+    """Output channels of a block over its width."""
+    return 4 if depth in BOTTLENECK_DEPTHS else 1
+
+
+def stage_channels(depth: int) -> tuple[int, int, int, int]:
+    """Channels after the stem and the three layers."""
+    return (STEM_CHANNELS, *(width * expansion(depth) for width in WIDTHS))
+
+
+class ProjectionShortcut(nnx.Module):
+    """Type B: a strided 1x1x1 convolution and BatchNorm."""
+
+    def __init__(self, channels: int, features: int, stride: int, *, rngs: nnx.Rngs):
+        self.conv = Conv3D(channels, features, 1, (stride,) * 3, rngs=rngs)
+        self.bn = BatchNorm(features)
+
+    def __call__(self, x: Video, train: bool) -> Video:
+        return self.bn(self.conv(x), train)
+
+
+class PaddingShortcut(nnx.Module):
+    """Type A: every stride-th step and pixel, missing channels zero. No parameters."""
+
+    def __init__(self, channels: int, features: int, stride: int):
+        self.extra_channels, self.stride = features - channels, stride
+
+    def __call__(self, x: Video, train: bool) -> Video:
+        x = x[:: self.stride] if isinstance(x, tuple) else x[:, :: self.stride]
+
+        def subsample(frames: jax.Array) -> jax.Array:
+            frames = frames[..., :: self.stride, :: self.stride, :]
+            return jnp.pad(frames, [(0, 0)] * (frames.ndim - 1) + [(0, self.extra_channels)])
+
+        return map_frames(subsample, x)
+
+
+def _shortcut(kind: ShortcutType, channels: int, features: int, stride: int, rngs: nnx.Rngs) -> nnx.Module | None:
+    if stride == 1 and channels == features:
+        return None
+    if kind == "A":
+        return PaddingShortcut(channels, features, stride)
+    return ProjectionShortcut(channels, features, stride, rngs=rngs)
+
+
+class BasicBlock(nnx.Module):
+    """Two 3x3x3 convolutions (depths 10, 18, 34): [.., channels] -> [.., width]."""
+
+    def __init__(self, channels: int, width: int, stride: int, shortcut: ShortcutType, *, rngs: nnx.Rngs):
+        self.conv1 = Conv3D(channels, width, 3, (stride,) * 3, rngs=rngs)
+        self.bn1 = BatchNorm(width)
+        self.conv2 = Conv3D(width, width, 3, rngs=rngs)
+        self.bn2 = BatchNorm(width)
+        self.shortcut = _shortcut(shortcut, channels, width, stride, rngs)
+
+    def __call__(self, x: Video, train: bool) -> Video:
+        y = map_frames(nnx.relu, self.bn1(self.conv1(x), train))
+        y = self.bn2(self.conv2(y), train)
+        return _add_and_rectify(y, x if self.shortcut is None else self.shortcut(x, train))
+
+
+class Bottleneck(nnx.Module):
+    """1x1x1, 3x3x3, 1x1x1 convolutions: [.., channels] -> [.., 4 width]."""
+
+    def __init__(self, channels: int, width: int, stride: int, shortcut: ShortcutType, *, rngs: nnx.Rngs):
+        self.conv1 = Conv3D(channels, width, 1, rngs=rngs)
+        self.bn1 = BatchNorm(width)
+        self.conv2 = Conv3D(width, width, 3, (stride,) * 3, rngs=rngs)
+        self.bn2 = BatchNorm(width)
+        self.conv3 = Conv3D(width, 4 * width, 1, rngs=rngs)
+        self.bn3 = BatchNorm(4 * width)
+        self.shortcut = _shortcut(shortcut, channels, 4 * width, stride, rngs)
+
+    def __call__(self, x: Video, train: bool) -> Video:
+        y = map_frames(nnx.relu, self.bn1(self.conv1(x), train))
+        y = map_frames(nnx.relu, self.bn2(self.conv2(y), train))
+        y = self.bn3(self.conv3(y), train)
+        return _add_and_rectify(y, x if self.shortcut is None else self.shortcut(x, train))
+
+
+def _add_and_rectify(x: Video, y: Video) -> Video:
+    return map_frames(lambda a, b: nnx.relu(a + b), x, y)
+
+
+class Layer(nnx.Module):
+    """A stage of residual blocks, `block0`, `block1`, ...; the first one may stride."""
+
+    def __init__(
+        self, depth: int, channels: int, width: int, blocks: int, stride: int, shortcut: ShortcutType, *, rngs: nnx.Rngs
+    ):
+        block = Bottleneck if depth in BOTTLENECK_DEPTHS else BasicBlock
+        for i in range(blocks):
+            setattr(self, f"block{i}", block(channels, width, stride if i == 0 else 1, shortcut, rngs=rngs))
+            channels = width * expansion(depth)
+        self.num_blocks = blocks
+
+    def __call__(self, x: Video, train: bool) -> Video:
+        for i in range(self.num_blocks):
+            x = getattr(self, f"block{i}")(x, train)
+        return x
+
+
+class ResNet3D(nnx.Module):
+    """The trunk's stages. The network calls them one by one, with an attention module after each."""
+
+    def __init__(self, depth: int = 50, shortcut: ShortcutType = "B", *, rngs: nnx.Rngs):
+        channels, blocks = stage_channels(depth), BLOCKS_OF_DEPTH[depth]
+        self.conv1 = Conv3D(3, STEM_CHANNELS, 7, (1, 2, 2), rngs=rngs)
+        self.bn1 = BatchNorm(STEM_CHANNELS)
+        self.layer1 = Layer(depth, channels[0], WIDTHS[0], blocks[0], 1, shortcut, rngs=rngs)
+        self.layer2 = Layer(depth, channels[1], WIDTHS[1], blocks[1], 2, shortcut, rngs=rngs)
+        self.layer3 = Layer(depth, channels[2], WIDTHS[2], blocks[2], 2, shortcut, rngs=rngs)
+
+    def stem(self, clip: Video, train: bool) -> Video:
+        return map_frames(nnx.relu, self.bn1(self.conv1(clip), train))

@@ -1,0 +1,87 @@
+"""The paper's recipe as data, and the demo made from it; configs/ has the files to point at."""
+
+import ml_collections
+
+PRESETS = ("paper", "demo")
+
+
+def config(variant: str, preset: str) -> ml_collections.ConfigDict:
+    """The settings of a job that ends in `variant`.
+
+    Raises:
+      ValueError: no such preset.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"preset {preset!r} is not one of {', '.join(PRESETS)}")
+    settings = _paper(variant)
+    return demo(settings) if preset == "demo" else settings
+
+
+def _paper(variant: str) -> ml_collections.ConfigDict:
+    return ml_collections.ConfigDict(
+        {
+            "preset": "paper",
+            "seed": 0,
+            "model": {
+                "variant": variant,
+                "depth": 50,
+                "shortcut": "B",
+            },
+            "data": {
+                "path": "",  # shards of data_pipelines.prepare; empty: the demo
+                "raw": "",  # raw layout, for scoring at the annotations' own size; empty: no scoring
+                "databases": "",  # names with commas between; empty: all
+                "split": 1,  # of the paper's three
+                "workers": 0,  # processes that read clips; 0: this one
+            },
+            "init": {
+                "kinetics": "",  # .pth or converted directory; empty: from nothing
+                "soundnet": "",  # likewise
+                "visual": "",  # a trained visual network; empty: the first stage trains one
+            },
+            "stages": {
+                "visual": _stage({"trunk": 0.1, "heads": 0.01, "sound": 0.0, "localization": 0.0}),
+                "audiovisual": _stage({"trunk": 0.01, "heads": 0.01, "sound": 0.1, "localization": 1.0}),
+            },
+            "evaluation": {
+                "batch_size": 8,
+                "pictures": 6,  # rows of the comparison picture
+            },
+        }
+    )
+
+
+def _stage(group_rates: dict[str, float]) -> dict:
+    return {
+        "epochs": 60,  # supplement 2.2: usually happened around 60 epochs
+        "batch_size": 32,  # at once; BatchNorm statistics are over it. The released training: 32 on each of 4 GPUs
+        "effective_batch": 128,  # paper, section 4
+        "learning_rate": 0.01,  # the released training's base rate
+        "group_rates": group_rates,  # the released training's, over the base rate
+        "momentum": 0.9,
+        "dampening": 0.9,
+        "weight_decay": 1e-5,  # of everything trained, biases and BatchNorm too
+        "patience": 10,  # supplement 2.2: no better loss for 10 epochs
+        "freeze_upsampling": False,  # the released weights have trained kernels
+    }
+
+
+def demo(settings: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """A copy made small: a synthetic database, few and small clips, rates for a training from nothing."""
+    settings = settings.copy_and_resolve_references()
+    settings.unlock()
+    settings.preset = "demo"
+    settings.model.depth = 10
+    settings.data.databases = "Synthetic"
+    settings.demo = ml_collections.ConfigDict(
+        {"train_films": 48, "test_films": 12, "frames": 74, "size": 64}  # size: pixels, of the network's input
+    )
+    visual, audiovisual = settings.stages.visual, settings.stages.audiovisual
+    for stage, epochs in ((visual, 16), (audiovisual, 48)):
+        stage.epochs = stage.patience = epochs
+        stage.batch_size = stage.effective_batch = 8
+    # Nothing is pretrained here: the parts that would be learn faster than in the paper.
+    visual.group_rates.update({"heads": 0.1})
+    audiovisual.group_rates.update({"heads": 0.02, "sound": 0.3})
+    settings.lock()
+    return settings

@@ -1,0 +1,65 @@
+"""PyTorch's SGD with dampening, its rate steps and one rate a parameter, in optax."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class DampenedTraceState(NamedTuple):
+    count: jax.Array
+    trace: optax.Updates
+
+
+def dampened_trace(momentum: float, dampening: float) -> optax.GradientTransformation:
+    """Momentum as PyTorch's SGD has it: buffer = momentum * buffer + (1 - dampening) * gradient.
+
+    The first step's buffer is the gradient itself, undampened: with dampening 0.9, ten times a later step's share.
+    `optax.trace` has no dampening.
+    """
+
+    def init(params: optax.Params) -> DampenedTraceState:
+        return DampenedTraceState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
+
+    def update(updates: optax.Updates, state: DampenedTraceState, params: Any = None):
+        del params
+        share = jnp.where(state.count == 0, 1.0, 1.0 - dampening)
+        trace = jax.tree.map(lambda g, t: momentum * t + share.astype(g.dtype) * g, updates, state.trace)
+        return trace, DampenedTraceState(state.count + 1, trace)
+
+    return optax.GradientTransformation(init, update)
+
+
+def step_schedule(base_rate: float, epochs: int, steps_per_epoch: int) -> optax.Schedule:
+    """The base rate, divided by 10 at 50% and at 75% of the epochs: of 60, first used in epochs 30 and 45 (from 1)."""
+    boundaries = {(round(share * epochs) - 1) * steps_per_epoch: 0.1 for share in (0.5, 0.75)}
+    return optax.piecewise_constant_schedule(base_rate, {step: f for step, f in boundaries.items() if step > 0})
+
+
+def sgd(
+    schedule: optax.Schedule | float,
+    rate_factors: optax.Params,
+    *,
+    momentum: float = 0.9,
+    dampening: float = 0.9,
+    weight_decay: float = 1e-5,
+    accumulate: int = 1,
+) -> optax.GradientTransformation:
+    """SGD over parameters that each have their own rate.
+
+    Args:
+      schedule: base rate by optimiser step.
+      rate_factors: tree like the parameters, each one's rate over the base rate; 0 keeps it as it is.
+      weight_decay: added to the gradient before momentum, for every parameter, biases and BatchNorm too.
+      accumulate: gradients of that many batches are summed before a step.
+    """
+    transformation = optax.chain(
+        optax.add_decayed_weights(weight_decay),
+        dampened_trace(momentum, dampening),
+        optax.stateless(lambda updates, _: jax.tree.map(lambda u, f: u * f, updates, rate_factors)),
+        optax.scale_by_learning_rate(schedule),
+    )
+    if accumulate == 1:
+        return transformation
+    return optax.MultiSteps(transformation, accumulate, use_grad_mean=False).gradient_transformation()

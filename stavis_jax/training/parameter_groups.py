@@ -1,0 +1,69 @@
+"""Which parameter learns how fast, as a table (design of the released training; multipliers of a stage's base rate)."""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+
+from stavis_jax.models import fusion
+
+GROUPS = ("trunk", "heads", "sound", "localization")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Parameters whose whole name matches `pattern` learn at the group's rate times `factor`."""
+
+    pattern: str
+    group: str
+    factor: float = 1.0
+
+
+ROWS = (
+    Row(r"trunk/.*", "trunk"),
+    Row(r"attention\d/side_prep/kernel", "heads"),
+    Row(r"attention\d/side_prep/bias", "heads", 2.0),
+    Row(r"attention\d/score/kernel", "heads", 0.1),
+    Row(r"attention\d/score/bias", "heads", 0.2),
+    Row(r"attention\d/upsample_(features|activation)", "heads", 0.1),  # trained too, as in the released weights
+    Row(r"fuse(av)?/conv/kernel", "heads", 0.1),
+    Row(r"fuse(av)?/conv/bias", "heads", 0.2),
+    Row(r"soundnet/.*", "sound"),
+    Row(r"(hidden|localization)/.*", "localization"),
+)
+
+# With sound, the map comes from `fuseav`: these get no gradient and must not decay either.
+UNUSED_WITH_SOUND = (r"fuse/.*", r"attention\d/upsample_activation", r"attention4/score/.*")
+UPSAMPLING_KERNELS = r"attention\d/upsample_(features|activation)"
+
+
+def row_of(name: str) -> Row:
+    """The one row a parameter falls in.
+
+    Raises:
+      ValueError: no row matches, or several do.
+    """
+    rows = [row for row in ROWS if re.fullmatch(row.pattern, name)]
+    if len(rows) != 1:
+        raise ValueError(f"parameter {name!r} falls in {len(rows)} rows of the table, expected 1")
+    return rows[0]
+
+
+def rate_factors(
+    names: Iterable[str], variant: str, group_rates: Mapping[str, float], freeze_upsampling: bool = False
+) -> dict[str, float]:
+    """Parameter name -> its rate over the base rate; 0 where it does not learn.
+
+    Args:
+      names: parameters of the network ('attention1/score/bias').
+      variant: a system of fusion.VARIANTS.
+      group_rates: rate of each group over the base rate, as a recipe in configs/ states them.
+      freeze_upsampling: keep the upsampling kernels as they are.
+    """
+    frozen = [*UNUSED_WITH_SOUND] if fusion.VARIANTS[variant].uses_sound else []
+    frozen += [UPSAMPLING_KERNELS] if freeze_upsampling else []
+    factors = {}
+    for name in names:
+        row = row_of(name)
+        learns = not any(re.fullmatch(pattern, name) for pattern in frozen)
+        factors[name] = group_rates[row.group] * row.factor if learns else 0.0
+    return factors

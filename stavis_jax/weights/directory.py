@@ -1,0 +1,132 @@
+"""Our own weight format: DIR/stavis.json says what the arrays are, DIR/weights/ holds them, written by orbax."""
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from data_pipelines.errors import UserError
+from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.weights.flat import Weights
+
+Kind = Literal["stavis", "kinetics", "soundnet"]
+
+INFO_FILE = "stavis.json"
+ARRAYS_FOLDER = "weights"
+FORMAT = "stavis_jax weights"
+FORMAT_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightsInfo:
+    """What a set of arrays is."""
+
+    kind: Kind = "stavis"
+    variant: str | None = None  # the system to run by default; None for a backbone
+    depth: int | None = None  # of the 3D ResNet; None for SoundNet
+    shortcut: str | None = None
+    size: int = 112  # height and width of the clips it is for, pixels
+    source: str = ""  # name of the .pth file, or of the training run
+    epoch: int | None = None  # the epoch a training would go on with, as the authors' files count
+    # BatchNorm -> num_batches_tracked, which only PyTorch keeps; None: the file came without
+    batches_tracked: Mapping[str, int] | None = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of_network(cls, config: NetworkConfig, **fields: Any) -> "WeightsInfo":
+        """Of a network's own arrays: kind, variant, depth and shortcut from its config, the rest as given."""
+        return cls("stavis", config.variant, config.depth, config.shortcut, **fields)
+
+    def network_config(self, variant: str | None = None) -> NetworkConfig:
+        """The network these arrays are for, or another variant of it."""
+        return NetworkConfig(variant or self.variant, self.depth, self.shortcut)
+
+
+def is_weights_directory(directory: Path) -> bool:
+    return (directory / INFO_FILE).is_file()
+
+
+def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwrite: bool = False) -> None:
+    """Writes arrays and what they are to a directory, whole or not at all.
+
+    One process writes; in a job of several hosts the others need not call it.
+
+    Raises:
+      UserError: the directory exists and `overwrite` is false, or cannot be written.
+    """
+    directory = Path(directory).absolute()
+    if directory.exists() and not overwrite:
+        raise UserError(f"{directory}: exists already. Give another directory or delete it first.")
+    unfinished = directory.with_name(f".{directory.name}.{os.getpid()}.unfinished")
+    replaced = directory.with_name(f".{directory.name}.{os.getpid()}.replaced")
+    try:
+        unfinished.mkdir(parents=True)
+        with _checkpointer() as checkpointer:
+            checkpointer.save(unfinished / ARRAYS_FOLDER, dict(weights))
+        content = {"format": FORMAT, "format_version": FORMAT_VERSION} | dataclasses.asdict(info)
+        (unfinished / INFO_FILE).write_text(json.dumps(content, indent=2) + "\n")
+        if directory.exists():
+            directory.rename(replaced)
+        unfinished.rename(directory)
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be written ({error.strerror or error}). Give another one.") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def read_weights(directory: Path) -> tuple[Weights, WeightsInfo]:
+    """Reads a directory that `save_weights` wrote: float32 arrays on the host, and what they are.
+
+    Raises:
+      UserError: no such directory, one of another kind, or a damaged one.
+    """
+    directory = Path(directory).absolute()
+    info = read_info(directory)
+    try:
+        with _checkpointer() as checkpointer:
+            stored = checkpointer.metadata(directory / ARRAYS_FOLDER).item_metadata
+            template = {name: np.empty(array.shape, array.dtype) for name, array in stored.items()}
+            weights = checkpointer.restore(directory / ARRAYS_FOLDER, template)
+    except Exception as error:  # orbax and tensorstore raise many kinds, from KeyError to their own
+        reason = str(error).partition("\n")[0][:200] or type(error).__name__
+        raise UserError(f"{directory}: the weights are damaged ({reason}). Convert or train again.") from error
+    return weights, info
+
+
+def read_info(directory: Path) -> WeightsInfo:
+    """What the arrays of a directory are, without reading them. Raises UserError as `read_weights` does."""
+    path = Path(directory) / INFO_FILE
+    try:
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(
+            f"{directory}: not a converted checkpoint, it has no {INFO_FILE}. "
+            f"Give a directory that `python -m stavis_jax.convert` wrote."
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}). Convert or train again.") from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise UserError(f"{path}: not written by stavis_jax. Give a directory that stavis_jax.convert wrote.")
+    version = content.pop("format_version", None)
+    if version != FORMAT_VERSION:
+        raise UserError(f"{path}: format version {version}, this program reads {FORMAT_VERSION}. Update stavis_jax.")
+    try:
+        return WeightsInfo(**content)
+    except TypeError as error:
+        raise UserError(f"{path}: damaged ({error}). Convert or train again.") from error
+
+
+def _checkpointer():
+    import orbax.checkpoint as ocp  # takes seconds: only where it is needed
+
+    here = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=here, active_processes={here}, barrier_sync_key_prefix=f"weights{here}"
+    )
+    return ocp.StandardCheckpointer(multiprocessing_options=alone)

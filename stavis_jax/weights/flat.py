@@ -1,0 +1,58 @@
+"""A network's arrays under flat names: 'trunk/layer1/block0/bn1/mean' -> array."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from stavis_jax.models.stavis import NetworkConfig, Stavis
+
+Weights = dict[str, np.ndarray]
+
+
+def flat_name(path: tuple) -> str:
+    return "/".join(map(str, path))
+
+
+def read_network(network: Stavis) -> Weights:
+    """Parameters and BatchNorm statistics of a network, as float32 arrays on the host."""
+    flat = nnx.to_flat_state(nnx.state(network))
+    return {flat_name(path): np.asarray(jax.device_get(variable[...])) for path, variable in flat}
+
+
+def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every array of a network, without making any."""
+    flat = nnx.to_flat_state(nnx.state(_outline(config)))
+    return {flat_name(path): tuple(variable.shape) for path, variable in flat}
+
+
+def network_from(config: NetworkConfig, weights: Mapping[str, jax.Array]) -> Stavis:
+    """A network made of these arrays, all it needs; draws no starting values. Works inside `jit` too."""
+    graphdef, state = nnx.split(_outline(config))
+    arrays = [weights[flat_name(path)] for path, _ in nnx.to_flat_state(state)]
+    return nnx.merge(graphdef, jax.tree.unflatten(jax.tree.structure(state), arrays))
+
+
+def fill_network(network: Stavis, weights: Mapping[str, np.ndarray]) -> list[str]:
+    """Puts arrays into a network in place, those whose names it has; returns the names of its arrays left as they were.
+
+    Raises:
+      ValueError: an array has another shape than the network's.
+    """
+    left = []
+    for path, variable in nnx.to_flat_state(nnx.state(network)):
+        name = flat_name(path)
+        if name not in weights:
+            left.append(name)
+            continue
+        if tuple(weights[name].shape) != tuple(variable.shape):
+            raise ValueError(f"{name}: shape {tuple(weights[name].shape)}, the network has {tuple(variable.shape)}")
+        variable[...] = jnp.asarray(weights[name], variable.dtype)
+    return left
+
+
+def _outline(config: NetworkConfig) -> Stavis:
+    """A network with shapes in place of arrays."""
+    return nnx.eval_shape(lambda: Stavis(config, rngs=nnx.Rngs(0)))

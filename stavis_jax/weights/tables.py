@@ -1,0 +1,119 @@
+"""Names and layouts of each network in PyTorch and here, as rows in the order of the authors' state dicts.
+
+A row says: PyTorch module, our module, kind of layer. A kind of layer says: PyTorch tensor, our array, layout.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Our axes, each by its number in PyTorch; `squeezed`: PyTorch axes of length 1 that we do without."""
+
+    axes: tuple[int, ...]
+    squeezed: tuple[int, ...] = ()
+
+
+VECTOR = Layout((0,))
+UNCHANGED = Layout((0, 1, 2))
+COUNTER = "num_batches_tracked"  # of BatchNorm: in files, not in the network
+
+CONV3D = (("weight", "kernel", Layout((2, 3, 4, 1, 0))),)
+CONV2D = (("weight", "kernel", Layout((2, 3, 1, 0))), ("bias", "bias", VECTOR))
+CONV1D = (("weight", "kernel", Layout((3, 1, 0), squeezed=(2,))), ("bias", "bias", VECTOR))  # [O, I, 1, k] there
+DENSE = (("weight", "kernel", Layout((1, 0))), ("bias", "bias", VECTOR))
+BILINEAR = (("weight", "kernel", UNCHANGED), ("bias", "bias", VECTOR))  # first input the picture, second the sound
+UPSAMPLING = (("weight", "", Layout((2, 3, 0, 1))),)  # [I, O, kH, kW] there; trained, so every entry counts
+BATCH_NORM = (
+    ("weight", "scale", VECTOR),
+    ("bias", "bias", VECTOR),
+    ("running_mean", "mean", VECTOR),
+    ("running_var", "var", VECTOR),
+    (COUNTER, "", None),
+)
+
+STEM = (
+    ("conv1", "trunk/conv1", CONV3D),
+    ("bn1", "trunk/bn1", BATCH_NORM),
+)
+BLOCK = (
+    ("layer{layer}.{block}.conv1", "trunk/layer{layer}/block{block}/conv1", CONV3D),
+    ("layer{layer}.{block}.bn1", "trunk/layer{layer}/block{block}/bn1", BATCH_NORM),
+    ("layer{layer}.{block}.conv2", "trunk/layer{layer}/block{block}/conv2", CONV3D),
+    ("layer{layer}.{block}.bn2", "trunk/layer{layer}/block{block}/bn2", BATCH_NORM),
+    ("layer{layer}.{block}.conv3", "trunk/layer{layer}/block{block}/conv3", CONV3D),  # bottlenecks only
+    ("layer{layer}.{block}.bn3", "trunk/layer{layer}/block{block}/bn3", BATCH_NORM),
+    ("layer{layer}.{block}.downsample.0", "trunk/layer{layer}/block{block}/shortcut/conv", CONV3D),  # type B only
+    ("layer{layer}.{block}.downsample.1", "trunk/layer{layer}/block{block}/shortcut/bn", BATCH_NORM),
+)
+ATTENTION = (  # theirs count from 0, ours from 1
+    ("score_dsn.{index}.side_prep", "attention{stage}/side_prep", CONV2D),
+    ("score_dsn.{index}.score_dsn", "attention{stage}/score", CONV2D),
+    ("score_dsn.{index}.upscale_", "attention{stage}/upsample_activation", UPSAMPLING),
+    ("score_dsn.{index}.upscale", "attention{stage}/upsample_features", UPSAMPLING),
+)
+FUSION = (
+    ("fuse", "fuse/conv", CONV2D),
+    ("fuseav", "fuseav/conv", CONV2D),
+)
+SOUNDNET = (
+    ("soundnet8.0", "soundnet/conv1", CONV1D),
+    ("soundnet8.1", "soundnet/bn1", BATCH_NORM),
+    ("soundnet8.4", "soundnet/conv2", CONV1D),
+    ("soundnet8.5", "soundnet/bn2", BATCH_NORM),
+    ("soundnet8.8", "soundnet/conv3", CONV1D),
+    ("soundnet8.9", "soundnet/bn3", BATCH_NORM),
+    ("soundnet8.11", "soundnet/conv4", CONV1D),
+    ("soundnet8.12", "soundnet/bn4", BATCH_NORM),
+    ("soundnet8.14", "soundnet/conv5", CONV1D),
+    ("soundnet8.15", "soundnet/bn5", BATCH_NORM),
+    ("soundnet8.18", "soundnet/conv6", CONV1D),
+    ("soundnet8.19", "soundnet/bn6", BATCH_NORM),
+    ("soundnet8.21", "soundnet/conv7", CONV1D),
+    ("soundnet8.22", "soundnet/bn7", BATCH_NORM),
+)
+LOCALIZATION = (
+    ("fusion3.affine_rgb", "hidden/visual", DENSE),
+    ("fusion3.affine_audio", "hidden/sound", DENSE),
+    ("fusion3.w_a_rgb", "localization", BILINEAR),
+)
+
+UNUSED_BY_TRUNK = ("layer4.", "fc.")  # of a Kinetics classifier: the trunk ends with layer3
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorRow:
+    """One tensor: PyTorch key, our name, layout. A BatchNorm's counter has its module's name and no layout."""
+
+    key: str
+    name: str
+    layout: Layout | None
+
+
+def rows(kind: str, depth: int | None) -> Iterator[TensorRow]:
+    """Every tensor a checkpoint of that kind may hold, in the order of the authors' state dicts.
+
+    Rows that a network of that depth and shortcut type lacks are among them (a bottleneck's third convolution, a
+    shortcut in every block).
+    """
+    if kind == "soundnet":
+        yield from _tensors(SOUNDNET)
+        return
+    yield from _tensors(STEM)
+    for layer, blocks in enumerate(BLOCKS_OF_DEPTH[depth], start=1):
+        for block in range(blocks):
+            yield from _tensors(BLOCK, layer=layer, block=block)
+    if kind == "stavis":
+        for stage in range(1, 5):
+            yield from _tensors(ATTENTION, stage=stage, index=stage - 1)
+        yield from _tensors(FUSION + SOUNDNET + LOCALIZATION)
+
+
+def _tensors(modules: tuple, **numbers: int) -> Iterator[TensorRow]:
+    for their_module, our_module, layers in modules:
+        for key, name, layout in layers:
+            our_name = f"{our_module}/{name}" if name else our_module
+            yield TensorRow(f"{their_module}.{key}".format(**numbers), our_name.format(**numbers), layout)

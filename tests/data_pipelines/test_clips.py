@@ -1,0 +1,80 @@
+"""Windows, crops, target frames and sound limits; the tables were computed by the authors' PyTorch code."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_pipelines import clips
+
+TABLES = json.loads((Path(__file__).parents[1] / "golden" / "preprocess.json").read_text())["tables"]
+
+
+def test_windows_of_every_length_are_the_originals():
+    for row in TABLES["windows"]:
+        assert [list(window) for window in clips.training_windows(row["frames"])] == row["train_windows"]
+        tested = clips.test_windows(row["frames"])
+        assert len(tested) == row["test_windows"]
+        last = [list(range(first, last + 1)) for first, last in tested[-3:]]
+        assert [frames[-16:] for frames in last] == [frames[-16:] for frames in row["test_last_windows"]]
+
+
+def test_sound_limits_are_the_originals_to_the_sample():
+    for row in TABLES["windows"]:
+        for frame, begin, end in row.get("limits", []):
+            if frame:  # row 0 of the original's table is not a frame
+                assert clips.sound_limits(frame, float(row["fps"]), row["rate"], row["samples"]) == (begin, end)
+    for film in TABLES["audio_limits"].values():
+        for frame in range(1, film["frames"] + 1):
+            found = clips.sound_limits(frame, float(film["fps"]), film["rate"], film["samples"])
+            assert found == (film["starts"][frame], film["ends"][frame])
+
+
+@pytest.mark.parametrize("row", TABLES["temporal"], ids=lambda row: "-".join(map(str, row["window"])))
+def test_crops_and_targets_are_the_originals(row):
+    frames = clips.window_frames(*row["window"])
+    assert frames.tolist() == row["loop"]
+    assert clips.centre_crop(frames).tolist() == row["center"]
+    assert clips.crop(frames, row["random_range"][1]).tolist() == row["random_last"]
+    assert clips.target_frame(frames) == row["target_loop"]
+    assert clips.target_frame(clips.centre_crop(frames)) == row["target_center"]
+
+
+def test_last_crop_ends_with_the_window():
+    frames = clips.window_frames(5, 94)
+    assert clips.crop(frames, clips.num_crops(len(frames)) - 1).tolist() == list(range(79, 95))
+    assert clips.num_crops(16) == 1
+
+
+def test_target_is_rounded_half_to_even():
+    assert [clips.target_frame(range(first, first + 16)) for first in (1, 2, 3, 4)] == [8, 10, 10, 12]
+
+
+def test_waveform_is_centred_under_a_window_that_ends_in_zero():
+    found = clips.waveform(np.full(101, 8, np.float32))
+    begin = 17_640 - 50
+    assert found.shape == (35_280,) and found.dtype == np.float32
+    assert found[begin + 50] == found.max() == 8
+    assert found[begin] == 0 and found[begin + 100] == 0
+    assert found[begin + 1] > 0 and found[begin + 99] > 0
+    assert not found[:begin].any() and not found[begin + 101 :].any()
+
+
+@pytest.mark.parametrize("surplus", [1, 2, 11])
+def test_longer_sound_keeps_its_centre(surplus):
+    excerpt = np.ones(35_280 + surplus, np.float32)
+    excerpt[: surplus // 2] = excerpt[35_280 + surplus // 2 :] = np.nan
+    np.testing.assert_array_equal(clips.waveform(excerpt), np.hanning(35_280).astype(np.float32))
+
+
+def test_no_sound_is_silence():
+    assert not clips.waveform(np.zeros(0, np.float32)).any()
+
+
+def test_mean_is_taken_from_each_colour():
+    pixels = np.zeros((2, 3, 4, 3), np.uint8)
+    pixels[1, 2, 3] = (200, 100, 50)
+    found = clips.subtract_mean(pixels)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, pixels.astype(np.float32) - np.float32((114.7748, 107.7354, 99.4750)))

