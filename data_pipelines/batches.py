@@ -78,6 +78,8 @@ def evaluation_batches(
     All hosts get the same number of batches. `film`, `clip_index` and `target_frame` tell whose result a row is.
     Raises UserError if there are no shards or no clips.
     """
+    if windows == "train":
+        raise UserError("windows: those of training differ in length. Choose validation or test to score.")
     source = open_clips(shards, subset, split, windows, databases)
     _check_counts(batch_size, num_workers, host_index, host_count)
     dataset = (

@@ -3,6 +3,7 @@
 Frames are numbered from 1. A window is a pair (first, last), both included. A clip is 16 frame numbers.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -79,8 +80,13 @@ def waveform(excerpt: np.ndarray) -> np.ndarray:
     kept = excerpt[surplus // 2 : len(excerpt) - (surplus - surplus // 2)]
     buffer = np.zeros(WAVEFORM_SAMPLES, np.float32)
     begin = WAVEFORM_SAMPLES // 2 - len(kept) // 2  # an odd length has its middle sample on the buffer's 17,640
-    buffer[begin : begin + len(kept)] = kept * np.hanning(len(kept)).astype(np.float32)
+    buffer[begin : begin + len(kept)] = kept * _hann(len(kept))
     return buffer
+
+
+@functools.lru_cache(64)  # a film has a few lengths, and its cosines cost a fifth of reading a clip
+def _hann(length: int) -> np.ndarray:
+    return np.hanning(length).astype(np.float32)
 
 
 def subtract_mean(pixels: np.ndarray) -> np.ndarray:

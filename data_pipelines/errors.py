@@ -1,6 +1,7 @@
 """What a user reads when something is wrong: one line and an exit code. For both packages."""
 
 import functools
+import logging
 import sys
 from collections.abc import Callable
 
@@ -10,10 +11,15 @@ class UserError(Exception):
 
 
 def command(main: Callable[..., None]) -> Callable[..., None]:
-    """Makes `main` end on a `UserError` with one line on stderr and exit code 1, without a traceback."""
+    """Makes `main` end on a `UserError` with one line on stderr and exit code 1, without a traceback.
+
+    Warnings of the log become lines on stderr too; libraries' progress reports stay out of them.
+    """
 
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> None:
+        # `force`: some libraries put a handler of their own on the root logger when imported.
+        logging.basicConfig(format="warning: %(message)s", level=logging.WARNING, force=True)
         try:
             main(*args, **kwargs)
         except UserError as error:

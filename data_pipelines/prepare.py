@@ -19,7 +19,7 @@ import numpy as np
 import rich.console
 import rich.progress
 
-from data_pipelines import clips, errors, raw_layout, shards
+from data_pipelines import clips, errors, raw_layout, shard_writer, shards
 from data_pipelines.errors import UserError
 from data_pipelines.fold_lists import Film, read_all_lists
 from data_pipelines.raw_layout import RawLayout
@@ -65,7 +65,7 @@ def prepare(
             for number, film in enumerate(films)
         ]
         stored = _write_all(jobs, workers or os.cpu_count() or 1)
-        shards.write_metadata(
+        shard_writer.write_metadata(
             folder,
             size=size,
             resize_filter=resize_filter,
@@ -93,7 +93,7 @@ def _write(job: _Job) -> tuple[shards.StoredFilm, int]:
     sound_path = layout.sound_path(film.database, film.name)
     sound, rate_hz = raw_layout.read_sound(sound_path) if sound_path.is_file() else (np.zeros(0, np.float32), 0)
     height, width = raw_layout.read_density(layout.density_path(film.database, film.name, 1)).shape
-    num_bytes = shards.write_film(job.path, film.database, film.name, _records(job, sound, rate_hz))
+    num_bytes = shard_writer.write_film(job.path, film.database, film.name, _records(job, sound, rate_hz))
     return shards.StoredFilm(
         database=film.database,
         name=film.name,
@@ -252,11 +252,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     opened = shards.Shards(folder)
     frames = sum(film.num_frames for film in opened.films)
-    rich.console.Console().print(
-        f"{folder}: {len(opened.films)} films, {frames} frames of {opened.size} x {opened.size}."
-    )
+    print(f"{folder}: {len(opened.films)} films, {frames} frames of {opened.size} x {opened.size}.")
 
 
 if __name__ == "__main__":
-    logging.basicConfig(format="%(levelname)s: %(message)s", force=True)  # a library may have set it up already
     main()

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import soxr
+from av.stream import Disposition
 
 from data_pipelines.errors import UserError
 from data_pipelines.transforms import ResizeFilter, ResizePicture
@@ -140,7 +141,7 @@ def resample(waveform: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def _is_moving_picture(stream: av.VideoStream) -> bool:
-    cover = av.stream.Disposition.attached_pic  # the picture on a music file
+    cover = Disposition.attached_pic  # the picture on a music file
     return stream.codec_context is not None and not stream.disposition & cover
 
 

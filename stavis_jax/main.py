@@ -9,7 +9,7 @@ Short on purpose: what it does is in stavis_jax/job.py.
 import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
@@ -35,6 +35,7 @@ REAL_THING = (
 
 @command
 def run(argv: list[str]) -> None:
+    logging.set_verbosity(logging.WARNING)  # orbax reports every step of every checkpoint
     if len(argv) > 1:
         raise UserError(f"{argv[1]}: not understood. Settings are given as --config.KEY=VALUE.")
     if CONFIG.value is None:

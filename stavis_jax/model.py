@@ -47,9 +47,9 @@ class SaliencyModel:
         """Runs the network.
 
         Args:
-          clip: [B, T, H, W, 3], float, RGB in [0, 255] minus the ActivityNet mean; T = 16 and H = W = `size` as trained.
-          waveform: [B, S], float, mono at 22,050 Hz in [-256, 256], Hann-windowed; S = 35,280 as trained. Not used, and
-            may be None, for `visual`.
+          clip: [B, T, H, W, 3], float, RGB in [0, 255] minus the ActivityNet mean; trained on T = 16, H = W = `size`.
+          waveform: [B, S], float, mono at 22,050 Hz in [-256, 256], Hann-windowed; trained on S = 35,280. For
+            `visual` it is not used and may be None.
 
         Returns:
           Outputs: logits [B, H, W] and what led to them.
@@ -73,8 +73,8 @@ class SaliencyModel:
             return clip, None  # whatever its length, one compilation
         if np.ndim(waveform) != 2 or waveform.shape[0] != clip.shape[0] or waveform.shape[1] < FEWEST_SAMPLES:
             raise ValueError(
-                f"waveform: shape {np.shape(waveform)}, {self.variant} expects [{clip.shape[0]}, S], as many rows as the "
-                f"clip, of {FEWEST_SAMPLES} samples or more. Pad with zeros on both sides; all zeros are silence."
+                f"waveform: shape {np.shape(waveform)}, {self.variant} expects [B, S] with B = {clip.shape[0]}, as "
+                f"the clip has, and S >= {FEWEST_SAMPLES}. Pad with zeros on both sides; all zeros are silence."
             )
         if not jnp.issubdtype(waveform.dtype, jnp.floating):
             raise ValueError(f"waveform: {waveform.dtype}, expected float32 in [-256, 256].")

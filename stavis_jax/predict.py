@@ -6,13 +6,13 @@ pixel, and OUTPUT/<film>/overlay.mp4, H.264 with the film's sound.
 
 import argparse
 import functools
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+import stavis_jax
 from data_pipelines.errors import command
 from data_pipelines.transforms import RESIZE_FILTERS
 from data_pipelines.video_file import open_video
@@ -24,14 +24,11 @@ EXAMPLE = "example: python -m stavis_jax.predict holiday.mp4 --checkpoint stavis
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(argv)
-    logging.basicConfig(format="warning: %(message)s", level=logging.WARNING)
     folders = output_folders(options.films, options.output)
     for film, folder in zip(options.films, folders, strict=True):  # faults are told before the long work
         check_replaceable(folder, options.overwrite)
         with open_video(film):
             pass
-
-    import stavis_jax  # JAX takes seconds to import: not for --help or a mistyped path
 
     model = stavis_jax.load(options.checkpoint, variant=options.variant)
     for film, folder in zip(options.films, folders, strict=True):
@@ -58,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m stavis_jax.predict",
-        description=__doc__,
+        description=__doc__.removeprefix("Command: "),
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

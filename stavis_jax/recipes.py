@@ -62,6 +62,7 @@ def _stage(group_rates: dict[str, float]) -> dict:
         "dampening": 0.9,
         "weight_decay": 1e-5,  # of everything trained, biases and BatchNorm too
         "patience": 10,  # supplement 2.2: no better loss for 10 epochs
+        "save_every": 1,  # epochs between checkpoints
         "freeze_upsampling": False,  # the released weights have trained kernels
     }
 
@@ -79,6 +80,7 @@ def demo(settings: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     visual, audiovisual = settings.stages.visual, settings.stages.audiovisual
     for stage, epochs in ((visual, 16), (audiovisual, 48)):
         stage.epochs = stage.patience = epochs
+        stage.save_every = 8
         stage.batch_size = stage.effective_batch = 8
     # Nothing is pretrained here: the parts that would be learn faster than in the paper.
     visual.group_rates.update({"heads": 0.1})

@@ -38,7 +38,7 @@ def write_overlay(
     """Writes the film with its maps N x [h, w] laid over it, as H.264 with the film's sound as AAC.
 
     The film is decoded again, frame by frame, so its pictures are never all in memory. Pictures and sound keep
-    their times. An odd width or height loses its last pixel, as H.264 needs even ones. `advance(1)` is called after
+    their times. An odd width or height shrinks by one pixel, as H.264 needs even ones. `advance(1)` is called after
     every frame. Raises `UserError` if the film cannot be read.
     """
     height, width = _upright_shape(film)
@@ -80,10 +80,9 @@ class _PictureTrack:
         self.last_pts = -self.step
 
     def add(self, picture: np.ndarray, source: av.VideoFrame) -> None:
-        height, width = (length // 2 * 2 for length in picture.shape[:2])
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
         frame = frame.reformat(
-            self.stream.width,  # the first picture's size, though broadcasts may change it
+            self.stream.width,  # even, and the first picture's, though broadcasts may change it
             self.stream.height,
             "yuv420p",
             dst_colorspace=Colorspace.ITU709,

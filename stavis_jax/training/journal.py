@@ -12,7 +12,7 @@ class Journal:
 
     def __init__(self, file: Path, title: str, total_steps: int, done_steps: int, console: Console):
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._file = file
+        self._file, self._title = file, title
         self._progress = Progress(
             TextColumn(title),
             BarColumn(),
@@ -34,9 +34,11 @@ class Journal:
     def step(self) -> None:
         self._progress.advance(self._task)
 
-    def epoch(self, epoch: int, values: dict[str, float]) -> None:
+    def epoch(self, epoch: int, epochs: int, values: dict[str, float]) -> None:
         """Writes an epoch's means: numbers by name."""
         with self._file.open("a") as file:
             file.write(json.dumps({"epoch": epoch, **values}) + "\n")
         shown = "  ".join(f"{name} {values[name]:.3f}" for name in ("loss", "validation_loss") if name in values)
         self._progress.update(self._task, note=f"epoch {epoch}  {shown}")
+        if not self._progress.console.is_terminal and epoch % max(1, epochs // 8) == 0:  # a log shows no bar
+            self._progress.console.print(f"{self._title}: epoch {epoch} of {epochs}  {shown}", highlight=False)

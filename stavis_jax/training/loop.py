@@ -35,6 +35,7 @@ class Recipe:
     dampening: float = 0.9
     weight_decay: float = 1e-5
     patience: int = 10  # epochs without a better validation loss before stopping
+    save_every: int = 1  # epochs between checkpoints
     freeze_upsampling: bool = False
     loss_weights: LossWeights = LossWeights()
 
@@ -129,8 +130,9 @@ def train(
                 if progress["best_loss"] is None or means["validation_loss"] < progress["best_loss"]:
                     progress |= {"best_loss": means["validation_loss"], "best_epoch": epoch}
                     keep(job.network(state), "best")
-                journal.epoch(epoch, means)
-                checkpoints.save(state, batches, progress)
+                journal.epoch(epoch, recipe.epochs, means)
+                if epoch % recipe.save_every == 0 or _finished(progress, recipe):
+                    checkpoints.save(state, batches, progress)
     trained = job.network(state)
     keep(trained, "last")
     return trained

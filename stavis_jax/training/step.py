@@ -11,6 +11,7 @@ from flax import nnx
 
 from stavis_jax import losses
 from stavis_jax.models.stavis import Outputs, Stavis
+from stavis_jax.ops.video import Layout
 from stavis_jax.training import parameter_groups
 from stavis_jax.weights.flat import flat_name
 
@@ -35,6 +36,7 @@ class Job:
     optimizer: optax.GradientTransformation
     loss_weights: losses.LossWeights
     effective_batch: int
+    layout: Layout | None = None  # of videos inside the network; None: the backend's fastest
 
     def network(self, state: TrainState) -> Stavis:
         return nnx.merge(self.graphdef, state.params, state.batch_stats)
@@ -48,6 +50,7 @@ def create(
     effective_batch: int,
     loss_weights: losses.LossWeights | None = None,
     freeze_upsampling: bool = False,
+    layout: Layout | None = None,
 ) -> tuple[Job, TrainState]:
     """A training about to start from `network`. `make_optimizer` takes the tree of rate factors (training/optimizer.py)."""
     graphdef, params, batch_stats = nnx.split(network, nnx.Param, nnx.BatchStat)
@@ -56,7 +59,7 @@ def create(
     factors = jax.tree.unflatten(jax.tree.structure(params), [by_name[name] for name in names])
     optimizer = make_optimizer(factors)
     state = TrainState(jnp.zeros((), jnp.int32), params, batch_stats, optimizer.init(params))
-    return Job(graphdef, optimizer, loss_weights or losses.LossWeights(), effective_batch), state
+    return Job(graphdef, optimizer, loss_weights or losses.LossWeights(), effective_batch, layout), state
 
 
 def train_step(
@@ -75,11 +78,13 @@ def train_step(
     """
 
     gradients, terms, batch_stats = loss_gradients(job, state, batch, side_weight)
+    return apply_gradients(job, state, gradients, batch_stats), terms | {"grad_norm": optax.tree.norm(gradients)}
+
+
+def apply_gradients(job: Job, state: TrainState, gradients: nnx.State, batch_stats: nnx.State) -> TrainState:
+    """The state after the optimiser has had a batch's gradients."""
     updates, optimizer = job.optimizer.update(gradients, state.optimizer, state.params)
-    params = optax.apply_updates(state.params, updates)
-    return TrainState(state.step + 1, params, batch_stats, optimizer), terms | {
-        "grad_norm": optax.global_norm(gradients)
-    }
+    return TrainState(state.step + 1, optax.apply_updates(state.params, updates), batch_stats, optimizer)
 
 
 def loss_gradients(
@@ -90,7 +95,7 @@ def loss_gradients(
     def loss_of(params: nnx.State):
         # A fresh tree: flax lets a variable change only inside the trace that made it.
         network = nnx.merge(job.graphdef, params, jax.tree.map(lambda x: x, state.batch_stats))
-        outputs = network(batch["clip"], batch["waveform"], train=True)
+        outputs = network(batch["clip"], batch["waveform"], train=True, layout=job.layout)
         total, terms = _total_loss(job, outputs, batch, side_weight)
         return total, (terms, nnx.state(network, nnx.BatchStat))
 
@@ -100,7 +105,7 @@ def loss_gradients(
 
 def loss_step(job: Job, state: TrainState, batch: Batch) -> dict[str, jax.Array]:
     """The main output's loss on a batch in scoring mode: sums over the batch's valid clips, and their "count"."""
-    outputs = job.network(state)(batch["clip"], batch["waveform"])
+    outputs = job.network(state)(batch["clip"], batch["waveform"], layout=job.layout)
     values = _terms(job, outputs.logits, batch)
     return {name: jnp.sum(value * batch["weight"]) for name, value in values.items()} | {
         "count": jnp.sum(batch["weight"])

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
@@ -37,6 +37,12 @@ class WeightsInfo:
     # BatchNorm -> num_batches_tracked, which only PyTorch keeps; None: the file came without
     batches_tracked: Mapping[str, int] | None = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self):
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"kind {self.kind!r} is not one of {', '.join(get_args(Kind))}")
+        if self.kind == "stavis":
+            self.network_config()  # raises on an unknown variant, depth or shortcut
+
     @classmethod
     def of_network(cls, config: NetworkConfig, **fields: Any) -> "WeightsInfo":
         """Of a network's own arrays: kind, variant, depth and shortcut from its config, the rest as given."""
@@ -57,11 +63,15 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
     One process writes; in a job of several hosts the others need not call it.
 
     Raises:
-      UserError: the directory exists and `overwrite` is false, or cannot be written.
+      UserError: the directory exists and `overwrite` is false, it holds something else, or it cannot be written.
     """
     directory = Path(directory).absolute()
     if directory.exists() and not overwrite:
         raise UserError(f"{directory}: exists already. Give another directory or delete it first.")
+    if directory.exists() and not (is_weights_directory(directory) or _is_empty(directory)):
+        raise UserError(
+            f"{directory}: is not a converted checkpoint, so it is not overwritten. Give another directory."
+        )
     unfinished = directory.with_name(f".{directory.name}.{os.getpid()}.unfinished")
     replaced = directory.with_name(f".{directory.name}.{os.getpid()}.replaced")
     try:
@@ -73,8 +83,9 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
         if directory.exists():
             directory.rename(replaced)
         unfinished.rename(directory)
-    except OSError as error:
-        raise UserError(f"{directory}: cannot be written ({error.strerror or error}). Give another one.") from error
+    except (OSError, ValueError) as error:  # ValueError is tensorstore's for a full disk
+        reason = getattr(error, "strerror", None) or _first_line(error)
+        raise UserError(f"{directory}: cannot be written ({reason}). Give another one.") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
@@ -94,8 +105,9 @@ def read_weights(directory: Path) -> tuple[Weights, WeightsInfo]:
             template = {name: np.empty(array.shape, array.dtype) for name, array in stored.items()}
             weights = checkpointer.restore(directory / ARRAYS_FOLDER, template)
     except Exception as error:  # orbax and tensorstore raise many kinds, from KeyError to their own
-        reason = str(error).partition("\n")[0][:200] or type(error).__name__
-        raise UserError(f"{directory}: the weights are damaged ({reason}). Convert or train again.") from error
+        raise UserError(
+            f"{directory}: the weights are damaged ({_first_line(error)}). Convert or train again."
+        ) from error
     return weights, info
 
 
@@ -118,8 +130,16 @@ def read_info(directory: Path) -> WeightsInfo:
         raise UserError(f"{path}: format version {version}, this program reads {FORMAT_VERSION}. Update stavis_jax.")
     try:
         return WeightsInfo(**content)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged ({error}). Convert or train again.") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200] or type(error).__name__
+
+
+def _is_empty(directory: Path) -> bool:
+    return directory.is_dir() and not any(directory.iterdir())
 
 
 def _checkpointer():

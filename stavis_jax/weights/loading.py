@@ -44,7 +44,7 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
     if path.is_file():
         weights, info, _ = read_pytorch_weights(path, variant)
         if info.kind == "stavis" and variant is None:
-            log.warning("%s: taken as %s, %s.", path, info.variant, _reason(info.variant))
+            log.warning("%s: taken as %s, since %s.", path, info.variant, reason(info.variant))
         return weights, info
     return read_weights(find_directory(path, variant))
 
@@ -113,11 +113,10 @@ def check_variant(variant: str | None) -> None:
         raise UserError(f"{error}. Give one of them.") from error
 
 
+def reason(variant: str) -> str:
+    """Why a .pth file was taken as that variant."""
+    return "its sound part was never trained" if variant == VISUAL else "its sound part is trained"
+
+
 def _kept(directory: Path) -> Path | None:
     return next((directory / name for name in KEPT_BY_TRAINING if is_weights_directory(directory / name)), None)
-
-
-def _reason(variant: str) -> str:
-    if variant == VISUAL:
-        return "since its sound part was never trained; give the variant to choose otherwise"
-    return "since its sound part is trained; its visual part alone is variant visual"

@@ -60,8 +60,9 @@ def write_checkpoint(path: Path | str, checkpoint: PyTorchCheckpoint) -> None:
         with unfinished.open("wb") as file:
             torch.save(content, file)
         unfinished.replace(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}). Give another --output.") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError is torch's for a full disk
+        reason = getattr(error, "strerror", None) or "is the disk full?"
+        raise UserError(f"{path}: cannot be written ({reason}). Give another --output.") from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -91,7 +92,9 @@ def _load(path: Path) -> object:
                 f"{path}: refused, loading it would run code of its own ({runs[1]}). "
                 "Give a file that holds tensors only: in PyTorch, save the network's state_dict()."
             ) from error
-        raise UserError(f"{path}: not a PyTorch checkpoint, or damaged. {PYTORCH_GIVEN} Perhaps copy it again.") from error
+        raise UserError(
+            f"{path}: not a PyTorch checkpoint, or damaged. {PYTORCH_GIVEN} Perhaps copy it again."
+        ) from error
 
 
 def _arrays(path: Path | str, state: Mapping) -> dict[str, np.ndarray]:

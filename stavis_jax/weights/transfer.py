@@ -69,6 +69,11 @@ def to_pytorch(
     return state
 
 
+def missing_arrays(weights: Mapping[str, np.ndarray], kind: Kind, depth: int | None, shortcut: str | None) -> list[str]:
+    """Names of our arrays that a checkpoint of that kind needs and `weights` lacks."""
+    return sorted(set(_targets(kind, depth, shortcut)[0]) - set(weights))
+
+
 def _targets(kind: Kind, depth: int | None, shortcut: str | None) -> tuple[dict[str, tuple], list[TensorRow]]:
     """Shapes of our arrays, and the rows of those the network has."""
     config = NetworkConfig(depth=depth, shortcut=shortcut) if depth else NetworkConfig()
@@ -82,7 +87,7 @@ def _targets(kind: Kind, depth: int | None, shortcut: str | None) -> tuple[dict[
 
 
 def _their_shape(shape: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-    theirs = {axis: 1 for axis in layout.squeezed} | dict(zip(layout.axes, shape, strict=True))
+    theirs = dict.fromkeys(layout.squeezed, 1) | dict(zip(layout.axes, shape, strict=True))
     return tuple(theirs[axis] for axis in sorted(theirs))
 
 

@@ -72,18 +72,18 @@ def test_bad_file_is_named(tmp_path, name, damaged):
     path = tmp_path / "some.file"
     if damaged:
         path.write_bytes(b"\xff\xd8\xff\xe0 cut short")
-    with pytest.raises(UserError, match="some.file"):
+    with pytest.raises(UserError, match=r"some\.file"):
         getattr(raw_layout, name)(path)
 
 
 def test_truncated_frame_is_named(tiny_raw):
     path = RawLayout(tiny_raw).frame_path("Mine", "short", 1)
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(UserError, match="img_00001.jpg: not a readable picture"):
+    with pytest.raises(UserError, match=r"img_00001\.jpg: not a readable picture"):
         raw_layout.read_frame(path)
 
 
 def test_fixation_file_without_the_key_is_named(tmp_path):
     scipy.io.savemat(tmp_path / "map.mat", {"other": np.zeros((2, 2))})
-    with pytest.raises(UserError, match="map.mat: has no variable eyeMap"):
+    with pytest.raises(UserError, match=r"map\.mat: has no variable eyeMap"):
         raw_layout.read_fixations(tmp_path / "map.mat")

@@ -1,0 +1,53 @@
+"""Starting values against those measured on the authors' freshly built networks (golden/init.json)."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.weights.flat import read_network
+from stavis_jax.weights.tables import COUNTER
+from stavis_jax.weights.transfer import to_pytorch
+
+MEASURED = json.loads((Path(__file__).parents[2] / "golden" / "init.json").read_text())["resnet18"]
+DEVIATIONS = 5  # of ours and of theirs from the distribution, in standard errors
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Our starting values under the authors' names."""
+    network = Stavis(NetworkConfig("l3mul-s3", 18), rngs=nnx.Rngs(0))
+    state = to_pytorch(read_network(network), None, "stavis", 18, "B")
+    return {f"module.{key}": array.astype(np.float64) for key, array in state.items()}
+
+
+@pytest.mark.slow  # draws a whole network
+def test_starting_values_are_distributed_as_the_authors(drawn):
+    assert drawn.keys() == {key for key in MEASURED if not key.endswith(COUNTER)}
+    for key, array in drawn.items():
+        theirs = MEASURED[key]
+        if theirs["same_every_time"]:
+            for ours, name in (
+                (array.mean(), "mean"),
+                (array.std(), "std"),
+                (array.min(), "min"),
+                (array.max(), "max"),
+            ):
+                np.testing.assert_allclose(ours, theirs[name], rtol=1e-5, atol=1e-7, err_msg=f"{key} {name}")
+            continue
+        error = theirs["std"] / np.sqrt(array.size)
+        assert abs(array.mean()) < DEVIATIONS * error, key
+        assert abs(array.std() - theirs["std"]) < 2 * DEVIATIONS * error, key
+
+
+def test_a_seed_gives_the_same_values_and_another_seed_others():
+    first, same, other = (
+        jax.device_get(Stavis(NetworkConfig("visual", 10), rngs=nnx.Rngs(seed)).fuse.conv.kernel[...])
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, same)
+    assert np.abs(first - other).max() > 0

@@ -1,0 +1,69 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from stavis_jax.ops.conv3d import conv2d, conv3d
+from stavis_jax.ops.video import lay_out
+
+RTOL = 1e-5  # float32, sums of up to 700 products in another order
+# kernel size, strides, clip (T, H, W): what the network uses, at whole and uneven sizes
+USED = [
+    (7, (1, 2, 2), (5, 12, 12)),  # stem
+    (7, (1, 2, 2), (2, 9, 7)),
+    (3, (1, 1, 1), (8, 7, 7)),
+    (3, (2, 2, 2), (8, 8, 8)),
+    (3, (2, 2, 2), (3, 5, 7)),
+    (3, (2, 2, 2), (1, 1, 1)),
+    (1, (1, 1, 1), (4, 5, 5)),
+    (1, (2, 2, 2), (8, 8, 8)),  # shortcut
+    (1, (2, 2, 2), (3, 5, 7)),
+]
+
+
+def inputs(size: int, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(0).normal
+    return np.float32(draw(size=(2, *shape, 2))), np.float32(draw(size=(size, size, size, 2, 3)))
+
+
+def convolve(layout: str, strides, clip, kernel) -> jax.Array:
+    video = conv3d(lay_out(jnp.asarray(clip), layout), jnp.asarray(kernel), strides)
+    return jnp.stack(video, axis=1) if layout == "frames" else video
+
+
+def assert_close(actual, desired):
+    np.testing.assert_allclose(actual, desired, rtol=0, atol=RTOL * np.abs(desired).max())
+
+
+@pytest.mark.parametrize(("size", "strides", "shape"), USED)
+@pytest.mark.parametrize("layout", ["array", "frames"])
+def test_both_forms_are_pytorchs_convolution(layout, size, strides, shape):
+    clip, kernel = inputs(size, shape)
+    theirs = torch.nn.functional.conv3d(
+        torch.from_numpy(clip).permute(0, 4, 1, 2, 3),
+        torch.from_numpy(kernel).permute(4, 3, 0, 1, 2),
+        stride=strides,
+        padding=size // 2,
+    )
+    assert_close(convolve(layout, strides, clip, kernel), theirs.permute(0, 2, 3, 4, 1).numpy())
+
+
+@pytest.mark.parametrize(("size", "strides", "shape"), USED)
+def test_both_forms_have_the_same_gradients(size, strides, shape):
+    clip, kernel = inputs(size, shape)
+    gradients = {
+        layout: jax.jit(jax.grad(lambda c, k, form=layout: jnp.sum(jnp.sin(convolve(form, strides, c, k))), (0, 1)))
+        for layout in ("array", "frames")
+    }
+    for plain, fast in zip(gradients["array"](clip, kernel), gradients["frames"](clip, kernel), strict=True):
+        assert_close(fast, plain)
+
+
+def test_2d_convolution_is_pytorchs():
+    draw = np.random.default_rng(0).normal
+    image, kernel = np.float32(draw(size=(2, 9, 7, 4))), np.float32(draw(size=(3, 3, 4, 5)))
+    theirs = torch.nn.functional.conv2d(
+        torch.from_numpy(image).permute(0, 3, 1, 2), torch.from_numpy(kernel).permute(3, 2, 0, 1), padding=1
+    )
+    assert_close(conv2d(image, kernel), theirs.permute(0, 2, 3, 1).numpy())

@@ -1,0 +1,38 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from stavis_jax.ops.video import lay_out, map_frames, num_frames, scale_by_map, time_mean
+
+LAYOUTS = ["array", "frames"]
+
+
+@pytest.fixture
+def clip():
+    return jnp.asarray(np.random.default_rng(0).normal(size=(2, 5, 3, 4, 2)), jnp.float32)
+
+
+def stacked(video):
+    return jnp.stack(video, axis=1) if isinstance(video, tuple) else video
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_hold_the_same_numbers(layout, clip):
+    video = lay_out(clip, layout)
+    assert num_frames(video) == 5
+    np.testing.assert_array_equal(stacked(video), clip)
+    np.testing.assert_array_equal(stacked(map_frames(lambda x: 2 * x, video)), 2 * clip)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_map_scales_every_step_and_channel(layout, clip):
+    factor = jnp.arange(24.0).reshape(2, 3, 4)
+    scaled = stacked(scale_by_map(lay_out(clip, layout), factor))
+    np.testing.assert_array_equal(scaled[1, 2, 2, 3], 23 * clip[1, 2, 2, 3])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("start", "stop"), [(0, None), (1, 3), (2, 3)])
+def test_mean_is_over_the_steps_asked_for(layout, start, stop, clip):
+    mean = time_mean(lay_out(clip, layout), start, stop)
+    np.testing.assert_allclose(mean, np.mean(clip[:, start:stop], axis=1), rtol=0, atol=1e-6)

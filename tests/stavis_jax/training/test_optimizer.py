@@ -1,0 +1,73 @@
+"""SGD against PyTorch's, step by step; rate steps; groups."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from stavis_jax.training import optimizer
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "train.json"
+
+
+def run(transformation, start: np.ndarray, gradients: list[np.ndarray]) -> list[np.ndarray]:
+    params = {"w": jnp.asarray(start)}
+    state, path = transformation.init(params), []
+    for gradient in gradients:
+        updates, state = transformation.update({"w": jnp.asarray(gradient)}, state, params)
+        params = optax.apply_updates(params, updates)
+        path.append(np.asarray(params["w"]))
+    return path
+
+
+def draw(count: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=7).astype(np.float32), [rng.normal(size=7).astype(np.float32) for _ in range(count)]
+
+
+def test_steps_are_those_of_pytorch_with_dampening_and_decay():
+    import torch
+
+    start, gradients = draw(6)
+    weight = torch.nn.Parameter(torch.tensor(start))
+    sgd = torch.optim.SGD([weight], lr=0.02, momentum=0.9, dampening=0.9, weight_decay=0.1)
+    ours = run(optimizer.sgd(0.02, {"w": 1.0}, weight_decay=0.1), start, gradients)
+    for gradient, expected in zip(gradients, ours, strict=True):
+        weight.grad = torch.tensor(gradient)
+        sgd.step()
+        np.testing.assert_allclose(expected, weight.detach().numpy(), rtol=1e-6, atol=1e-7)
+
+
+def test_the_first_step_is_not_dampened():
+    one = np.ones(3, np.float32)
+    path = run(optimizer.sgd(1.0, {"w": 1.0}, weight_decay=0.0, momentum=0.0), np.zeros(3, np.float32), [one, one])
+    np.testing.assert_allclose(path[0], -1.0, rtol=1e-6)
+    np.testing.assert_allclose(path[1] - path[0], -0.1, rtol=1e-5)
+
+
+def test_a_rate_of_zero_keeps_a_parameter_bit_for_bit_decay_or_not():
+    start, gradients = draw(3)
+    for weights in run(optimizer.sgd(0.1, {"w": 0.0}, weight_decay=0.5), start, gradients):
+        np.testing.assert_array_equal(weights, start)
+
+
+def test_gradients_accumulated_over_batches_step_once_as_their_sum():
+    start, gradients = draw(4)
+    with jax.numpy_dtype_promotion("standard"):  # optax.MultiSteps multiplies a bool and an int
+        in_shares = run(optimizer.sgd(0.1, {"w": 1.0}, accumulate=2), start, gradients)
+    at_once = run(optimizer.sgd(0.1, {"w": 1.0}), start, [gradients[0] + gradients[1], gradients[2] + gradients[3]])
+    np.testing.assert_array_equal(in_shares[0], start)
+    np.testing.assert_allclose(in_shares[1::2], at_once, rtol=1e-6)
+
+
+@pytest.mark.parametrize("steps_per_epoch", [1, 7])
+def test_rates_fall_where_the_released_training_lowered_them(steps_per_epoch):
+    expected = json.loads(GOLDEN.read_text())["schedule_factor_by_epoch"]
+    schedule = optimizer.step_schedule(0.01, 60, steps_per_epoch)
+    for epoch, factor in enumerate(expected, start=1):
+        for step in ((epoch - 1) * steps_per_epoch, epoch * steps_per_epoch - 1):  # first and last of the epoch
+            assert float(schedule(step)) == pytest.approx(0.01 * factor, rel=1e-5), epoch

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from data_pipelines.errors import UserError
+from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.weights.directory import WeightsInfo
+from stavis_jax.weights.exporting import to_checkpoint
+from stavis_jax.weights.flat import expected_shapes
+from stavis_jax.weights.kinds import has_untrained_sound
+from stavis_jax.weights.transfer import from_pytorch
+
+CONFIG = NetworkConfig("visual", 10)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """Arrays such as a visual training leaves."""
+    draw = np.random.default_rng(0).normal
+    return {name: np.float32(draw(size=shape)) for name, shape in expected_shapes(CONFIG).items()}
+
+
+@pytest.mark.slow  # draws a whole network
+def test_visual_training_is_filled_up_with_starting_values(trained, read_spec):
+    checkpoint, filled = to_checkpoint(trained, WeightsInfo.of_network(CONFIG), "run")
+    keys = [key.removeprefix("module.") for key in read_spec("audiovisual_resnet10")]
+    assert list(checkpoint.state) == keys
+    assert checkpoint.architecture == "resnet-10"
+    assert {name.split("/")[0] for name in filled} == {"soundnet", "hidden", "localization", "fuseav"}
+    assert has_untrained_sound(checkpoint.state)  # so it comes back as visual
+    back = from_pytorch(checkpoint.state, "stavis", 10, "B", "file").weights
+    for name, array in trained.items():
+        np.testing.assert_array_equal(back[name], array)
+
+
+def test_filling_up_is_the_same_every_time(trained):
+    info = WeightsInfo.of_network(CONFIG)
+    first, second = (to_checkpoint(trained, info, "run").checkpoint.state for _ in range(2))
+    for key, array in first.items():
+        np.testing.assert_array_equal(array, second[key])
+
+
+def test_audiovisual_weights_without_their_sound_are_damaged(trained):
+    info = WeightsInfo.of_network(NetworkConfig("l3mul-s3", 10))
+    with pytest.raises(UserError, match=r"run: damaged, lacks fuseav/conv/bias"):
+        to_checkpoint(trained, info, "run")
+
+
+def test_visual_weights_without_some_of_their_own_are_damaged(trained):
+    without = {name: array for name, array in trained.items() if name != "fuse/conv/bias"}
+    with pytest.raises(UserError, match=r"run: damaged, lacks fuse/conv/bias"):
+        to_checkpoint(without, WeightsInfo.of_network(CONFIG), "run")

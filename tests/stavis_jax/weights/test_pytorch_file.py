@@ -1,0 +1,163 @@
+import os
+import pickle
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from data_pipelines.errors import UserError
+from stavis_jax.weights.pytorch_file import PyTorchCheckpoint, read_checkpoint, write_checkpoint
+
+SPEC = "soundnet8"
+
+
+class RunsCode:
+    """Unpickled, makes a directory."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def save(tmp_path, content, **options):
+    path = tmp_path / "saved.pth"
+    torch.save(content, path, **options)
+    return path
+
+
+@pytest.mark.parametrize("container", ["zip", "legacy", "cuda"])
+def test_every_container_holds_the_same_arrays(container, write_golden_checkpoint, formulas, read_spec):
+    checkpoint = read_checkpoint(write_golden_checkpoint("audiovisual_resnet10", 0, "plain", container))
+    expected = formulas.state_dict(read_spec("audiovisual_resnet10"), 0)
+    assert list(checkpoint.state) == [key.removeprefix("module.") for key in expected]
+    for key, array in expected.items():
+        np.testing.assert_array_equal(checkpoint.state[key.removeprefix("module.")], array)
+    assert (checkpoint.architecture, checkpoint.epoch) == ("resnet-10", 61)
+
+
+@pytest.mark.parametrize("prefix", ["module.", ""])
+@pytest.mark.parametrize("is_wrapped", [True, False])
+def test_prefix_and_outer_dict_are_optional(tmp_path, prefix, is_wrapped):
+    state = {f"{prefix}fuse.bias": torch.tensor([1.5])}
+    path = save(tmp_path, {"state_dict": state, "arch": "resnet-18", "epoch": 3} if is_wrapped else state)
+    checkpoint = read_checkpoint(path)
+    np.testing.assert_array_equal(checkpoint.state["fuse.bias"], np.float32([1.5]))
+    assert (checkpoint.architecture, checkpoint.epoch) == (("resnet-18", 3) if is_wrapped else (None, None))
+
+
+def test_half_precision_becomes_single(tmp_path):
+    state = {"a": torch.tensor([0.1], dtype=torch.bfloat16), "b": torch.tensor([0.1], dtype=torch.float64)}
+    arrays = read_checkpoint(save(tmp_path, state)).state
+    assert {array.dtype.name for array in arrays.values()} == {"float32"}
+
+
+def test_tensors_of_torch_before_0_4_are_read(tmp_path, monkeypatch):
+    tensor = torch.arange(6.0).reshape(2, 3)
+    storage = torch.storage.TypedStorage(wrap_storage=tensor.untyped_storage(), dtype=tensor.dtype, _internal=True)
+    old = (torch._utils._rebuild_tensor, (storage, 0, (2, 3), (3, 1)))
+    monkeypatch.setattr(torch.Tensor, "__reduce_ex__", lambda self, protocol: old)
+    path = save(tmp_path, {"fuse.weight": tensor}, _use_new_zipfile_serialization=False)
+    monkeypatch.undo()
+    assert b"_rebuild_tensor\n" in path.read_bytes()
+    np.testing.assert_array_equal(read_checkpoint(path).state["fuse.weight"], tensor.numpy())
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_file_that_would_run_code_is_refused_and_runs_none(tmp_path, is_zip):
+    content = {"state_dict": {"a": torch.ones(1)}, "trap": RunsCode(tmp_path / "ran")}
+    path = save(tmp_path, content, _use_new_zipfile_serialization=is_zip)
+    with pytest.raises(UserError, match=r"saved\.pth: refused, loading it would run code of its own \(\w+\.mkdir\)"):
+        read_checkpoint(path)
+    assert not (tmp_path / "ran").exists()
+    with path.open("rb") as file:  # the trap is one
+        torch.load(file, weights_only=False)
+    assert (tmp_path / "ran").exists()
+
+
+def test_bare_pickle_that_would_run_code_runs_none(tmp_path):
+    path = tmp_path / "saved.pth"
+    path.write_bytes(pickle.dumps(RunsCode(tmp_path / "ran"), protocol=2))
+    with pytest.raises(UserError, match="saved.pth: "):
+        read_checkpoint(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_whole_module_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"refused.*torch\.nn\.modules\.linear\.Linear.*state_dict"):
+        read_checkpoint(save(tmp_path, torch.nn.Linear(2, 2)))
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+def test_truncated_file_is_one_clear_line(tmp_path, is_zip, share):
+    path = save(tmp_path, {"a": torch.ones(30_000)}, _use_new_zipfile_serialization=is_zip)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(UserError, match=r"^[^\n]*saved\.pth: not a PyTorch checkpoint, or damaged[^\n]*$"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [b"these are words\n" * 9, b"\x89PNG\r\n\x1a\n" + bytes(99), pickle.dumps([1])])
+def test_other_files_are_one_clear_line(tmp_path, content):
+    path = tmp_path / "other.pth"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"^[^\n]*other\.pth: [^\n]*$"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("content", [{"epoch": 3}, {"state_dict": {}}, {}, torch.ones(3), {"state_dict": {"a": "b"}}])
+def test_checkpoint_without_a_state_dict_is_told(tmp_path, content):
+    with pytest.raises(UserError, match=r"saved\.pth: .*state dict"):
+        read_checkpoint(save(tmp_path, content))
+
+
+def test_key_with_and_without_prefix_is_told(tmp_path):
+    state = {"module.fuse.bias": torch.ones(1), "fuse.bias": torch.zeros(1)}
+    with pytest.raises(UserError, match=r"fuse\.bias is there with and without"):
+        read_checkpoint(save(tmp_path, state))
+
+
+def test_missing_file_and_directory_are_told(tmp_path):
+    with pytest.raises(UserError, match=r"none\.pth: no such file"):
+        read_checkpoint(tmp_path / "none.pth")
+    with pytest.raises(UserError, match="is a directory"):
+        read_checkpoint(tmp_path)
+
+
+def test_without_torch_the_way_to_get_it_is_told(tmp_path, monkeypatch):
+    path = save(tmp_path, {"a": torch.ones(1)})
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(UserError, match=r'pip install "stavis_jax\[torch\]"'):
+        read_checkpoint(path)
+    with pytest.raises(UserError, match=r'pip install "stavis_jax\[torch\]"'):
+        write_checkpoint(tmp_path / "written.pth", PyTorchCheckpoint({}))
+
+
+def test_written_file_is_what_the_authors_code_reads(tmp_path):
+    state = {"fuse.bias": np.float32([-6]), "bn1.num_batches_tracked": np.asarray(7, np.int64)}
+    write_checkpoint(tmp_path / "new" / "written.pth", PyTorchCheckpoint(state, "resnet-50", 61))
+    content = torch.load(tmp_path / "new" / "written.pth")
+    assert (content["epoch"], content["arch"]) == (61, "resnet-50")
+    assert list(content["state_dict"]) == ["module.fuse.bias", "module.bn1.num_batches_tracked"]
+    assert content["state_dict"]["module.bn1.num_batches_tracked"].dtype == torch.int64
+    assert content["state_dict"]["module.bn1.num_batches_tracked"].shape == ()
+    assert os.listdir(tmp_path / "new") == ["written.pth"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("unexpected pos 704 vs 598")])
+def test_failed_write_leaves_the_old_file_alone(error, tmp_path, monkeypatch):
+    path = tmp_path / "written.pth"
+    path.write_bytes(b"old")
+
+    def fail(content, file):
+        file.write(b"half")
+        raise error
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(UserError, match=r"cannot be written \((No space left|is the disk full)"):
+        write_checkpoint(path, PyTorchCheckpoint({"a": np.ones(1, np.float32)}))
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["written.pth"]
