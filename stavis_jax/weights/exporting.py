@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from flax import nnx
 
 from data_pipelines.errors import UserError
-from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import WeightsInfo
-from stavis_jax.weights.flat import expected_shapes, read_network
+from stavis_jax.weights.flat import expected_shapes, new_network, read_network
 from stavis_jax.weights.loading import AUDIOVISUAL, VISUAL
 from stavis_jax.weights.pytorch_file import PyTorchCheckpoint
 from stavis_jax.weights.transfer import missing_arrays, to_pytorch
@@ -39,7 +38,7 @@ def to_checkpoint(weights: Mapping[str, np.ndarray], info: WeightsInfo, source: 
         raise UserError(f"{source}: damaged, lacks {', '.join(lost)}. Convert or train again.")
     if filled:
         config = NetworkConfig(AUDIOVISUAL, info.depth, info.shortcut)
-        weights = read_network(Stavis(config, rngs=nnx.Rngs(0))) | dict(weights)
+        weights = read_network(new_network(config, seed=0)) | dict(weights)
     state = to_pytorch(weights, info.batches_tracked, info.kind, info.depth, info.shortcut)
     # SoundNet files are a bare state dict.
     architecture = f"resnet-{info.depth}" if info.depth else None

@@ -48,8 +48,9 @@ def sound():
 
 def upsampled_features(stages, attention) -> jax.Array:
     """V as the paper draws it: [B, H, W, 64]."""
+    upsample = jax.jit(upsample_transposed, static_argnums=2)
     maps = [
-        upsample_transposed(stage.features, module.upsample_features[...], SIZE)
+        upsample(stage.features, module.upsample_features[...], SIZE)
         for stage, module in zip(stages, attention, strict=True)
     ]
     return jnp.concatenate(maps, axis=-1)
@@ -79,7 +80,7 @@ def test_gradients_reach_both_factors(stages, attention, sound):
         fuseav, attention, localization = modules
         return jnp.sum(jnp.sin(fuseav(stages, attention, localization, hidden, SIZE)))
 
-    gradients = nnx.grad(loss)(nnx.List([fuseav, nnx.List(attention), localization]))
+    gradients = nnx.jit(nnx.grad(loss))(nnx.List([fuseav, nnx.List(attention), localization]))
     by_name = {"/".join(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(gradients)}
     moved = {name for name, gradient in by_name.items() if np.abs(gradient).max() > 0}
     assert {"0/conv/kernel", "0/conv/bias", "2/kernel", "2/bias"} <= moved

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +7,11 @@ import pytest
 from flax import nnx
 
 from stavis_jax.models.soundnet import FEWEST_SAMPLES, ROWS, SoundNet
+from stavis_jax.weights.flat import flat_name
+from stavis_jax.weights.loading import load_weights
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+ATOL = 1e-4  # float32; the authors' code against itself in float64: 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +63,14 @@ def test_both_convolution_forms_hear_the_same(soundnet):
     sound = np.random.default_rng(0).normal(0, 50, (1, FEWEST_SAMPLES)).astype(np.float32)
     plain, columns = (jax.jit(lambda x, c=c: soundnet(x, False, c))(sound) for c in (False, True))
     np.testing.assert_allclose(columns, plain, rtol=0, atol=1e-4 * np.abs(plain).max())
+
+
+def test_features_are_the_authors(golden_inputs, write_golden_checkpoint):
+    weights, _ = load_weights(write_golden_checkpoint("soundnet8"))
+    network = SoundNet(rngs=nnx.Rngs(0))
+    for path, variable in nnx.to_flat_state(nnx.state(network)):
+        variable[...] = jnp.asarray(weights["soundnet/" + flat_name(path)])
+    _, waveform = golden_inputs(0, 16)
+    features = jax.jit(lambda x: network(x, False))(waveform)
+    theirs = np.load(GOLDEN / "forward.npz")["av50_s0/soundnet"]
+    np.testing.assert_allclose(features, theirs, rtol=0, atol=ATOL)

@@ -19,7 +19,6 @@ def trained():
     return {name: np.float32(draw(size=shape)) for name, shape in expected_shapes(CONFIG).items()}
 
 
-@pytest.mark.slow  # draws a whole network
 def test_visual_training_is_filled_up_with_starting_values(trained, read_spec):
     checkpoint, filled = to_checkpoint(trained, WeightsInfo.of_network(CONFIG), "run")
     keys = [key.removeprefix("module.") for key in read_spec("audiovisual_resnet10")]

@@ -1,0 +1,123 @@
+"""The demo, run as README's first command runs it: its table, its files, and what the trained network has learned."""
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import stavis_jax
+from data_pipelines import open_clips
+from data_pipelines.synthetic_plan import film_plan
+from stavis_jax import recipes
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+METRICS = {"CC", "NSS", "AUC-J", "sAUC", "SIM"}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The working directory and the printed lines of one run without a data path."""
+    workdir = tmp_path_factory.mktemp("demo") / "run"
+    command = [sys.executable, "-m", "stavis_jax.main", "--config=configs/av.py", f"--workdir={workdir}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return workdir, done.stdout.strip().splitlines()
+
+
+@pytest.fixture(scope="module")
+def scores(demo):
+    return json.loads((demo[0] / "results.json").read_text())["methods"]
+
+
+def test_the_demo_says_what_it_is_and_the_way_to_the_real_thing_in_its_first_and_last_lines(demo):
+    for line in (demo[1][0], demo[1][-1]):
+        for words in ("demo preset", "data_pipelines.fetch", "data_pipelines.prepare", "--config.data.path=SHARDS"):
+            assert words in line
+
+
+def test_sound_helps_by_a_wide_margin_and_both_beat_the_centre_bias(scores):
+    assert scores.keys() == {"center-bias", "visual", "l3mul-s3"}
+    assert all(values.keys() == METRICS for values in scores.values())
+    assert scores["l3mul-s3"]["CC"] >= scores["visual"]["CC"] + 0.10
+    for metric in METRICS - {"sAUC"}:  # whose negatives are centre-biased themselves
+        assert scores["visual"][metric] > scores["center-bias"][metric]
+        assert scores["l3mul-s3"][metric] > scores["visual"][metric]
+
+
+def test_the_demo_writes_a_map_for_every_test_window_and_a_comparison_picture(demo):
+    workdir, _ = demo
+    frames = recipes.config("l3mul-s3", "demo").demo.frames
+    for variant in ("visual", "l3mul-s3"):
+        films = sorted((workdir / "maps" / variant / "split1_results" / "Synthetic").iterdir())
+        assert len(films) == 12
+        for film in films:
+            names = [path.name for path in sorted(film.iterdir())]
+            assert names == [f"pred_sal_{number:06d}.png" for number in range(9, frames + 8)]
+    assert (workdir / "comparison.png").stat().st_size > 10_000
+
+
+def test_a_second_run_trains_nothing_anew(demo):
+    workdir, _ = demo
+    before = (workdir / "l3mul-s3" / "metrics.jsonl").read_text()
+    command = [sys.executable, "-m", "stavis_jax.main", "--config=configs/av.py:demo", f"--workdir={workdir}", "--mode=train"]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    assert (workdir / "l3mul-s3" / "metrics.jsonl").read_text() == before
+
+
+def test_maps_move_to_the_other_object_when_two_films_swap_their_sound(demo):
+    """Two held-out films with the same two kinds of object, at times when another one sounds in each."""
+    workdir, _ = demo
+    model = stavis_jax.load(workdir)
+    assert model.variant == "l3mul-s3"
+    shards = workdir / "data" / "shards"
+    clips = open_clips(shards, "test", 1, "test")
+    own, swapped = [], []
+    for film, other, start in swappable(recipes.config("l3mul-s3", "demo").demo.frames):
+        here, there = (clips[index_of(clips, f"film_{plan.number:03d}", start)] for plan in (film, other))
+        for waveform, result in ((here["waveform"], own), (there["waveform"], swapped)):
+            logits = model.saliency_logits(here["clip"][None], waveform[None])[0]
+            result.append(preference(np.asarray(jax.nn.sigmoid(logits)), film, int(here["target_frame"]) - 1))
+    own, swapped = np.array(own), np.array(swapped)
+    assert len(own) >= 4
+    assert np.mean(own > 0) >= 0.75  # the map is at the object that sounds
+    assert np.mean(swapped < 0) >= 0.75  # and leaves it for the one that sounds now
+    assert np.mean(own) > 0.3 > -0.3 > np.mean(swapped)
+
+
+def swappable(frames: int):
+    """(film, other, first frame from 0) where the two films' schedules are steady over a clip and opposite."""
+    plans = [film_plan(0, number, num_frames=frames) for number in range(1, 13)]
+    for film, other in itertools.permutations(plans, 2):
+        if len(film.kinds) != 2 or set(film.kinds) != set(other.kinds):
+            continue
+        for start in range(0, frames - 16, 8):
+            kinds = [{plan.kinds[i] for i in plan.schedule[start : start + 16]} for plan in (film, other)]
+            if all(len(sounding) == 1 for sounding in kinds) and kinds[0] != kinds[1]:
+                yield film, other, start
+
+
+def index_of(clips, video: str, start: int) -> int:
+    """The test window of a film that starts at frame `start` (from 0)."""
+    films = [film.name for film in clips.films]
+    return next(
+        i for i in range(len(clips)) if films[clips.film_index(i)] == video and clips.frames(i)[0] == start + 1
+    )
+
+
+def preference(saliency: np.ndarray, plan, frame: int) -> float:
+    """1: all saliency near the objects is at the one that sounds in the film itself; -1: all is at the other."""
+    height, width = saliency.shape
+    rows, columns = np.mgrid[:height, :width]
+    near = []
+    for (x, y), radius in zip(plan.trajectories[frame], plan.radii, strict=True):
+        scaled_x, scaled_y = x * width / plan.frame_size[0], y * height / plan.frame_size[1]
+        scaled_radius = radius * height / plan.frame_size[1]
+        near.append(saliency[np.hypot(rows - scaled_y, columns - scaled_x) < scaled_radius].mean())
+    sounding = plan.schedule[frame]
+    return float((near[sounding] - near[1 - sounding]) / (near[0] + near[1]))

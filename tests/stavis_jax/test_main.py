@@ -1,0 +1,55 @@
+"""What the main command says when it is used wrongly. No traceback, one line, exit code not 0, nothing written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stavis_jax import recipes
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "stavis_jax.main", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--config: not given"),
+        (["--config=configs/none.py"], "configs/none.py"),
+        (["--config=configs/av.py:tiny"], "'tiny' is not one of paper, demo"),
+        (["--config=configs/av.py", "--config.data.path=nowhere"], "--config.data.path=nowhere: no such folder"),
+        (["--config=configs/av.py", "--config.data.path=docs"], "docs: holds no shards"),
+        (["--config=configs/av.py", "--config.model.wings=2"], "wings"),
+        (["--config=configs/av.py", "--mode=fly"], "fly"),
+        (["--config=configs/av.py", "train"], "train: not understood"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(arguments, message, tmp_path):
+    done = run(*arguments, f"--workdir={tmp_path / 'run'}")
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_demo_is_the_paper_recipe_made_small():
+    paper, demo = recipes.config("l3mul-s3", "paper"), recipes.config("l3mul-s3", "demo")
+    assert demo.keys() - paper.keys() == {"demo"}
+    for stage in ("visual", "audiovisual"):
+        assert demo.stages[stage].keys() == paper.stages[stage].keys()
+        assert demo.stages[stage].momentum == paper.stages[stage].momentum
+
+
+def test_the_paper_recipe_states_the_published_settings():
+    stages = recipes.config("l3mul-s3", "paper").stages
+    for stage in (stages.visual, stages.audiovisual):
+        assert (stage.epochs, stage.effective_batch, stage.learning_rate, stage.patience) == (60, 128, 0.01, 10)
+        assert (stage.momentum, stage.dampening, stage.weight_decay) == (0.9, 0.9, 1e-5)

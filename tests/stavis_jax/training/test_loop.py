@@ -1,0 +1,155 @@
+"""The training loop: resuming, stopping, what it keeps; and the step on many devices. On a network of depth 10."""
+
+import functools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from rich.console import Console
+
+from data_pipelines.errors import UserError
+from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.training import loop, optimizer, step
+from stavis_jax.training.devices import DataParallel
+from stavis_jax.weights.flat import read_network
+
+SIZE, BATCH = 32, 8
+RATES = {"trunk": 0.1, "heads": 0.01, "sound": 0.0, "localization": 0.0}
+
+
+def make_batch(seed: int, count: int = BATCH) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        "clip": rng.normal(0, 50, (count, 4, SIZE, SIZE, 3)).astype(np.float32),
+        "waveform": np.zeros((count, 16), np.float32),
+        "density": rng.uniform(0, 255, (count, SIZE, SIZE)).astype(np.float32),
+        "fixations": (rng.random((count, SIZE, SIZE)) < 0.02).astype(np.float32),
+        "weight": np.ones(count, np.float32),
+        "film": np.arange(count, dtype=np.int32),
+    }
+
+
+class Batches:
+    """Batches without end whose position can be saved, as grain's iterators."""
+
+    def __init__(self):
+        self.position = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.position += 1
+        return make_batch(self.position, 4)
+
+    def get_state(self) -> bytes:
+        return str(self.position).encode()
+
+    def set_state(self, state: bytes) -> None:
+        self.position = int(state)
+
+
+@pytest.fixture(scope="module")
+def network() -> Stavis:
+    return Stavis(NetworkConfig("visual", depth=10), rngs=nnx.Rngs(0))
+
+
+def recipe(**changes) -> loop.Recipe:
+    settings = {"epochs": 2, "batch_size": 4, "effective_batch": 4, "learning_rate": 1e-3, "group_rates": RATES}
+    return loop.Recipe(**settings | changes)
+
+
+@pytest.fixture
+def run(network, tmp_path):
+    """Trains in tmp_path/NAME on one device; returns the trained arrays and the journal."""
+
+    def train(name: str, recipe: loop.Recipe, validation=lambda: [make_batch(0, 4)]):
+        kept = {}
+        trained = loop.train(
+            network,
+            recipe,
+            Batches(),
+            2,
+            validation,
+            tmp_path / name,
+            keep=lambda model, what: kept.update({what: read_network(model)}),
+            devices=DataParallel(jax.devices()[:1]),
+            console=Console(quiet=True),
+        )
+        journal = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        return read_network(trained), journal, kept
+
+    return train
+
+
+@pytest.mark.slow
+def test_training_that_was_cut_goes_on_as_if_it_never_was(run):
+    whole, whole_journal, _ = run("whole", recipe(epochs=3))
+
+    class Cut(Exception):
+        pass
+
+    passes = []
+
+    def cut_in_the_second_epoch():
+        passes.append(1)
+        if len(passes) == 2:
+            raise Cut
+        return [make_batch(0, 4)]
+
+    with pytest.raises(Cut):
+        run("cut", recipe(epochs=3), cut_in_the_second_epoch)
+    resumed, resumed_journal, _ = run("cut", recipe(epochs=3))
+    assert [row["epoch"] for row in resumed_journal] == [1, 2, 3]
+    assert resumed_journal == whole_journal
+    for name in whole:
+        np.testing.assert_array_equal(resumed[name], whole[name], err_msg=name)
+
+
+@pytest.mark.slow
+def test_training_stops_without_a_better_loss_and_keeps_best_and_last(run):
+    worse = iter(range(1, 100))
+    last, journal, kept = run(
+        "stops", recipe(epochs=50, patience=2), lambda: [make_batch(0, 4) | {"density": np.full((4, SIZE, SIZE), 2.0 * next(worse), np.float32)}]
+    )
+    assert len(journal) == 3  # the first epoch is the best, two more bring nothing
+    assert kept.keys() == {"best", "last"}
+    np.testing.assert_array_equal(kept["last"]["trunk/conv1/kernel"], last["trunk/conv1/kernel"])
+    assert (kept["best"]["trunk/conv1/kernel"] != last["trunk/conv1/kernel"]).any()
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_stops_with_one_line(run):
+    with pytest.raises(UserError, match="the loss is nan in epoch 1"):
+        run("nan", recipe(learning_rate=float("nan"), epochs=3))
+
+
+def test_effective_batch_that_is_no_multiple_is_refused():
+    with pytest.raises(UserError, match="effective_batch=6: not a multiple of batch_size=4"):
+        recipe(effective_batch=6)
+
+
+def test_batch_that_does_not_split_over_the_devices_is_refused():
+    with pytest.raises(UserError, match="batch_size=6: does not split over 8 devices"):
+        DataParallel().check_batch_size(6, "config.stages.visual.batch_size")
+
+
+@pytest.mark.slow
+def test_a_step_is_the_same_on_one_device_and_on_eight(network):
+    results = []
+    for devices in (DataParallel(jax.devices()[:1]), DataParallel()):
+        make_optimizer = functools.partial(optimizer.sgd, 1e-3)
+        job, state = step.create(network, make_optimizer, RATES, effective_batch=BATCH, layout="array")
+        state = devices.replicate(jax.tree.map(jnp.copy, state))
+        train_step = jax.jit(functools.partial(step.train_step, job), out_shardings=devices.everywhere)
+        batch = {name: array for name, array in make_batch(1).items() if name in loop.ON_DEVICE}
+        state, values = train_step(state, devices.split_batch(batch), jnp.float32(0.5))
+        results.append((read_network(job.network(state)), jax.device_get(values)))
+    (one, one_values), (eight, eight_values) = results
+    for name, value in one_values.items():
+        np.testing.assert_allclose(eight_values[name], value, rtol=1e-4, err_msg=name)  # float32 sums in another order
+    for name, array in one.items():
+        np.testing.assert_allclose(eight[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
