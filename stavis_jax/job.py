@@ -8,7 +8,6 @@ from pathlib import Path
 import jax
 import ml_collections
 import numpy as np
-from flax import nnx
 from rich.console import Console
 
 from data_pipelines.batches import clips_per_epoch, evaluation_batches, training_batches
@@ -27,7 +26,7 @@ from stavis_jax.reports.tables import print_table, write_results
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.loop import Recipe, train
 from stavis_jax.weights.directory import WeightsInfo, read_weights, save_weights
-from stavis_jax.weights.flat import fill_network, read_network
+from stavis_jax.weights.flat import fill_network, new_network, read_network
 from stavis_jax.weights.loading import load_weights
 
 CENTRE_BIAS = "center-bias"
@@ -152,12 +151,12 @@ class Job:
         )
 
     def _visual_start(self) -> Stavis:
-        network = Stavis(self.network_config("visual"), rngs=nnx.Rngs(self.config.seed))
+        network = new_network(self.network_config("visual"), self.config.seed)
         self._fill(network, self.config.init.kinetics, "kinetics", "the trunk")
         return network
 
     def _audiovisual_start(self, visual: Path) -> Stavis:
-        network = Stavis(self.network_config(self.variant), rngs=nnx.Rngs(self.config.seed))
+        network = new_network(self.network_config(self.variant), self.config.seed)
         weights, _ = load_weights(visual)
         self._fill_from(network, {name: w for name, w in weights.items() if _is_visual(name)}, visual)
         self._fill(network, self.config.init.soundnet, "soundnet", "SoundNet")

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from stavis_jax.models.attention import SALIENCY_CHANNELS, DeeplySupervisedAttention, StageSaliency
-from stavis_jax.models.layers import Conv2D
 from stavis_jax.models.initialization import LOGIT_BIAS
+from stavis_jax.models.layers import Conv2D
 from stavis_jax.models.localization import MULTIPLE_MAPS, BilinearLocalization
 from stavis_jax.ops.upsampling import upsample_bilinear, upsample_transposed
 

@@ -97,7 +97,7 @@ class Stavis(nnx.Module):
         return Outputs(logits, (), attention_maps, self.localization(*hidden))
 
     def _visual_path(self, clip: Video, train: bool) -> tuple[list[StageSaliency], jax.Array]:
-        """Clip -> the four stages' saliency, and the two centre time steps of layer2, averaged. Shapes for 16x112x112."""
+        """Clip -> the four stages' saliency, and layer2's two centre time steps averaged. Shapes are of 16x112x112."""
         x = self.trunk.stem(clip, train)  # [B, 16, 56, 56, 64]
         stage1 = self.attention1(x)
         x = max_pool3d(scale_by_map(x, 1 + stage1.attention))  # [B, 8, 28, 28, 64]

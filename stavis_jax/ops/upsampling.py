@@ -8,7 +8,7 @@ import numpy as np
 def upsample_transposed(features: jax.Array, kernel: jax.Array, size: tuple[int, int]) -> jax.Array:
     """Transposed convolution whose kernel is twice its stride, cropped to `size` about the centre.
 
-    Each input step spreads kernel[..] over 2x2 output blocks of stride x stride pixels: one dot, then four shifted adds.
+    Each input step spreads over 2x2 output blocks of stride x stride pixels: one dot, then four shifted adds.
     Of an odd surplus the smaller part is cut left and top.
 
     Args:

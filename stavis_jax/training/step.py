@@ -52,7 +52,7 @@ def create(
     freeze_upsampling: bool = False,
     layout: Layout | None = None,
 ) -> tuple[Job, TrainState]:
-    """A training about to start from `network`. `make_optimizer` takes the tree of rate factors (training/optimizer.py)."""
+    """A training about to start from `network`; `make_optimizer` takes the tree of rate factors."""
     graphdef, params, batch_stats = nnx.split(network, nnx.Param, nnx.BatchStat)
     names = [flat_name(path) for path, _ in nnx.to_flat_state(params)]
     by_name = parameter_groups.rate_factors(names, network.config.variant, group_rates, freeze_upsampling)

@@ -65,7 +65,14 @@ def test_the_demo_writes_a_map_for_every_test_window_and_a_comparison_picture(de
 def test_a_second_run_trains_nothing_anew(demo):
     workdir, _ = demo
     before = (workdir / "l3mul-s3" / "metrics.jsonl").read_text()
-    command = [sys.executable, "-m", "stavis_jax.main", "--config=configs/av.py:demo", f"--workdir={workdir}", "--mode=train"]
+    command = [
+        sys.executable,
+        "-m",
+        "stavis_jax.main",
+        "--config=configs/av.py:demo",
+        f"--workdir={workdir}",
+        "--mode=train",
+    ]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     assert (workdir / "l3mul-s3" / "metrics.jsonl").read_text() == before
 
@@ -105,9 +112,7 @@ def swappable(frames: int):
 def index_of(clips, video: str, start: int) -> int:
     """The test window of a film that starts at frame `start` (from 0)."""
     films = [film.name for film in clips.films]
-    return next(
-        i for i in range(len(clips)) if films[clips.film_index(i)] == video and clips.frames(i)[0] == start + 1
-    )
+    return next(i for i in range(len(clips)) if films[clips.film_index(i)] == video and clips.frames(i)[0] == start + 1)
 
 
 def preference(saliency: np.ndarray, plan, frame: int) -> float:

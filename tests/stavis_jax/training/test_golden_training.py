@@ -1,8 +1,7 @@
-"""Optimiser steps against the authors' PyTorch code: losses, gradients, updates, statistics (tests/golden/README.md)."""
+"""Optimiser steps against the authors' PyTorch code: losses, gradients, updates, statistics (golden/README.md)."""
 
 import dataclasses
 import functools
-import importlib.util
 import json
 from pathlib import Path
 
@@ -39,22 +38,14 @@ LOOSE = Tolerances(1e-4, 1e-2, 3e-2, 2e-2, 1e-4, 1e-3)
 UPDATE_FLOOR = 2e-8  # of the parameter's norm: float32 cannot move it by less
 
 
-@functools.cache
-def formulas():
-    spec = importlib.util.spec_from_file_location("golden_formulas", GOLDEN / "weights.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def start_of(case: dict) -> dict[str, np.ndarray]:
+def start_of(case: dict, formulas) -> dict[str, np.ndarray]:
     spec = GOLDEN / "specs" / f"audiovisual_resnet{case['depth']}.json"
-    state = formulas().state_dict(str(spec), case["weights_seed"], case["variant"])
+    state = formulas.state_dict(str(spec), case["weights_seed"], case["variant"])
     return {key.removeprefix("module."): array for key, array in state.items()}
 
 
-def batch_of(case: dict, seed: int) -> dict[str, jax.Array]:
-    w, size, count = formulas(), case["sample_size"], case["batch"]
+def batch_of(case: dict, seed: int, formulas) -> dict[str, jax.Array]:
+    w, size, count = formulas, case["sample_size"], case["batch"]
     batch = {
         "clip": w.clip(seed, count, 16, size).transpose(0, 2, 3, 4, 1),
         "waveform": w.audio(seed, count, case["audio_samples"])[:, 0, 0],
@@ -68,8 +59,8 @@ def batch_of(case: dict, seed: int) -> dict[str, jax.Array]:
 class Training:
     """Runs a case and answers in the golden's names."""
 
-    def __init__(self, case: dict, layout: str):
-        self.case, self.start = case, start_of(case)
+    def __init__(self, case: dict, layout: str, formulas):
+        self.case, self.start = case, start_of(case, formulas)
         variant = "l3mul-s3" if case["audiovisual"] else "visual"
         self.weights = from_pytorch(self.start, "stavis", case["depth"], "B", "golden").weights
         network = Stavis(NetworkConfig(variant, case["depth"]), rngs=nnx.Rngs(0))
@@ -91,7 +82,7 @@ class Training:
         apply_gradients = jax.jit(functools.partial(step.apply_gradients, job))
         self.terms, self.updates, self.gradients = [], [], None
         for number, seed in enumerate(case["input_seeds"], start=1):
-            batch = batch_of(case, seed)
+            batch = batch_of(case, seed, formulas)
             gradients, terms, batch_stats = gradients_of(state, batch, side_weight)
             if number <= accumulate:
                 share = self._named(gradients)
@@ -134,11 +125,11 @@ def golden_arrays() -> dict[str, np.ndarray]:
         ("v18_epoch45", "frames", LOOSE),
     ],
 )
-def test_steps_are_those_of_the_released_training(name, layout, tolerances):
+def test_steps_are_those_of_the_released_training(name, layout, tolerances, formulas):
     case = CASES[name]
     golden = {key.removeprefix(f"{name}/"): a for key, a in golden_arrays().items() if key.startswith(f"{name}/")}
     with jax.numpy_dtype_promotion("standard"):  # optax.MultiSteps multiplies a bool and an int
-        training = Training(case, layout)
+        training = Training(case, layout, formulas)
     noise = set(case["zero_in_exact_arithmetic"])
 
     share = case["batch"] / case["effective_batch"]  # what a batch adds to the effective batch's mean
@@ -152,7 +143,7 @@ def test_steps_are_those_of_the_released_training(name, layout, tolerances):
     for key, (norm, dot, _, _) in zip(case["params_with_gradient"], golden["grad"], strict=True):
         if key not in noise:
             gradient = training.gradients[key].astype(np.float64).ravel()
-            direction = gradient @ formulas().probe(key, gradient.size)
+            direction = gradient @ formulas.probe(key, gradient.size)
             assert np.linalg.norm(gradient) == pytest.approx(norm, rel=tolerances.gradient_norm), key
             assert direction == pytest.approx(dot, abs=tolerances.gradient_direction * norm), key
     for key in case["params_without_gradient"]:

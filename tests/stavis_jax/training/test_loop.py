@@ -89,7 +89,7 @@ def run(network, tmp_path):
 def test_training_that_was_cut_goes_on_as_if_it_never_was(run):
     whole, whole_journal, _ = run("whole", recipe(epochs=3))
 
-    class Cut(Exception):
+    class CutError(Exception):
         pass
 
     passes = []
@@ -97,10 +97,10 @@ def test_training_that_was_cut_goes_on_as_if_it_never_was(run):
     def cut_in_the_second_epoch():
         passes.append(1)
         if len(passes) == 2:
-            raise Cut
+            raise CutError
         return [make_batch(0, 4)]
 
-    with pytest.raises(Cut):
+    with pytest.raises(CutError):
         run("cut", recipe(epochs=3), cut_in_the_second_epoch)
     resumed, resumed_journal, _ = run("cut", recipe(epochs=3))
     assert [row["epoch"] for row in resumed_journal] == [1, 2, 3]
@@ -113,7 +113,9 @@ def test_training_that_was_cut_goes_on_as_if_it_never_was(run):
 def test_training_stops_without_a_better_loss_and_keeps_best_and_last(run):
     worse = iter(range(1, 100))
     last, journal, kept = run(
-        "stops", recipe(epochs=50, patience=2), lambda: [make_batch(0, 4) | {"density": np.full((4, SIZE, SIZE), 2.0 * next(worse), np.float32)}]
+        "stops",
+        recipe(epochs=50, patience=2),
+        lambda: [make_batch(0, 4) | {"density": np.full((4, SIZE, SIZE), 2.0 * next(worse), np.float32)}],
     )
     assert len(journal) == 3  # the first epoch is the best, two more bring nothing
     assert kept.keys() == {"best", "last"}

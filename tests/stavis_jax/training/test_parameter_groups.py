@@ -41,7 +41,9 @@ def test_rates_are_those_of_the_released_training(table):
     stages = recipes.config(variant, "paper").stages
     stage = stages.visual if variant == "visual" else stages.audiovisual
     factors = parameter_groups.rate_factors(parameter_names(variant, depth), variant, stage.group_rates.to_dict())
-    theirs = {row.name: TABLES[table]["table"][row.key] for row in rows("stavis", depth) if row.key in TABLES[table]["table"]}
+    theirs = {
+        row.name: TABLES[table]["table"][row.key] for row in rows("stavis", depth) if row.key in TABLES[table]["table"]
+    }
     assert factors.keys() <= theirs.keys()
     for name, factor in factors.items():
         expected = theirs[name]["lr_multiplier"] if theirs[name]["gradient"] else 0.0
