@@ -1,5 +1,6 @@
 """The main job: shards -> trained networks -> maps of the test films -> scores, a table and pictures."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -11,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from data_pipelines.batches import clips_per_epoch, evaluation_batches, training_batches
+from data_pipelines.clip_source import open_clips
 from data_pipelines.errors import UserError
 from data_pipelines.fold_lists import read_films
 from data_pipelines.raw_layout import RawLayout, read_density, read_frame
@@ -71,6 +73,8 @@ class Job:
             self.variant = self.network_config(config.model.variant).variant
         except ValueError as error:
             raise UserError(f"--config.model: {error}.") from error
+        for subset in ("train", "test"):  # what is missing shows now, not after days of training
+            open_clips(data.shards, subset, data.split, databases=data.databases)
 
     def network_config(self, variant: str) -> NetworkConfig:
         return NetworkConfig(variant, self.config.model.depth, self.config.model.shortcut)
@@ -118,37 +122,36 @@ class Job:
         names = {field.name for field in dataclasses.fields(Recipe)}
         recipe = Recipe(**{name: value for name, value in settings.to_dict().items() if name in names})
         data = {"split": self.data.split, "databases": self.data.databases}
-        share = settings.batch_size // jax.process_count()
-        hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
+        share = {
+            "batch_size": settings.batch_size // jax.process_count(),
+            "host_index": jax.process_index(),
+            "host_count": jax.process_count(),
+        }
         batches = training_batches(
-            self.data.shards,
-            batch_size=share,
-            seed=self.config.seed,
-            num_workers=self.config.data.workers,
-            **data,
-            **hosts,
+            self.data.shards, seed=self.config.seed, num_workers=self.config.data.workers, **data, **share
         )
 
         def validation():
-            return evaluation_batches(
-                self.data.shards, subset="test", windows="validation", batch_size=settings.batch_size, **data
-            )
+            return evaluation_batches(self.data.shards, subset="test", windows="validation", **data, **share)
 
         def keep(trained: Stavis, name: str) -> None:
+            if jax.process_index() != 0:
+                return
             info = WeightsInfo.of_network(trained.config, size=self.size, source=f"training in {self.workdir.name}")
             save_weights(directory / name, read_network(trained), info, overwrite=True)
 
-        train(
-            network,
-            recipe,
-            batches,
-            max(clips_per_epoch(self.data.shards, **data) // settings.batch_size, 1),
-            validation,
-            directory,
-            keep=keep,
-            devices=devices,
-            console=self.console,
-        )
+        with contextlib.closing(batches):
+            train(
+                network,
+                recipe,
+                batches,
+                max(clips_per_epoch(self.data.shards, **data) // settings.batch_size, 1),
+                validation,
+                directory,
+                keep=keep,
+                devices=devices,
+                console=self.console,
+            )
 
     def _visual_start(self) -> Stavis:
         network = new_network(self.network_config("visual"), self.config.seed)

@@ -48,11 +48,17 @@ def run(argv: list[str]) -> None:
         config = recipes.demo(config)
         console.print(f"No --config.data.path is given: this runs the demo preset. {REAL_THING}", highlight=False)
     workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-{config.model.variant}")
-    work = job.Job(config, workdir, job.find_data(config, workdir, console), console)
+    data = job.find_data(config, workdir, console)
+    work = job.Job(config, workdir, data, console)
+    evaluates = MODE.value == "evaluate" or (MODE.value == "train_and_evaluate" and data.raw is not None)
+    if MODE.value == "train_and_evaluate" and not evaluates:
+        console.print("--config.data.raw is not given: this trains and does not score.", highlight=False)
     if MODE.value != "evaluate":
         work.train()
-    if MODE.value != "train":
-        work.evaluate()
+    if not evaluates:
+        console.print(f"Weights: {workdir}/<variant>/last; also best, by validation loss.", highlight=False)
+        return
+    work.evaluate()
     console.print(f"Results: {workdir}/results.json; pictures: {workdir}/comparison.png", highlight=False)
     if is_demo:
         console.print(f"This was the demo preset, on synthetic films. {REAL_THING}", highlight=False)

@@ -8,10 +8,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Journal:
-    """Appends to FILE and shows a bar over all steps of a stage."""
+    """Appends to FILE and shows a bar over all steps of a stage. Epochs after `done_epochs` are to be run again."""
 
-    def __init__(self, file: Path, title: str, total_steps: int, done_steps: int, console: Console):
+    def __init__(
+        self, file: Path, title: str, *, total_steps: int, done_steps: int, done_epochs: int, console: Console | None
+    ):
         file.parent.mkdir(parents=True, exist_ok=True)
+        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+        file.write_text("".join(lines[:done_epochs]))
         self._file, self._title = file, title
         self._progress = Progress(
             TextColumn(title),

@@ -109,8 +109,14 @@ def train(
     with Checkpoints(directory / "checkpoints") as checkpoints:
         if checkpoints.latest_step() is not None:
             state, progress = checkpoints.restore(state, batches)
-        total = recipe.epochs * steps_per_epoch
-        with Journal(directory / "metrics.jsonl", directory.name, total, int(state.step), console) as journal:
+        with Journal(
+            directory / "metrics.jsonl",
+            directory.name,
+            total_steps=recipe.epochs * steps_per_epoch,
+            done_steps=int(state.step),
+            done_epochs=progress["epoch"],
+            console=console,
+        ) as journal:
             while not _finished(progress, recipe):
                 epoch = progress["epoch"] + 1
                 side_weight = jnp.float32(1 - epoch / recipe.epochs)
