@@ -25,8 +25,10 @@ class Clips:
     sound from half a frame before the first to half a frame after the last of the list.
     """
 
-    def __init__(self, shards: Shards, films: Sequence[int], windows: Windows):
+    def __init__(self, shards: Shards, films: Sequence[int], windows: Windows, silent: Sequence[int] = ()):
+        """`films`, `silent`: positions in the shards' films; the sound of the silent ones is left out."""
         self.shards = shards
+        self._silent = frozenset(silent)
         self.windows = windows
         windows_of = clips.test_windows if windows == "test" else clips.training_windows
         self._windows = np.array(
@@ -68,7 +70,8 @@ class Clips:
         """The item for these frames of the film that item `index` is from; as `__getitem__` says."""
         film_index, frames = self.film_index(index), np.asarray(frames)
         film, target = self.shards.films[film_index], clips.target_frame(frames)
-        sounding = range(frames[0], frames[-1] + 1) if film.sound_rate_hz else ()
+        has_sound = film.sound_rate_hz and film_index not in self._silent
+        sounding = range(frames[0], frames[-1] + 1) if has_sound else ()
         records = {number: self.shards.read(film_index, number) for number in {*frames.tolist(), target, *sounding}}
         return {
             "clip": clips.subtract_mean(np.stack([records[number].image for number in frames.tolist()])),
@@ -88,12 +91,15 @@ def open_clips(
     split: int = 1,
     windows: Windows | None = None,
     databases: Sequence[str] | None = None,
+    *,
+    silence_last_video: bool = False,
 ) -> Clips:
     """Clips of prepared shards, by random access; it can be pickled.
 
     `windows`: "train", up to 90 frames every 74, for a random crop; "validation", the middle 16 of each of those;
     "test", 16 frames from every frame but the last, short ones filled by repeating from their start. By default the
-    subset's own name. `databases`: folders to read; all by default.
+    subset's own name. `databases`: folders to read; all by default. `silence_last_video`: the last film of each
+    database's list has no sound, a fault of the released code, for comparisons with it.
     Raises UserError if there are no shards, or no list for what is asked.
     """
     windows = windows or subset
@@ -117,7 +123,8 @@ def open_clips(
         )
     for database in missing:
         _log.warning("%s: no %s films of split %s for %s: it is left out.", shards, subset, split, database)
-    return Clips(opened, chosen, windows)
+    last_of_each_list = {opened.films[film].database: film for film in chosen}.values()
+    return Clips(opened, chosen, windows, last_of_each_list if silence_last_video else ())
 
 
 def _excerpt(film: StoredFilm, records: dict[int, StoredFrame]) -> np.ndarray:

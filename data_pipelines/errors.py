@@ -1,9 +1,12 @@
 """What a user reads when something is wrong: one line and an exit code. For both packages."""
 
+import errno
 import functools
 import logging
 import sys
 from collections.abc import Callable
+
+FILE_SYSTEM_FAULTS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
 
 
 class UserError(Exception):
@@ -24,6 +27,10 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
             main(*args, **kwargs)
         except UserError as error:
             sys.exit("error: " + " ".join(str(error).split()))
+        except OSError as error:
+            if error.errno not in FILE_SYSTEM_FAULTS:
+                raise
+            sys.exit(f"error: {error.filename or 'output'}: {error.strerror}. Give a folder that can be written.")
         except KeyboardInterrupt:
             sys.exit(130)  # the shell's code for Ctrl-C
 

@@ -1,6 +1,5 @@
 """STATE <-> DISK: a training's checkpoints, with everything that going on exactly needs, written by orbax."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,10 +60,11 @@ class Checkpoints:
         )
         try:
             restored = self._manager.restore(self._manager.latest_step(), args=items)
-        except (ValueError, KeyError, FileNotFoundError, json.JSONDecodeError) as error:
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise UserError(
                 f"{self._directory / str(self.latest_step())}: cannot go on from this checkpoint "
-                f"({str(error).splitlines()[0][:200]}). Use the configuration it was made with, or another --workdir."
+                f"({reason}). Use the configuration it was made with, or another --workdir."
             ) from error
         leaves = jax.tree.leaves(restored["state"])
         return jax.tree.unflatten(jax.tree.structure(like), leaves), restored["progress"]

@@ -13,6 +13,8 @@ from rich.progress import track
 
 from data_pipelines.batches import evaluation_batches
 from data_pipelines.clip_source import open_clips
+from data_pipelines.errors import UserError
+from data_pipelines.fold_lists import Film
 from stavis_jax.metrics.prediction_files import MapFolder, find_video_folder
 from stavis_jax.metrics.protocol import FIRST_SCORED_FRAME, PredictedVideo
 from stavis_jax.model import SaliencyModel
@@ -56,15 +58,12 @@ def write_test_maps(
     unfinished.rename(output)
 
 
-def read_test_maps(maps: Path, films: Sequence, split: int) -> list[PredictedVideo]:
-    """The maps that `write_test_maps` wrote, of the films (data_pipelines.fold_lists.Film) of a split."""
-    return [
-        PredictedVideo(
-            film.database,
-            split,
-            film.name,
-            film.num_frames,
-            MapFolder(find_video_folder(maps, split, film.database, film.name)),
-        )
-        for film in films
-    ]
+def read_test_maps(maps: Path, films: Sequence[Film], split: int) -> list[PredictedVideo]:
+    """The maps that `write_test_maps` wrote, of the films of a split. Raises UserError if a film has none."""
+    predicted = []
+    for film in films:
+        folder = find_video_folder(maps, split, film.database, film.name)
+        if folder is None:
+            raise UserError(f"{maps}: has no maps of {film.database}/{film.name}. Predict them again.")
+        predicted.append(PredictedVideo(film.database, split, film.name, film.num_frames, MapFolder(folder)))
+    return predicted

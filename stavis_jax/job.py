@@ -14,7 +14,7 @@ from rich.console import Console
 from data_pipelines.batches import clips_per_epoch, evaluation_batches, training_batches
 from data_pipelines.clip_source import open_clips
 from data_pipelines.errors import UserError
-from data_pipelines.fold_lists import read_films
+from data_pipelines.fold_lists import Film
 from data_pipelines.raw_layout import RawLayout, read_density, read_frame
 from data_pipelines.shards import Shards
 from stavis_jax import demo
@@ -28,10 +28,11 @@ from stavis_jax.reports.tables import print_table, write_results
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.loop import Recipe, train
 from stavis_jax.weights.directory import WeightsInfo, read_weights, save_weights
-from stavis_jax.weights.flat import fill_network, new_network, read_network
+from stavis_jax.weights.flat import Weights, fill_network, new_network, read_network
 from stavis_jax.weights.loading import load_weights
 
 CENTRE_BIAS = "center-bias"
+MAY_CHANGE = ("data.path", "data.raw", "data.workers", "evaluation.", "versions.")  # between runs in one workdir
 PACKAGES = ("stavis-jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
 
 
@@ -45,8 +46,17 @@ class Data:
     split: int
 
 
+def network_config(config: ml_collections.ConfigDict, variant: str | None = None) -> NetworkConfig:
+    """The network a configuration names, or another variant of it. Raises UserError for one there is not."""
+    try:
+        return NetworkConfig(variant or config.model.variant, config.model.depth, config.model.shortcut)
+    except ValueError as error:
+        raise UserError(f"--config.model: {error}.") from error
+
+
 def find_data(config: ml_collections.ConfigDict, workdir: Path, console: Console) -> Data:
     """The data a configuration names; the demo's are made under WORKDIR/data first."""
+    network_config(config)  # a wrong one shows before data are made
     databases = tuple(name.strip() for name in config.data.databases.split(",") if name.strip()) or None
     if config.preset == "demo":
         shards, raw = demo.make_data(config.demo, workdir / "data", config.seed, console)
@@ -68,19 +78,19 @@ class Job:
     def __init__(self, config: ml_collections.ConfigDict, workdir: Path, data: Data, console: Console):
         self.config, self.workdir, self.data, self.console = config, workdir, data, console
         self.size = Shards(data.shards).size
-        try:
-            self.network_config("visual")
-            self.variant = self.network_config(config.model.variant).variant
-        except ValueError as error:
-            raise UserError(f"--config.model: {error}.") from error
-        for subset in ("train", "test"):  # what is missing shows now, not after days of training
-            open_clips(data.shards, subset, data.split, databases=data.databases)
-
-    def network_config(self, variant: str) -> NetworkConfig:
-        return NetworkConfig(variant, self.config.model.depth, self.config.model.shortcut)
+        self.variant = network_config(config).variant
+        # What is missing shows now, not after days of training.
+        self.films = {subset: self._films(subset) for subset in ("train", "test")}
+        self._check_same_settings()
+        if config.evaluation.batch_size < 1:
+            raise UserError(f"--config.evaluation.batch_size={config.evaluation.batch_size}: give 1 or more.")
+        if jax.process_count() > 1:
+            raise UserError("several hosts: not supported yet. Run on the devices of one.")
 
     def train(self) -> None:
         """Trains the visual stage, if no visual network is given, and the audio-visual stage from it."""
+        for setting, kind in (("kinetics", "kinetics"), ("soundnet", "soundnet"), ("visual", "stavis")):
+            self._init_weights(setting, kind)
         write_json(self.workdir / "config.json", self.config.to_dict() | {"versions": versions()})
         visual = self.config.init.visual
         if not visual:
@@ -94,25 +104,51 @@ class Job:
         if self.data.raw is None:
             raise UserError("--config.data.raw: not given. Scoring needs the annotations at their own size.")
         layout = RawLayout(self.data.raw)
-        films = {
-            subset: read_films(layout, subset, self.data.split, self.data.databases) for subset in ("train", "test")
-        }
+        trained = [name for name in dict.fromkeys(("visual", self.variant)) if (self.workdir / name / "last").is_dir()]
+        if self.variant not in trained:
+            raise UserError(
+                f"{self.workdir}: {self.variant} is not trained to its end here. Run with --mode=train_and_evaluate."
+            )
         predictions = {
-            CENTRE_BIAS: baselines.centre_bias_predictions(layout, films["train"], films["test"], self.data.split)
+            CENTRE_BIAS: baselines.centre_bias_predictions(
+                layout, self.films["train"], self.films["test"], self.data.split
+            )
         }
-        for variant in dict.fromkeys(("visual", self.variant)):
-            if (self.workdir / variant / "last").is_dir():
-                predictions[variant] = self._predict(variant, films["test"])
-        if len(predictions) == 1:
-            raise UserError(f"{self.workdir}: nothing is trained here. Run with --mode=train_and_evaluate first.")
+        for variant in trained:
+            predictions[variant] = self._predict(variant, self.films["test"])
         results = {
             name: protocol.aggregate(protocol.score_videos(layout, videos, console=self.console))
             for name, videos in predictions.items()
         }
         content = write_results(self.workdir, results, {"split": self.data.split, "versions": versions()})
-        save_comparison(self.workdir / "comparison.png", self._pictures(layout, predictions))
         print_table(content["methods"], f"Held-out films of split {self.data.split}", console=self.console)
+        pictures = self._pictures(layout, predictions)
+        if pictures["frame"]:
+            save_comparison(self.workdir / "comparison.png", pictures)
         return content
+
+    def _films(self, subset: str) -> list[Film]:
+        """The films of the shards' list; with a raw folder, each must be there too."""
+        clips = open_clips(self.data.shards, subset, self.data.split, databases=self.data.databases)
+        stored = [clips.films[i] for i in dict.fromkeys(map(clips.film_index, range(len(clips))))]
+        for film in stored if self.data.raw is not None else ():
+            folder = RawLayout(self.data.raw).annotation_folder(film.database, film.name)
+            if not folder.is_dir():
+                raise UserError(f"{folder}: no such folder. Give --config.data.raw as the shards were made from it.")
+        return [Film(film.database, film.name, film.num_frames, film.fps) for film in stored]
+
+    def _check_same_settings(self) -> None:
+        """A working directory is for one training: going on with other settings would mix two."""
+        path = self.workdir / "config.json"
+        if not path.is_file():
+            return
+        before, now = _flat(json.loads(path.read_text())), _flat(json.loads(json.dumps(self.config.to_dict())))
+        for key in sorted(before.keys() | now.keys()):
+            if not key.startswith(MAY_CHANGE) and before.get(key) != now.get(key):
+                raise UserError(
+                    f"{self.workdir}: was trained with --config.{key}={before.get(key)}, now it is {now.get(key)}. "
+                    "Give another --workdir."
+                )
 
     def _train_stage(self, stage: str, network: Stavis) -> None:
         settings = self.config.stages[stage]
@@ -121,22 +157,16 @@ class Job:
         devices.check_batch_size(settings.batch_size, f"config.stages.{stage}.batch_size")
         names = {field.name for field in dataclasses.fields(Recipe)}
         recipe = Recipe(**{name: value for name, value in settings.to_dict().items() if name in names})
-        data = {"split": self.data.split, "databases": self.data.databases}
-        share = {
-            "batch_size": settings.batch_size // jax.process_count(),
-            "host_index": jax.process_index(),
-            "host_count": jax.process_count(),
-        }
+        listed = {"split": self.data.split, "databases": self.data.databases}
+        data = listed | {"batch_size": settings.batch_size}
         batches = training_batches(
-            self.data.shards, seed=self.config.seed, num_workers=self.config.data.workers, **data, **share
+            self.data.shards, seed=self.config.seed, num_workers=self.config.data.workers, **data
         )
 
         def validation():
-            return evaluation_batches(self.data.shards, subset="test", windows="validation", **data, **share)
+            return evaluation_batches(self.data.shards, subset="test", windows="validation", **data)
 
         def keep(trained: Stavis, name: str) -> None:
-            if jax.process_index() != 0:
-                return
             info = WeightsInfo.of_network(trained.config, size=self.size, source=f"training in {self.workdir.name}")
             save_weights(directory / name, read_network(trained), info, overwrite=True)
 
@@ -145,7 +175,7 @@ class Job:
                 network,
                 recipe,
                 batches,
-                max(clips_per_epoch(self.data.shards, **data) // settings.batch_size, 1),
+                max(clips_per_epoch(self.data.shards, **listed) // settings.batch_size, 1),
                 validation,
                 directory,
                 keep=keep,
@@ -154,25 +184,33 @@ class Job:
             )
 
     def _visual_start(self) -> Stavis:
-        network = new_network(self.network_config("visual"), self.config.seed)
-        self._fill(network, self.config.init.kinetics, "kinetics", "the trunk")
+        network = new_network(network_config(self.config, "visual"), self.config.seed)
+        self._fill(network, "kinetics", "the trunk")
         return network
 
     def _audiovisual_start(self, visual: Path) -> Stavis:
-        network = new_network(self.network_config(self.variant), self.config.seed)
+        network = new_network(network_config(self.config), self.config.seed)
         weights, _ = load_weights(visual)
         self._fill_from(network, {name: w for name, w in weights.items() if _is_visual(name)}, visual)
-        self._fill(network, self.config.init.soundnet, "soundnet", "SoundNet")
+        self._fill(network, "soundnet", "SoundNet")
         return network
 
-    def _fill(self, network: Stavis, path: str, setting: str, what: str) -> None:
-        if not path:
+    def _fill(self, network: Stavis, setting: str, what: str) -> None:
+        weights = self._init_weights(setting, setting)
+        if weights is None:
             self.console.print(f"{what} starts from nothing: --config.init.{setting} is not given.", highlight=False)
-            return
+        else:
+            self._fill_from(network, weights, self.config.init[setting])
+
+    def _init_weights(self, setting: str, kind: str) -> Weights | None:
+        """What --config.init.SETTING holds; None if it is not given. Raises UserError if it is of another kind."""
+        path = self.config.init[setting]
+        if not path:
+            return None
         weights, info = load_weights(Path(path))
-        if info.kind != setting:
-            raise UserError(f"--config.init.{setting}={path}: holds {info.kind} weights. Give a {setting} checkpoint.")
-        self._fill_from(network, weights, path)
+        if info.kind != kind:
+            raise UserError(f"--config.init.{setting}={path}: holds {info.kind} weights. Give a {kind} checkpoint.")
+        return weights
 
     def _fill_from(self, network: Stavis, weights: dict, path: Path | str) -> None:
         try:
@@ -207,6 +245,8 @@ class Job:
         for videos in list(zip(*predictions.values(), strict=True))[:count]:
             video = videos[0]
             number = max(protocol.FIRST_SCORED_FRAME, video.num_frames // 2)
+            if number > video.num_frames or not layout.density_path(video.database, video.video, number).is_file():
+                continue
             columns["frame"].append(read_frame(layout.frame_path(video.database, video.video, number)))
             columns["ground truth"].append(read_density(layout.density_path(video.database, video.video, number)))
             for name, of_method in zip(predictions, videos, strict=True):
@@ -216,6 +256,14 @@ class Job:
 
 def _is_visual(name: str) -> bool:
     return name.split("/")[0] in ("trunk", "attention1", "attention2", "attention3", "attention4", "fuse")
+
+
+def _flat(settings: dict, prefix: str = "") -> dict:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    flat = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
 
 
 def versions() -> dict[str, str]:

@@ -43,24 +43,27 @@ def run(argv: list[str]) -> None:
     from stavis_jax import job, recipes  # after the flags: --help answers at once
 
     config, console = CONFIG.value, Console(soft_wrap=True)
-    is_demo = config.preset == "demo" or not config.data.path
-    if is_demo and config.preset != "demo":
+    if config.preset == "demo" and (config.data.path or config.data.raw):
+        raise UserError("--config.data.path: the demo makes its own data. Leave it out, or leave out ':demo'.")
+    if config.data.raw and not config.data.path:
+        raise UserError("--config.data.path: not given, but --config.data.raw is. Give the shards too.")
+    falls_back = config.preset != "demo" and not config.data.path
+    if falls_back:
         config = recipes.demo(config)
+        config.update_from_flattened_dict(config_flags.get_override_values(flags.FLAGS["config"]))
         console.print(f"No --config.data.path is given: this runs the demo preset. {REAL_THING}", highlight=False)
     workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-{config.model.variant}")
     data = job.find_data(config, workdir, console)
     work = job.Job(config, workdir, data, console)
-    evaluates = MODE.value == "evaluate" or (MODE.value == "train_and_evaluate" and data.raw is not None)
-    if MODE.value == "train_and_evaluate" and not evaluates:
-        console.print("--config.data.raw is not given: this trains and does not score.", highlight=False)
     if MODE.value != "evaluate":
+        if MODE.value == "train_and_evaluate" and data.raw is None:
+            console.print("--config.data.raw is not given: this trains and does not score.", highlight=False)
         work.train()
-    if not evaluates:
         console.print(f"Weights: {workdir}/<variant>/last; also best, by validation loss.", highlight=False)
-        return
-    work.evaluate()
-    console.print(f"Results: {workdir}/results.json; pictures: {workdir}/comparison.png", highlight=False)
-    if is_demo:
+    if MODE.value == "evaluate" or (MODE.value == "train_and_evaluate" and data.raw is not None):
+        work.evaluate()
+        console.print(f"Results: {workdir}/results.json; pictures: {workdir}/comparison.png", highlight=False)
+    if falls_back:
         console.print(f"This was the demo preset, on synthetic films. {REAL_THING}", highlight=False)
 
 

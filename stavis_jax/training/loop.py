@@ -40,6 +40,9 @@ class Recipe:
     loss_weights: LossWeights = LossWeights()
 
     def __post_init__(self):
+        for name in ("epochs", "batch_size", "effective_batch", "patience", "save_every"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)}: give 1 or more.")
         if self.effective_batch % self.batch_size:
             raise UserError(
                 f"effective_batch={self.effective_batch}: not a multiple of batch_size={self.batch_size}. "
@@ -78,9 +81,7 @@ def train(
     """
     devices = devices or DataParallel()
     accumulate = recipe.effective_batch // recipe.batch_size
-    schedule = optimizer.step_schedule(
-        recipe.learning_rate, recipe.epochs, max(steps_per_epoch // accumulate, 1)
-    )  # in optimiser steps
+    schedule = optimizer.step_schedule(recipe.learning_rate, recipe.epochs, steps_per_epoch, accumulate)
     make_optimizer = functools.partial(
         optimizer.sgd,
         schedule,
@@ -126,12 +127,13 @@ def train(
                     logged.append(values)
                     journal.step()
                 means = _mean([jax.device_get(values) for values in logged])
-                if not math.isfinite(means["loss"]):
-                    raise UserError(
-                        f"{directory.name}: the loss is {means['loss']} in epoch {epoch}. "
-                        "Lower the learning rate; the last checkpoint is from before."
-                    )
                 means["validation_loss"] = _validation_loss(loss_step, state, map(on_devices, validation()))
+                for name in ("loss", "validation_loss"):
+                    if not math.isfinite(means[name]):
+                        raise UserError(
+                            f"{directory.name}: the {name} is {means[name]} in epoch {epoch}. "
+                            "Lower the learning rate; the last checkpoint is from before."
+                        )
                 progress |= {"epoch": epoch}
                 if progress["best_loss"] is None or means["validation_loss"] < progress["best_loss"]:
                     progress |= {"best_loss": means["validation_loss"], "best_epoch": epoch}

@@ -31,9 +31,12 @@ def dampened_trace(momentum: float, dampening: float) -> optax.GradientTransform
     return optax.GradientTransformation(init, update)
 
 
-def step_schedule(base_rate: float, epochs: int, steps_per_epoch: int) -> optax.Schedule:
-    """The base rate, divided by 10 at 50% and at 75% of the epochs: of 60, first used in epochs 30 and 45 (from 1)."""
-    boundaries = {(round(share * epochs) - 1) * steps_per_epoch: 0.1 for share in (0.5, 0.75)}
+def step_schedule(base_rate: float, epochs: int, batches_per_epoch: int, accumulate: int = 1) -> optax.Schedule:
+    """The base rate, divided by 10 at 50% and at 75% of the epochs: of 60, first used in epochs 30 and 45 (from 1).
+
+    By optimiser step, one of `accumulate` batches; a step that straddles two epochs counts to the one it ends in.
+    """
+    boundaries = {(round(share * epochs) - 1) * batches_per_epoch // accumulate: 0.1 for share in (0.5, 0.75)}
     return optax.piecewise_constant_schedule(base_rate, {step: f for step, f in boundaries.items() if step > 0})
 
 

@@ -71,7 +71,7 @@ def _torch(path: Path) -> types.ModuleType:
     try:
         import torch
     except ImportError as error:
-        raise UserError(f'{path}: .pth files need PyTorch. Run pip install "stavis_jax[torch]".') from error
+        raise UserError(f"{path}: .pth files need PyTorch. Run pip install torch.") from error
     return torch
 
 

@@ -71,3 +71,12 @@ def test_rates_fall_where_the_released_training_lowered_them(steps_per_epoch):
     for epoch, factor in enumerate(expected, start=1):
         for step in ((epoch - 1) * steps_per_epoch, epoch * steps_per_epoch - 1):  # first and last of the epoch
             assert float(schedule(step)) == pytest.approx(0.01 * factor, rel=1e-5), epoch
+
+
+@pytest.mark.parametrize(("batches_per_epoch", "accumulate"), [(50, 4), (2, 4), (8, 4)])
+def test_rates_fall_in_the_same_epoch_with_accumulated_gradients(batches_per_epoch, accumulate):
+    schedule = optimizer.step_schedule(0.01, 60, batches_per_epoch, accumulate)
+    for step in range(60 * batches_per_epoch // accumulate):
+        epoch = ((step + 1) * accumulate - 1) // batches_per_epoch + 1  # where the step's last batch lies
+        factor = 1.0 if epoch < 30 else 0.1 if epoch < 45 else 0.01
+        assert float(schedule(step)) == pytest.approx(0.01 * factor, rel=1e-5), (step, epoch)
