@@ -21,8 +21,7 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> None:
-        # `force`: some libraries put a handler of their own on the root logger when imported.
-        logging.basicConfig(format="warning: %(message)s", level=logging.WARNING, force=True)
+        _show_warnings_plainly()
         try:
             main(*args, **kwargs)
         except UserError as error:
@@ -35,3 +34,10 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
             sys.exit(130)  # the shell's code for Ctrl-C
 
     return wrapped
+
+
+def _show_warnings_plainly() -> None:
+    logging.basicConfig(level=logging.WARNING)
+    for handler in logging.getLogger().handlers:  # libraries may have put theirs there when imported
+        if type(handler) is logging.StreamHandler:
+            handler.setFormatter(logging.Formatter("warning: %(message)s"))

@@ -38,11 +38,12 @@ def run(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # orbax reports every step of every checkpoint
     if len(argv) > 1:
         raise UserError(f"{argv[1]}: not understood. Settings are given as --config.KEY=VALUE.")
-    if CONFIG.value is None:
+    config = CONFIG.value
+    if config is None:
         raise UserError("--config: not given. Try --config=configs/av.py.")
     from stavis_jax import job, recipes  # after the flags: --help answers at once
 
-    config, console = CONFIG.value, Console(soft_wrap=True)
+    console = Console(soft_wrap=True)
     if config.preset == "demo" and (config.data.path or config.data.raw):
         raise UserError("--config.data.path: the demo makes its own data. Leave it out, or leave out ':demo'.")
     if config.data.raw and not config.data.path:
@@ -74,11 +75,21 @@ def main() -> None:
 def _parse(argv: list[str]) -> list[str]:
     """Flags, with one line instead of a traceback where the config file or one of its settings is wrong."""
     try:
-        return flags.FLAGS(argv)
-    except flags.Error as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        sys.exit(f"error: --config: {' '.join(str(error).split())}")
+        rest = flags.FLAGS(argv)
+        if CONFIG.value is not None:
+            CONFIG.value.get("preset")  # a file that could not be read tells so when it is first used
+        return rest
+    except (AttributeError, KeyError) as error:
+        unknown = str(error).strip("\"'")
+        sys.exit(f"error: --config: has no setting {unknown!r}. The settings are in stavis_jax/recipes.py.")
+    except (flags.Error, OSError, ValueError, TypeError) as error:
+        named = "" if _last_line(error).startswith("flag --") else "--config: "
+        sys.exit(f"error: {named}{_last_line(error)}")
+
+
+def _last_line(error: Exception) -> str:
+    """The cause: ml_collections puts the traceback of a config file into its message."""
+    return str(error).strip().splitlines()[-1].strip()
 
 
 if __name__ == "__main__":

@@ -45,9 +45,9 @@ def test_a_wrong_setting_is_one_line_that_names_it(arguments, message, tmp_path)
 
 def test_the_demo_is_the_paper_recipe_made_small():
     paper, demo = recipes.config("l3mul-s3", "paper"), recipes.config("l3mul-s3", "demo")
-    assert demo.keys() - paper.keys() == {"demo"}
+    assert set(demo.keys()) - set(paper.keys()) == {"demo"}
     for stage in ("visual", "audiovisual"):
-        assert demo.stages[stage].keys() == paper.stages[stage].keys()
+        assert set(demo.stages[stage].keys()) == set(paper.stages[stage].keys())
         assert demo.stages[stage].momentum == paper.stages[stage].momentum
 
 

@@ -35,6 +35,7 @@ class Tolerances:
 
 STRICT = Tolerances(1e-5, 1e-4, 1e-4, 1e-2, 1e-5, 1e-4)
 LOOSE = Tolerances(1e-4, 1e-2, 3e-2, 2e-2, 1e-4, 1e-3)
+TERM_ATOL = 1e-4  # of CC and NSS, of logits that agree to 2e-4; the sum of the terms is held to `loss`
 UPDATE_FLOOR = 2e-8  # of the parameter's norm: float32 cannot move it by less
 
 
@@ -138,7 +139,7 @@ def test_steps_are_those_of_the_released_training(name, layout, tolerances, form
     for ours, theirs in (("cross_entropy", "bce"), ("correlation", "cc"), ("nss", "nss")):
         of_main_output = golden[theirs][:, -1].mean(axis=-1)  # side outputs come first
         values = [terms[ours] for terms in training.terms]
-        np.testing.assert_allclose(values, of_main_output, rtol=tolerances.loss, atol=1e-5, err_msg=ours)
+        np.testing.assert_allclose(values, of_main_output, rtol=tolerances.loss, atol=TERM_ATOL, err_msg=ours)
 
     for key, (norm, dot, _, _) in zip(case["params_with_gradient"], golden["grad"], strict=True):
         if key not in noise:

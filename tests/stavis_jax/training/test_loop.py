@@ -3,6 +3,7 @@
 import functools
 import json
 
+import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,24 +33,15 @@ def make_batch(seed: int, count: int = BATCH) -> dict[str, np.ndarray]:
     }
 
 
-class Batches:
-    """Batches without end whose position can be saved, as grain's iterators."""
+def batches() -> grain.DatasetIterator:
+    """Training batches whose position can be saved."""
+    return iter(grain.MapDataset.range(1, 1000).map(lambda seed: make_batch(seed, 4)).to_iter_dataset())
 
-    def __init__(self):
-        self.position = 0
 
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        self.position += 1
-        return make_batch(self.position, 4)
-
-    def get_state(self) -> bytes:
-        return str(self.position).encode()
-
-    def set_state(self, state: bytes) -> None:
-        self.position = int(state)
+@pytest.fixture(autouse=True)
+def promotion_as_users_have_it():
+    with jax.numpy_dtype_promotion("standard"):  # optax's schedules multiply a Python float and an integer step
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +63,7 @@ def run(network, tmp_path):
         trained = loop.train(
             network,
             recipe,
-            Batches(),
+            batches(),
             2,
             validation,
             tmp_path / name,
@@ -86,8 +78,10 @@ def run(network, tmp_path):
 
 
 @pytest.mark.slow
-def test_training_that_was_cut_goes_on_as_if_it_never_was(run):
-    whole, whole_journal, _ = run("whole", recipe(epochs=3))
+@pytest.mark.parametrize("effective_batch", [4, 12])  # 12: the cut falls amid an accumulated gradient
+def test_training_that_was_cut_goes_on_as_if_it_never_was(run, effective_batch):
+    settings = recipe(epochs=3, effective_batch=effective_batch)
+    whole, whole_journal, _ = run("whole", settings)
 
     class CutError(Exception):
         pass
@@ -101,8 +95,8 @@ def test_training_that_was_cut_goes_on_as_if_it_never_was(run):
         return [make_batch(0, 4)]
 
     with pytest.raises(CutError):
-        run("cut", recipe(epochs=3), cut_in_the_second_epoch)
-    resumed, resumed_journal, _ = run("cut", recipe(epochs=3))
+        run("cut", settings, cut_in_the_second_epoch)
+    resumed, resumed_journal, _ = run("cut", settings)
     assert [row["epoch"] for row in resumed_journal] == [1, 2, 3]
     assert resumed_journal == whole_journal
     for name in whole:
@@ -152,6 +146,7 @@ def test_a_step_is_the_same_on_one_device_and_on_eight(network):
         results.append((read_network(job.network(state)), jax.device_get(values)))
     (one, one_values), (eight, eight_values) = results
     for name, value in one_values.items():
-        np.testing.assert_allclose(eight_values[name], value, rtol=1e-4, err_msg=name)  # float32 sums in another order
+        # float32 sums in another order; the correlation of noise is near 0, so 1e-5 absolutely.
+        np.testing.assert_allclose(eight_values[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
     for name, array in one.items():
         np.testing.assert_allclose(eight[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
