@@ -92,9 +92,11 @@ def test_maps_move_to_the_other_object_when_two_films_swap_their_sound(demo):
             result.append(preference(np.asarray(jax.nn.sigmoid(logits)), film, int(here["target_frame"]) - 1))
     own, swapped = np.array(own), np.array(swapped)
     assert len(own) >= 4
-    assert np.mean(own > 0) >= 0.75  # the map is at the object that sounds
-    assert np.mean(swapped < 0) >= 0.75  # and leaves it for the one that sounds now
-    assert np.mean(own) > 0.3 > -0.3 > np.mean(swapped)
+    assert np.mean(own > swapped) >= 0.9  # nearly every map moves away from the object that fell silent
+    assert np.mean(own > 0) >= 0.7  # most are at the object that sounds in the film itself
+    assert np.mean(swapped < 0) >= 0.7  # and at the other one with the other film's sound
+    assert np.mean(own) > 0.2
+    assert np.mean(swapped) < -0.2
 
 
 def swappable(frames: int):
