@@ -1,6 +1,10 @@
-"""Our own weight format: DIR/stavis.json says what the arrays are, DIR/weights/ holds them, written by orbax."""
+"""Our own weight format: DIR/stavis.json says what the arrays are, DIR/weights.safetensors holds them.
+
+safetensors, as a file of strangers is only data there, it is read in one go, and every framework reads it.
+"""
 
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -8,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import jax
 import numpy as np
+import safetensors
+import safetensors.numpy
 
 from data_pipelines.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
@@ -18,7 +23,7 @@ from stavis_jax.weights.flat import Weights
 Kind = Literal["stavis", "kinetics", "soundnet"]
 
 INFO_FILE = "stavis.json"
-ARRAYS_FOLDER = "weights"
+ARRAYS_FILE = "weights.safetensors"
 FORMAT = "stavis_jax weights"
 FORMAT_VERSION = 1
 
@@ -76,14 +81,15 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
     replaced = directory.with_name(f".{directory.name}.{os.getpid()}.replaced")
     try:
         unfinished.mkdir(parents=True)
-        with _checkpointer() as checkpointer:
-            checkpointer.save(unfinished / ARRAYS_FOLDER, dict(weights))
-        content = {"format": FORMAT, "format_version": FORMAT_VERSION} | dataclasses.asdict(info)
+        arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+        safetensors.numpy.save_file(arrays, unfinished / ARRAYS_FILE)
+        written = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": _sha256(unfinished / ARRAYS_FILE)}
+        content = written | dataclasses.asdict(info)
         (unfinished / INFO_FILE).write_text(json.dumps(content, indent=2) + "\n")
         if directory.exists():
             directory.rename(replaced)
         unfinished.rename(directory)
-    except (OSError, ValueError) as error:  # ValueError is tensorstore's for a full disk
+    except (OSError, safetensors.SafetensorError) as error:  # the latter for a full disk
         reason = getattr(error, "strerror", None) or _first_line(error)
         raise UserError(f"{directory}: cannot be written ({reason}). Give another one.") from error
     finally:
@@ -98,21 +104,25 @@ def read_weights(directory: Path) -> tuple[Weights, WeightsInfo]:
       UserError: no such directory, one of another kind, or a damaged one.
     """
     directory = Path(directory).absolute()
-    info = read_info(directory)
+    info, sha256 = _read_description(directory)
+    path = directory / ARRAYS_FILE
     try:
-        with _checkpointer() as checkpointer:
-            stored = checkpointer.metadata(directory / ARRAYS_FOLDER).item_metadata
-            template = {name: np.empty(array.shape, array.dtype) for name, array in stored.items()}
-            weights = checkpointer.restore(directory / ARRAYS_FOLDER, template)
-    except Exception as error:  # orbax and tensorstore raise many kinds, from KeyError to their own
-        raise UserError(
-            f"{directory}: the weights are damaged ({_first_line(error)}). Convert or train again."
-        ) from error
+        intact = _sha256(path) == sha256
+        weights = safetensors.numpy.load_file(path) if intact else {}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise UserError(f"{path}: cannot be read ({_first_line(error)}). Convert or train again.") from error
+    if not intact:
+        raise UserError(f"{path}: damaged (not the bytes that were written). Convert or train again.")
     return weights, info
 
 
 def read_info(directory: Path) -> WeightsInfo:
     """What the arrays of a directory are, without reading them. Raises UserError as `read_weights` does."""
+    return _read_description(directory)[0]
+
+
+def _read_description(directory: Path) -> tuple[WeightsInfo, str]:
+    """What the arrays are, and the SHA-256 of their file."""
     path = Path(directory) / INFO_FILE
     try:
         content = json.loads(path.read_text())
@@ -129,8 +139,8 @@ def read_info(directory: Path) -> WeightsInfo:
     if version != FORMAT_VERSION:
         raise UserError(f"{path}: format version {version}, this program reads {FORMAT_VERSION}. Update stavis_jax.")
     try:
-        return WeightsInfo(**content)
-    except (TypeError, ValueError) as error:
+        return WeightsInfo(**{name: value for name, value in content.items() if name != "sha256"}), content["sha256"]
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged ({error}). Convert or train again.") from error
 
 
@@ -142,11 +152,6 @@ def _is_empty(directory: Path) -> bool:
     return directory.is_dir() and not any(directory.iterdir())
 
 
-def _checkpointer():
-    import orbax.checkpoint as ocp  # takes seconds: only where it is needed
-
-    here = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(
-        primary_host=here, active_processes={here}, barrier_sync_key_prefix=f"weights{here}"
-    )
-    return ocp.StandardCheckpointer(multiprocessing_options=alone)
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

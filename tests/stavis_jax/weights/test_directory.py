@@ -3,10 +3,10 @@ import os
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 from data_pipelines.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
-from stavis_jax.weights import directory as directories
 from stavis_jax.weights.directory import WeightsInfo, read_weights, save_weights
 
 INFO = WeightsInfo.of_network(
@@ -57,13 +57,13 @@ def test_directory_of_something_else_is_never_overwritten(tmp_path, weights):
 
 
 @pytest.mark.parametrize(
-    "error", [OSError(28, "No space left on device"), ValueError("RESOURCE_EXHAUSTED: No space left on device")]
+    "error", [OSError(28, "No space left on device"), SafetensorError("Error: No space left on device (os error 28)")]
 )
 def test_failed_save_leaves_the_old_directory_and_nothing_else(error, saved, weights, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr(directories, "_checkpointer", fail)
+    monkeypatch.setattr("safetensors.numpy.save_file", fail)
     with pytest.raises(UserError, match="No space left"):
         save_weights(saved, {"a": np.ones(1, np.float32)}, INFO, overwrite=True)
     monkeypatch.undo()
@@ -103,17 +103,23 @@ def test_foreign_or_damaged_description_is_told(saved, content, message):
         read_weights(saved)
 
 
-def test_lost_or_damaged_arrays_are_told(saved):
-    data = sorted(path for path in (saved / "weights").rglob("d/*") if path.is_file())
-    for path in data:
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 0xFF
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=r"^[^\n]*saved: the weights are damaged[^\n]*$"):
+@pytest.mark.parametrize("at", [0, 9, -1])
+def test_damaged_arrays_are_told(at, saved):
+    path = saved / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"^[^\n]*weights\.safetensors: damaged[^\n]*$"):
         read_weights(saved)
-    for path in data:
-        path.unlink()
-    with pytest.raises(UserError, match=r"^[^\n]*saved: the weights are damaged[^\n]*$"):
+
+
+def test_lost_or_cut_arrays_are_told(saved):
+    path = saved / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"^[^\n]*weights\.safetensors: damaged[^\n]*$"):
+        read_weights(saved)
+    path.unlink()
+    with pytest.raises(UserError, match=r"^[^\n]*weights\.safetensors: cannot be read[^\n]*$"):
         read_weights(saved)
 
 
