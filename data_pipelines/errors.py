@@ -13,6 +13,10 @@ class UserError(Exception):
     """A fault the user can mend. The message is one line: the file or flag, what is wrong, what to do."""
 
 
+class Stopped(Exception):  # noqa: N818, it is no error
+    """The work was asked to end early and kept what is done; the message says how to go on."""
+
+
 def command(main: Callable[..., None]) -> Callable[..., None]:
     """Makes `main` end on a `UserError` with one line on stderr and exit code 1, without a traceback.
 
@@ -26,6 +30,9 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
             main(*args, **kwargs)
         except UserError as error:
             sys.exit("error: " + " ".join(str(error).split()))
+        except Stopped as stopped:
+            print(f"stopped: {stopped}", file=sys.stderr)
+            sys.exit(143)  # the shell's code for SIGTERM
         except OSError as error:
             if error.errno not in FILE_SYSTEM_FAULTS:
                 raise

@@ -1,5 +1,6 @@
 """STATE <-> DISK: a training's checkpoints, with everything that going on exactly needs, written by orbax."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import orbax.checkpoint as ocp
 from data_pipelines.errors import UserError
 from stavis_jax.training.step import TrainState
 
+_log = logging.getLogger(__name__)
+
 
 class Checkpoints:
     """The checkpoints of one stage, DIR/<step>/: weights, statistics, optimiser, position in the data, progress.
 
-    Saving goes on in the background; leaving the `with` block waits for it. A checkpoint appears whole or not at all.
+    Saving goes on in the background; leaving the `with` block waits for it. A checkpoint appears whole or not at all;
+    the latest `keep` stay. On several hosts all of them save and restore together, to a folder that all see.
     """
 
     def __init__(self, directory: Path, keep: int = 2):
@@ -45,10 +49,12 @@ class Checkpoints:
         self._manager.save(step, args=items)
 
     def restore(self, like: TrainState, batches: Iterator) -> tuple[TrainState, dict[str, Any]]:
-        """The latest checkpoint, placed as `like` is; moves `batches` to where it stood.
+        """The latest whole checkpoint, placed as `like` is; moves `batches` to where it stood.
+
+        A damaged one is passed over with a warning where there is one before it.
 
         Raises:
-          UserError: the checkpoint does not fit the configuration, or is damaged.
+          UserError: none fits the configuration, or all are damaged.
         """
         abstract = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)), _plain(like)
@@ -58,16 +64,28 @@ class Checkpoints:
             batches=grain.checkpoint.CheckpointRestore(batches),
             progress=ocp.args.JsonRestore(),
         )
-        try:
-            restored = self._manager.restore(self._manager.latest_step(), args=items)
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise UserError(
-                f"{self._directory / str(self.latest_step())}: cannot go on from this checkpoint "
-                f"({reason}). Use the configuration it was made with, or another --workdir."
-            ) from error
-        leaves = jax.tree.leaves(restored["state"])
-        return jax.tree.unflatten(jax.tree.structure(like), leaves), restored["progress"]
+        first_fault = None
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                restored = self._manager.restore(step, args=items)
+            except (ValueError, KeyError, TypeError, OSError) as error:
+                reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+                first_fault = first_fault or (step, reason, error)
+                continue
+            if first_fault:
+                damaged, reason, _ = first_fault
+                _log.warning(
+                    "%s: damaged (%s). Going on from step %d instead.", self._directory / str(damaged), reason, step
+                )
+                for later in [s for s in self._manager.all_steps() if s > step]:
+                    self._manager.delete(later)  # the steps after it are run again and saved under these names
+            leaves = jax.tree.leaves(restored["state"])
+            return jax.tree.unflatten(jax.tree.structure(like), leaves), restored["progress"]
+        step, reason, error = first_fault
+        raise UserError(
+            f"{self._directory / str(step)}: cannot go on from this checkpoint "
+            f"({reason}). Use the configuration it was made with, or another --workdir."
+        ) from error
 
 
 def _plain(state: TrainState) -> dict[str, jax.Array]:

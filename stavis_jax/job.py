@@ -25,14 +25,16 @@ from stavis_jax.models import fusion
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.reports.maps import save_comparison
 from stavis_jax.reports.tables import print_table, write_results
-from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.compute import Compute
+from stavis_jax.training.devices import DataParallel, is_first_host, wait_for_all_hosts
 from stavis_jax.training.loop import Recipe, train
 from stavis_jax.weights.directory import WeightsInfo, read_weights, save_weights
 from stavis_jax.weights.flat import Weights, fill_network, new_network, read_network
 from stavis_jax.weights.loading import load_weights
 
 CENTRE_BIAS = "center-bias"
-MAY_CHANGE = ("data.path", "data.raw", "data.workers", "evaluation.", "versions.")  # between runs in one workdir
+# Between runs in one workdir.
+MAY_CHANGE = ("tensorboard", "data.path", "data.raw", "data.workers", "evaluation.", "versions.")
 PACKAGES = ("stavis-jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
 
 
@@ -84,14 +86,14 @@ class Job:
         self._check_same_settings()
         if config.evaluation.batch_size < 1:
             raise UserError(f"--config.evaluation.batch_size={config.evaluation.batch_size}: give 1 or more.")
-        if jax.process_count() > 1:
-            raise UserError("several hosts: not supported yet. Run on the devices of one.")
+        self.compute = Compute(**config.compute)
 
     def train(self) -> None:
         """Trains the visual stage, if no visual network is given, and the audio-visual stage from it."""
         for setting, kind in (("kinetics", "kinetics"), ("soundnet", "soundnet"), ("visual", "stavis")):
             self._init_weights(setting, kind)
-        write_json(self.workdir / "config.json", self.config.to_dict() | {"versions": versions()})
+        if is_first_host():
+            write_json(self.workdir / "config.json", self.config.to_dict() | {"versions": versions()})
         visual = self.config.init.visual
         if not visual:
             self._train_stage("visual", self._visual_start())
@@ -158,7 +160,8 @@ class Job:
         names = {field.name for field in dataclasses.fields(Recipe)}
         recipe = Recipe(**{name: value for name, value in settings.to_dict().items() if name in names})
         listed = {"split": self.data.split, "databases": self.data.databases}
-        data = listed | {"batch_size": settings.batch_size}
+        hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
+        data = listed | hosts | {"batch_size": settings.batch_size // jax.process_count()}
         batches = training_batches(
             self.data.shards, seed=self.config.seed, num_workers=self.config.data.workers, **data
         )
@@ -167,8 +170,10 @@ class Job:
             return evaluation_batches(self.data.shards, subset="test", windows="validation", **data)
 
         def keep(trained: Stavis, name: str) -> None:
-            info = WeightsInfo.of_network(trained.config, size=self.size, source=f"training in {self.workdir.name}")
-            save_weights(directory / name, read_network(trained), info, overwrite=True)
+            if is_first_host():
+                info = WeightsInfo.of_network(trained.config, size=self.size, source=f"training in {self.workdir.name}")
+                save_weights(directory / name, read_network(trained), info, overwrite=True)
+            wait_for_all_hosts(f"{network.config.variant} {name}")
 
         with contextlib.closing(batches):
             train(
@@ -179,7 +184,10 @@ class Job:
                 validation,
                 directory,
                 keep=keep,
+                films=[f"{film.database}/{film.name}" for film in Shards(self.data.shards).films],
+                compute=self.compute,
                 devices=devices,
+                tensorboard=self.config.tensorboard,
                 console=self.console,
             )
 

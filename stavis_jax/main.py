@@ -25,6 +25,10 @@ MODE = flags.DEFINE_enum(
     ["train_and_evaluate", "train", "evaluate"],
     "What to do; evaluate: with weights there.",
 )
+COORDINATOR = flags.DEFINE_string("coordinator", None, "Several hosts: HOST:PORT of the first one.")
+PROCESSES = flags.DEFINE_integer("processes", None, "Several hosts: how many processes there are.")
+PROCESS = flags.DEFINE_integer("process", None, "Several hosts: which one this is, from 0.")
+DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Several hosts that know of each other: TPU pod, Slurm, MPI.")
 
 REAL_THING = (
     "To train on the real databases: python -m data_pipelines.fetch --output RAW; "
@@ -41,9 +45,14 @@ def run(argv: list[str]) -> None:
     config = CONFIG.value
     if config is None:
         raise UserError("--config: not given. Try --config=configs/av.py.")
-    from stavis_jax import job, recipes  # after the flags: --help answers at once
+    # After the flags: --help answers at once.
+    from stavis_jax import compilation_cache, job, recipes
+    from stavis_jax.training import devices
 
-    console = Console(soft_wrap=True)
+    compilation_cache.enable()
+    if DISTRIBUTED.value or COORDINATOR.value:
+        devices.connect(COORDINATOR.value, PROCESSES.value, PROCESS.value)
+    console = Console(soft_wrap=True, quiet=not devices.is_first_host())
     if config.preset == "demo" and (config.data.path or config.data.raw):
         raise UserError("--config.data.path: the demo makes its own data. Leave it out, or leave out ':demo'.")
     if config.data.raw and not config.data.path:
@@ -54,6 +63,9 @@ def run(argv: list[str]) -> None:
         config.update_from_flattened_dict(config_flags.get_override_values(flags.FLAGS["config"]))
         console.print(f"No --config.data.path is given: this runs the demo preset. {REAL_THING}", highlight=False)
     workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-{config.model.variant}")
+    if devices.is_first_host():
+        job.find_data(config, workdir, console)  # it may make them
+    devices.wait_for_all_hosts("data")
     data = job.find_data(config, workdir, console)
     work = job.Job(config, workdir, data, console)
     if MODE.value != "evaluate":
@@ -62,6 +74,9 @@ def run(argv: list[str]) -> None:
         work.train()
         console.print(f"Weights: {workdir}/<variant>/last; also best, by validation loss.", highlight=False)
     if MODE.value == "evaluate" or (MODE.value == "train_and_evaluate" and data.raw is not None):
+        devices.wait_for_all_hosts("trained")
+        if not devices.is_first_host():
+            return  # scoring is the first host's
         work.evaluate()
         console.print(f"Results: {workdir}/results.json; pictures: {workdir}/comparison.png", highlight=False)
     if falls_back:

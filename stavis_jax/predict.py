@@ -16,6 +16,7 @@ import stavis_jax
 from data_pipelines.errors import command
 from data_pipelines.transforms import RESIZE_FILTERS
 from data_pipelines.video_file import open_video
+from stavis_jax import compilation_cache
 from stavis_jax.prediction import check_replaceable, output_folders, write_predictions
 
 EXAMPLE = "example: python -m stavis_jax.predict holiday.mp4 --checkpoint stavis.pth --output saliency"
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         with open_video(film):
             pass
 
+    compilation_cache.enable()
     model = stavis_jax.load(options.checkpoint, variant=options.variant)
     for film, folder in zip(options.films, folders, strict=True):
         with Progress(

@@ -43,6 +43,14 @@ def _paper(variant: str) -> ml_collections.ConfigDict:
                 "visual": _stage({"trunk": 0.1, "heads": 0.01, "sound": 0.0, "localization": 0.0}),
                 "audiovisual": _stage({"trunk": 0.01, "heads": 0.01, "sound": 0.1, "localization": 1.0}),
             },
+            # A paper-faithful run: float32, and 32 clips a statistic: batch_size 32 with global statistics, as below,
+            # or batch_size 128 on 4 devices with per-device ones, as the released training had.
+            "compute": {
+                "dtype": "auto",  # of the trunk: bfloat16 on GPU and TPU, float32 on CPU; or either by name
+                "batch_norm": "global",  # or per-device
+                "rematerialize": False,  # less memory, a third more work
+            },
+            "tensorboard": True,  # WORKDIR/<variant>/tensorboard
             "evaluation": {
                 "batch_size": 8,
                 "pictures": 6,  # rows of the comparison picture
@@ -63,6 +71,8 @@ def _stage(group_rates: dict[str, float]) -> dict:
         "weight_decay": 1e-5,  # of everything trained, biases and BatchNorm too
         "patience": 10,  # supplement 2.2: no better loss for 10 epochs
         "save_every": 1,  # epochs between checkpoints
+        "save_every_steps": 0,  # and steps between them; 0: epochs alone
+        "keep_checkpoints": 2,
         "freeze_upsampling": False,  # the released weights have trained kernels
     }
 

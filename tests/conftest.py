@@ -1,7 +1,27 @@
-"""What every test runs under: strict types and ranks, eight CPU devices."""
+"""What every test runs under: strict types and ranks, eight CPU devices, one cache of compiled functions."""
+
+import os
+import shutil
+import tempfile
 
 import jax
+import pytest
 from absl import flags
+
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that starts the workers makes the cache, they and their children inherit it."""
+    if not hasattr(config, "workerinput"):
+        os.environ[CACHE] = tempfile.mkdtemp(prefix="compiled-")
+    jax.config.update("jax_compilation_cache_dir", os.environ[CACHE])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[CACHE], ignore_errors=True)
+
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")

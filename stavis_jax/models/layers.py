@@ -22,7 +22,8 @@ class Conv3D(nnx.Module):
         self.strides = tuple(strides)
 
     def __call__(self, video: Video) -> Video:
-        return conv3d(video, self.kernel[...], self.strides)
+        dtype = jax.tree.leaves(video)[0].dtype
+        return conv3d(video, self.kernel[...].astype(dtype), self.strides)
 
 
 class Conv2D(nnx.Module):
@@ -64,7 +65,9 @@ class BatchNorm(nnx.Module):
     """Batch normalisation over all axes but the last, of an array or of a video in any layout.
 
     Training uses the statistics of the batch (of the whole batch where it is split over devices) and moves the
-    running ones as PyTorch does, with the unbiased variance; flax's own layer keeps the biased one.
+    running ones as PyTorch does, with the unbiased variance; flax's own layer keeps the biased one. With `groups` > 1
+    each of that many equal parts of the batch has its own, as replicas of PyTorch's DataParallel have; the running ones
+    are the first part's. Statistics are float32 whatever comes in.
     """
 
     def __init__(self, features: int):
@@ -72,30 +75,48 @@ class BatchNorm(nnx.Module):
         self.bias = nnx.Param(jnp.zeros((features,), jnp.float32))
         self.mean = nnx.BatchStat(jnp.zeros((features,), jnp.float32))
         self.var = nnx.BatchStat(jnp.ones((features,), jnp.float32))
+        self.groups = 1
 
     def __call__(self, video: Video, train: bool) -> Video:
+        if train and self.groups > 1:
+            return self._normalise_groups(video)
         mean, var = self._batch_statistics(video) if train else (self.mean[...], self.var[...])
+        return map_frames(lambda x: self._normalise(x, mean, var), video)
+
+    def _normalise(self, x: jax.Array, mean: jax.Array, var: jax.Array) -> jax.Array:
         factor = self.scale[...] * jax.lax.rsqrt(var + BATCH_NORM_EPSILON)
         offset = self.bias[...] - mean * factor
+        return (x.astype(jnp.float32) * _broadcast(factor, x.ndim) + _broadcast(offset, x.ndim)).astype(x.dtype)
 
-        def normalise(x: jax.Array) -> jax.Array:
-            return x * _broadcast(factor, x.ndim) + _broadcast(offset, x.ndim)
-
-        return map_frames(normalise, video)
+    def _normalise_groups(self, video: Video) -> Video:
+        groups = map_frames(lambda x: x.reshape(self.groups, -1, *x.shape[1:]), video)
+        mean, var, count = jax.vmap(_statistics)(groups)
+        self._move(mean[0], var[0], count[0])
+        outputs = jax.vmap(lambda x, m, v: map_frames(lambda y: self._normalise(y, m, v), x))(groups, mean, var)
+        return map_frames(lambda x: x.reshape(-1, *x.shape[2:]), outputs)
 
     def _batch_statistics(self, video: Video) -> tuple[jax.Array, jax.Array]:
-        leaves = jax.tree.leaves(video)
-        count = sum(leaf.size // leaf.shape[-1] for leaf in leaves)
-        axes = tuple(range(leaves[0].ndim - 1))
-        mean = sum(jnp.sum(leaf, axes) for leaf in leaves) / count
-        # Two passes: E[x^2] - E[x]^2 is 2% off where the mean is large against the spread.
-        squares = [jnp.sum(jnp.square(leaf - _broadcast(mean, leaf.ndim)), axes) for leaf in leaves]
-        var = sum(squares) / count
+        mean, var, count = _statistics(video)
+        self._move(mean, var, count)
+        return mean, var
+
+    def _move(self, mean: jax.Array, var: jax.Array, count: jax.Array) -> None:
+        """Moves the running statistics towards a batch's."""
         kept = 1 - BATCH_NORM_MOMENTUM
-        unbiased = var * (count / max(count - 1, 1))
+        unbiased = var * (count / jnp.maximum(count - 1, 1))
         self.mean[...] = kept * self.mean[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(mean)
         self.var[...] = kept * self.var[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(unbiased)
-        return mean, var
+
+
+def _statistics(video: Video) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Mean and biased variance [C] over all axes but the last, and the number of values they are of."""
+    leaves = [leaf.astype(jnp.float32) for leaf in jax.tree.leaves(video)]
+    count = jnp.float32(sum(leaf.size // leaf.shape[-1] for leaf in leaves))
+    axes = tuple(range(leaves[0].ndim - 1))
+    mean = sum(jnp.sum(leaf, axes) for leaf in leaves) / count
+    # Two passes: E[x^2] - E[x]^2 is 2% off where the mean is large against the spread.
+    squares = [jnp.sum(jnp.square(leaf - _broadcast(mean, leaf.ndim)), axes) for leaf in leaves]
+    return mean, sum(squares) / count, count
 
 
 def _broadcast(vector: jax.Array, rank: int) -> jax.Array:

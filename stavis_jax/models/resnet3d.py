@@ -132,11 +132,17 @@ class Layer(nnx.Module):
             setattr(self, f"block{i}", block(channels, width, stride if i == 0 else 1, shortcut, rngs=rngs))
             channels = width * expansion(depth)
         self.num_blocks = blocks
+        self.rematerialize = False
 
     def __call__(self, x: Video, train: bool) -> Video:
+        run = nnx.remat(_run_block, static_argnums=2) if self.rematerialize and train else _run_block
         for i in range(self.num_blocks):
-            x = getattr(self, f"block{i}")(x, train)
+            x = run(getattr(self, f"block{i}"), x, train)
         return x
+
+
+def _run_block(block: nnx.Module, x: Video, train: bool) -> Video:
+    return block(x, train)
 
 
 class ResNet3D(nnx.Module):
@@ -149,6 +155,8 @@ class ResNet3D(nnx.Module):
         self.layer1 = Layer(depth, channels[0], WIDTHS[0], blocks[0], 1, shortcut, rngs=rngs)
         self.layer2 = Layer(depth, channels[1], WIDTHS[1], blocks[1], 2, shortcut, rngs=rngs)
         self.layer3 = Layer(depth, channels[2], WIDTHS[2], blocks[2], 2, shortcut, rngs=rngs)
+        self.dtype = jnp.dtype(jnp.float32)  # of the activations; parameters and statistics are float32
 
     def stem(self, clip: Video, train: bool) -> Video:
+        clip = map_frames(lambda x: x.astype(self.dtype), clip)
         return map_frames(nnx.relu, self.bn1(self.conv1(clip), train))

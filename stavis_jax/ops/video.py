@@ -37,15 +37,15 @@ def map_frames(function: Callable, *videos: Video) -> Video:
 
 
 def scale_by_map(video: Video, factor: jax.Array) -> Video:
-    """Multiplies every time step and channel by a map [B, H, W]."""
+    """Multiplies every time step and channel by a float32 map [B, H, W]; the video keeps its type."""
     if isinstance(video, tuple):
-        return tuple(frame * factor[..., None] for frame in video)
-    return video * factor[:, None, :, :, None]
+        return tuple((frame.astype(factor.dtype) * factor[..., None]).astype(frame.dtype) for frame in video)
+    return (video.astype(factor.dtype) * factor[:, None, :, :, None]).astype(video.dtype)
 
 
 def time_mean(video: Video, start: int = 0, stop: int | None = None) -> jax.Array:
-    """Mean of the time steps start..stop-1 (all by default): -> [B, H, W, C]."""
+    """Mean of the time steps start..stop-1 (all by default): -> float32 [B, H, W, C]."""
     if isinstance(video, tuple):
-        frames = video[start:stop]
+        frames = [frame.astype(jnp.float32) for frame in video[start:stop]]
         return sum(frames[1:], frames[0]) / len(frames)
-    return jnp.mean(video[:, start:stop], axis=1)
+    return jnp.mean(video[:, start:stop], axis=1, dtype=jnp.float32)

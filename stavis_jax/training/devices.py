@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from data_pipelines.errors import UserError
@@ -35,5 +36,34 @@ class DataParallel:
         return {name: jax.make_array_from_process_local_data(self.split, array) for name, array in batch.items()}
 
     def replicate(self, tree):
-        """A tree of arrays -> the same on every device."""
+        """A tree of arrays, equal on all hosts -> the same on every device."""
         return jax.device_put(tree, self.everywhere)
+
+
+def connect(coordinator: str | None, num_processes: int | None, process: int | None) -> None:
+    """Makes this process one of several hosts; before anything else touches a device.
+
+    On TPU pods, Slurm and Open MPI nothing need be given: jax.distributed finds it out.
+
+    Raises:
+      UserError: the others are not reached.
+    """
+    try:
+        jax.distributed.initialize(coordinator, num_processes, process)
+    except (RuntimeError, ValueError) as error:
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise UserError(
+            f"--coordinator={coordinator}: cannot join the other hosts ({reason}). "
+            "Start every host with the same --coordinator=HOST:PORT and --processes, each with its own --process."
+        ) from error
+
+
+def is_first_host() -> bool:
+    """Whether this process writes what is written once."""
+    return jax.process_index() == 0
+
+
+def wait_for_all_hosts(name: str) -> None:
+    """Returns when every host has come here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)

@@ -1,22 +1,44 @@
-"""What a training writes down: one line of JSON an epoch, and a progress bar."""
+"""What a training writes down: one line of JSON an epoch, a progress bar, TensorBoard's curves."""
 
+import contextlib
 import json
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from stavis_jax.training.board import Board
+
+SPEED = ("clips_per_second", "data_wait")  # of a line; all else follows from seed, data and settings
+STEPS_BETWEEN_NOTES = 10
+
 
 class Journal:
-    """Appends to FILE and shows a bar over all steps of a stage. Epochs after `done_epochs` are to be run again."""
+    """Appends to FILE and shows a bar over all steps of a stage. Epochs after `done_epochs` are to be run again.
+
+    `writes` False, for all hosts but the first: nothing is written or shown.
+    """
 
     def __init__(
-        self, file: Path, title: str, *, total_steps: int, done_steps: int, done_epochs: int, console: Console | None
+        self,
+        file: Path,
+        title: str,
+        *,
+        total_steps: int,
+        done_steps: int,
+        done_epochs: int,
+        batch_size: int,
+        board: Board | None = None,
+        console: Console | None = None,
+        writes: bool = True,
     ):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
-        file.write_text("".join(lines[:done_epochs]))
-        self._file, self._title = file, title
+        self._file, self._title, self._batch_size, self._writes, self._board = file, title, batch_size, writes, board
+        if writes:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+            file.write_text("".join(lines[:done_epochs]))
         self._progress = Progress(
             TextColumn(title),
             BarColumn(),
@@ -25,8 +47,10 @@ class Journal:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
+            disable=not writes,
         )
         self._task = self._progress.add_task(title, total=total_steps, completed=done_steps, note="")
+        self._start_of_epoch(done_epochs)
 
     def __enter__(self) -> "Journal":
         self._progress.start()
@@ -35,14 +59,53 @@ class Journal:
     def __exit__(self, *_) -> None:
         self._progress.stop()
 
-    def step(self) -> None:
-        self._progress.advance(self._task)
+    @contextlib.contextmanager
+    def waiting_for_data(self) -> Iterator[None]:
+        """Counts the time within as waiting."""
+        before = time.monotonic()
+        yield
+        self._waited += time.monotonic() - before
 
-    def epoch(self, epoch: int, epochs: int, values: dict[str, float]) -> None:
-        """Writes an epoch's means: numbers by name."""
+    def step(self, values: Mapping[str, float] | None, step: int) -> None:
+        """After each step; `values` are those of the step `step`, which is ready, or None."""
+        if self._started is None:  # the first step compiles: speed is counted from here
+            self._started, self._waited = time.monotonic(), 0.0
+        else:
+            self._steps += 1
+        note = {}
+        if values is not None and (step % STEPS_BETWEEN_NOTES == 0):
+            shown = f"{self._epoch_text}  loss {values['loss']:.3f}"
+            if self._steps:
+                shown += f"  {self._speed()['clips_per_second']:.1f} clips/s  data {self._speed()['data_wait']:.0%}"
+            note = {"note": shown}
+            if self._board:
+                self._board.scalars("training", values, step)
+        self._progress.update(self._task, advance=1, **note)
+
+    def epoch(self, epoch: int, epochs: int, values: Mapping[str, float], step: int) -> None:
+        """Writes an epoch's means, numbers by name, and its speed."""
+        values = dict(values) | (self._speed() if self._steps else dict.fromkeys(SPEED, 0.0))
+        self._start_of_epoch(epoch)
+        if not self._writes:
+            return
         with self._file.open("a") as file:
             file.write(json.dumps({"epoch": epoch, **values}) + "\n")
-        shown = "  ".join(f"{name} {values[name]:.3f}" for name in ("loss", "validation_loss") if name in values)
+        if self._board:
+            self._board.scalars("epoch", values, step)
+        names = {"loss": "loss", "validation_loss": "validation", "validation_cc": "CC"}
+        shown = "  ".join(f"{label} {values[name]:.3f}" for name, label in names.items() if name in values)
         self._progress.update(self._task, note=f"epoch {epoch}  {shown}")
         if not self._progress.console.is_terminal and epoch % max(1, epochs // 8) == 0:  # a log shows no bar
+            shown += f"  {values['clips_per_second']:.1f} clips/s, {values['data_wait']:.0%} of it waiting for data"
             self._progress.console.print(f"{self._title}: epoch {epoch} of {epochs}  {shown}", highlight=False)
+
+    def _start_of_epoch(self, done_epochs: int) -> None:
+        self._epoch_text = f"epoch {done_epochs + 1}"
+        self._started, self._waited, self._steps = None, 0.0, 0
+
+    def _speed(self) -> dict[str, float]:
+        seconds = time.monotonic() - self._started
+        return {
+            "clips_per_second": self._steps * self._batch_size / seconds,
+            "data_wait": min(self._waited / seconds, 1.0),
+        }

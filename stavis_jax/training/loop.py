@@ -1,9 +1,10 @@
 """One stage of training: evaluate, save, fetch, step, log."""
 
+import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -11,13 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
-from data_pipelines.errors import UserError
+from data_pipelines.errors import Stopped, UserError
 from stavis_jax.checkpoints import Checkpoints
 from stavis_jax.losses import LossWeights
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.training import optimizer, step
-from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.board import Board
+from stavis_jax.training.compute import Compute
+from stavis_jax.training.devices import DataParallel, is_first_host
 from stavis_jax.training.journal import Journal
+from stavis_jax.training.preemption import Preemption
 
 ON_DEVICE = ("clip", "waveform", "density", "fixations", "weight")  # a batch's other keys say which clips they are
 
@@ -36,11 +40,13 @@ class Recipe:
     weight_decay: float = 1e-5
     patience: int = 10  # epochs without a better validation loss before stopping
     save_every: int = 1  # epochs between checkpoints
+    save_every_steps: int = 0  # and steps between them; 0: epochs alone
+    keep_checkpoints: int = 2
     freeze_upsampling: bool = False
     loss_weights: LossWeights = LossWeights()
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "effective_batch", "patience", "save_every"):
+        for name in ("epochs", "batch_size", "effective_batch", "patience", "save_every", "keep_checkpoints"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}={getattr(self, name)}: give 1 or more.")
         if self.effective_batch % self.batch_size:
@@ -59,27 +65,137 @@ def train(
     directory: Path,
     *,
     keep: Callable[[Stavis, str], None],
+    films: Sequence[str] = (),
+    compute: Compute | None = None,
     devices: DataParallel | None = None,
+    tensorboard: bool = False,
     console: Console | None = None,
 ) -> Stavis:
     """Trains a network, or goes on where the checkpoints in `directory` end.
 
     Args:
-      network: what to start from; unchanged.
+      network: what to start from; its arrays stay as they are.
       recipe: the stage's settings.
-      batches: training batches without end; its position is saved with the weights.
+      batches: training batches without end; its position is saved with the weights. Of several hosts, this one's.
       steps_per_epoch: batches an epoch.
       validation: gives the batches of one validation pass.
-      directory: for checkpoints/ and metrics.jsonl.
+      directory: for checkpoints/, metrics.jsonl and tensorboard/.
       keep: called with the network and "best" after each epoch of lowest validation loss, "last" at the end.
+      films: names by the batches' "film", for messages.
+      compute: number format and BatchNorm's statistics.
 
     Returns:
       The network after the last epoch.
 
     Raises:
       UserError: a checkpoint that does not fit, a batch that does not split, or a loss that is not finite.
+      Stopped: on SIGTERM, after a checkpoint of the last step.
     """
     devices = devices or DataParallel()
+    (compute or Compute()).configure(network, devices.num_devices)
+    job, state = _start(network, recipe, steps_per_epoch)
+    # A copy of its own: the step donates the state, and the network given must stay usable.
+    state = devices.replicate(jax.tree.map(jnp.copy, state))
+    train_step = jax.jit(functools.partial(step.train_step, job), donate_argnums=0, out_shardings=devices.everywhere)
+    loss_step = jax.jit(functools.partial(step.loss_step, job), out_shardings=devices.everywhere)
+    progress = {"epoch": 0, "best_loss": None, "best_epoch": 0, "losses": []}
+    with contextlib.ExitStack() as stack:
+        checkpoints = stack.enter_context(Checkpoints(directory / "checkpoints", recipe.keep_checkpoints))
+        if checkpoints.latest_step() is not None:
+            state, progress = checkpoints.restore(state, batches)
+        else:
+            checkpoints.save(state, batches, progress)  # a fault in the first epoch leaves something to go on from
+        done_steps = int(state.step)
+        board = None
+        if tensorboard and is_first_host():
+            board = stack.enter_context(Board(directory / "tensorboard", done_steps))
+        journal = stack.enter_context(
+            Journal(
+                directory / "metrics.jsonl",
+                directory.name,
+                total_steps=recipe.epochs * steps_per_epoch,
+                done_steps=done_steps,
+                done_epochs=progress["epoch"],
+                batch_size=recipe.batch_size,
+                board=board,
+                console=console,
+                writes=is_first_host(),
+            )
+        )
+        preemption = stack.enter_context(Preemption())
+        while not _finished(progress, recipe):
+            epoch = progress["epoch"] + 1
+            side_weight = jnp.float32(1 - epoch / recipe.epochs)
+            losses = _Losses(directory.name, films, progress["losses"])
+            done = number = (epoch - 1) * steps_per_epoch + len(losses.rows)
+            for number in range(done + 1, epoch * steps_per_epoch + 1):
+                with journal.waiting_for_data():
+                    batch = next(batches)
+                state, values = train_step(state, _on_devices(devices, batch), side_weight)
+                ready = losses.add(number, batch.get("film", ()), values)
+                journal.step(ready, number - 1)
+                stop = preemption.asked(number)
+                if stop or (recipe.save_every_steps and number % recipe.save_every_steps == 0):
+                    checkpoints.save(state, batches, progress | {"losses": losses.finish()})
+                if stop:
+                    raise Stopped(f"{directory.name}: saved at step {number}. The same command goes on from there.")
+            means = _mean(losses.finish())
+            means |= _validate(loss_step, state, devices, validation, board, number)
+            if not math.isfinite(means["validation_loss"]):
+                raise UserError(
+                    f"{directory.name}: the validation_loss is {means['validation_loss']} after epoch {epoch}. "
+                    "Lower the learning rate; the last checkpoint is from before."
+                )
+            progress = progress | {"epoch": epoch, "losses": []}
+            if progress["best_loss"] is None or means["validation_loss"] < progress["best_loss"]:
+                progress |= {"best_loss": means["validation_loss"], "best_epoch": epoch}
+                keep(job.network(state), "best")
+            journal.epoch(epoch, recipe.epochs, means, number)
+            if epoch % recipe.save_every == 0 or _finished(progress, recipe):
+                checkpoints.save(state, batches, progress)
+    trained = job.network(state)
+    keep(trained, "last")
+    return trained
+
+
+class _Losses:
+    """The losses of an epoch's steps. Each is looked at one step late, so that devices need not wait for the host."""
+
+    def __init__(self, title: str, films: Sequence[str], rows: Sequence[Mapping[str, float]]):
+        self.rows = list(rows)
+        self._title, self._films = title, films
+        self._waiting: tuple[int, Sequence[int], Mapping[str, jax.Array]] | None = None
+
+    def add(self, number: int, batch_films: Sequence[int], values: Mapping[str, jax.Array]) -> dict[str, float] | None:
+        """Notes a step whose values are on their way; returns those of the step before, or None."""
+        ready = self._take()
+        self._waiting = number, batch_films, values
+        return ready
+
+    def finish(self) -> list[dict[str, float]]:
+        """All rows, the last one waited for."""
+        self._take()
+        return list(self.rows)
+
+    def _take(self) -> dict[str, float] | None:
+        if self._waiting is None:
+            return None
+        number, batch_films, values = self._waiting
+        self._waiting = None
+        row = {name: float(value) for name, value in jax.device_get(values).items()}
+        if not all(map(math.isfinite, row.values())):
+            names = sorted({self._films[i] for i in np.asarray(batch_films).tolist()}) if self._films else []
+            fault = next(f"{name} is {value}" for name, value in row.items() if not math.isfinite(value))
+            raise UserError(
+                f"{self._title}: the {fault} at step {number}"
+                + (f", on clips of {', '.join(names)}" if names else "")
+                + ". Lower the learning rate or look at these films; the last checkpoint is from before."
+            )
+        self.rows.append(row)
+        return row
+
+
+def _start(network: Stavis, recipe: Recipe, steps_per_epoch: int) -> tuple[step.Job, step.TrainState]:
     accumulate = recipe.effective_batch // recipe.batch_size
     schedule = optimizer.step_schedule(recipe.learning_rate, recipe.epochs, steps_per_epoch, accumulate)
     make_optimizer = functools.partial(
@@ -90,7 +206,7 @@ def train(
         weight_decay=recipe.weight_decay,
         accumulate=accumulate,
     )
-    job, state = step.create(
+    return step.create(
         network,
         make_optimizer,
         recipe.group_rates,
@@ -98,62 +214,35 @@ def train(
         loss_weights=recipe.loss_weights,
         freeze_upsampling=recipe.freeze_upsampling,
     )
-    # A copy of its own: the step donates the state, and the network given must stay usable.
-    state = devices.replicate(jax.tree.map(jnp.copy, state))
-    train_step = jax.jit(functools.partial(step.train_step, job), donate_argnums=0, out_shardings=devices.everywhere)
-    loss_step = jax.jit(functools.partial(step.loss_step, job), out_shardings=devices.everywhere)
 
-    def on_devices(batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
-        return devices.split_batch({name: batch[name] for name in ON_DEVICE})
 
-    progress = {"epoch": 0, "best_loss": None, "best_epoch": 0}
-    with Checkpoints(directory / "checkpoints") as checkpoints:
-        if checkpoints.latest_step() is not None:
-            state, progress = checkpoints.restore(state, batches)
-        with Journal(
-            directory / "metrics.jsonl",
-            directory.name,
-            total_steps=recipe.epochs * steps_per_epoch,
-            done_steps=int(state.step),
-            done_epochs=progress["epoch"],
-            console=console,
-        ) as journal:
-            while not _finished(progress, recipe):
-                epoch = progress["epoch"] + 1
-                side_weight = jnp.float32(1 - epoch / recipe.epochs)
-                logged = []
-                for _ in range(steps_per_epoch):
-                    state, values = train_step(state, on_devices(next(batches)), side_weight)
-                    logged.append(values)
-                    journal.step()
-                means = _mean([jax.device_get(values) for values in logged])
-                means["validation_loss"] = _validation_loss(loss_step, state, map(on_devices, validation()))
-                for name in ("loss", "validation_loss"):
-                    if not math.isfinite(means[name]):
-                        raise UserError(
-                            f"{directory.name}: the {name} is {means[name]} in epoch {epoch}. "
-                            "Lower the learning rate; the last checkpoint is from before."
-                        )
-                progress |= {"epoch": epoch}
-                if progress["best_loss"] is None or means["validation_loss"] < progress["best_loss"]:
-                    progress |= {"best_loss": means["validation_loss"], "best_epoch": epoch}
-                    keep(job.network(state), "best")
-                journal.epoch(epoch, recipe.epochs, means)
-                if epoch % recipe.save_every == 0 or _finished(progress, recipe):
-                    checkpoints.save(state, batches, progress)
-    trained = job.network(state)
-    keep(trained, "last")
-    return trained
+def _on_devices(devices: DataParallel, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+    return devices.split_batch({name: batch[name] for name in ON_DEVICE})
 
 
 def _finished(progress: Mapping, recipe: Recipe) -> bool:
     return progress["epoch"] >= recipe.epochs or progress["epoch"] - progress["best_epoch"] >= recipe.patience
 
 
-def _mean(rows: list[Mapping[str, np.ndarray]]) -> dict[str, float]:
+def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def _validation_loss(loss_step: Callable, state: step.TrainState, batches: Iterable[Mapping[str, jax.Array]]) -> float:
-    sums = [jax.device_get(loss_step(state, batch)) for batch in batches]
-    return float(sum(row["loss"] for row in sums) / sum(row["count"] for row in sums))
+def _validate(
+    loss_step: Callable,
+    state: step.TrainState,
+    devices: DataParallel,
+    validation: Callable[[], Iterable[Mapping[str, np.ndarray]]],
+    board: Board | None,
+    number: int,
+) -> dict[str, float]:
+    """Mean loss and CC over the validation clips; shows the first batch on the board."""
+    sums = []
+    for batch in validation():
+        values, outputs = loss_step(state, _on_devices(devices, batch))
+        if board is not None and not sums:
+            board.pictures(batch, jax.device_get(outputs), number)
+        sums.append(jax.device_get(values))
+    count = sum(row["count"] for row in sums)
+    total = {name: float(sum(row[name] for row in sums) / count) for name in ("loss", "correlation")}
+    return {"validation_loss": total["loss"], "validation_cc": -total["correlation"]}

@@ -103,13 +103,12 @@ def loss_gradients(
     return gradients, terms, batch_stats
 
 
-def loss_step(job: Job, state: TrainState, batch: Batch) -> dict[str, jax.Array]:
-    """The main output's loss on a batch in scoring mode: sums over the batch's valid clips, and their "count"."""
+def loss_step(job: Job, state: TrainState, batch: Batch) -> tuple[dict[str, jax.Array], Outputs]:
+    """The main output's loss on a batch in scoring mode: sums over the valid clips, their "count"; and the outputs."""
     outputs = job.network(state)(batch["clip"], batch["waveform"], layout=job.layout)
     values = _terms(job, outputs.logits, batch)
-    return {name: jnp.sum(value * batch["weight"]) for name, value in values.items()} | {
-        "count": jnp.sum(batch["weight"])
-    }
+    sums = {name: jnp.sum(value * batch["weight"]) for name, value in values.items()}
+    return sums | {"count": jnp.sum(batch["weight"])}, outputs._replace(side_logits=())
 
 
 def _terms(job: Job, logits: jax.Array, batch: Batch) -> dict[str, jax.Array]:

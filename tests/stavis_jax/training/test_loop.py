@@ -15,6 +15,7 @@ from data_pipelines.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.training import loop, optimizer, step
 from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.journal import SPEED
 from stavis_jax.weights.flat import read_network
 
 SIZE, BATCH = 32, 8
@@ -71,7 +72,8 @@ def run(network, tmp_path):
             devices=DataParallel(jax.devices()[:1]),
             console=Console(quiet=True),
         )
-        journal = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        journal = [{key: value for key, value in line.items() if key not in SPEED} for line in lines]
         return read_network(trained), journal, kept
 
     return train
@@ -119,7 +121,7 @@ def test_training_stops_without_a_better_loss_and_keeps_best_and_last(run):
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_with_one_line(run):
-    with pytest.raises(UserError, match="the loss is nan in epoch 1"):
+    with pytest.raises(UserError, match="the .* is nan at step 2"):
         run("nan", recipe(learning_rate=float("nan"), epochs=3))
 
 

@@ -1,0 +1,34 @@
+"""SIGTERM: the machine is wanted back. The loop saves and ends."""
+
+import signal
+import threading
+
+import jax
+from jax.experimental import multihost_utils
+
+
+class Preemption:
+    """Within `with`, SIGTERM no longer kills this process but makes `asked` true, on every host at the same step."""
+
+    def __init__(self):
+        self._asked = False
+        self._before = None
+
+    def __enter__(self) -> "Preemption":
+        # With several hosts jax.distributed listens itself. Only a main thread may set handlers.
+        if jax.process_count() == 1 and threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def asked(self, step: int) -> bool:
+        """Whether to save now; every host must ask at every step."""
+        if jax.process_count() > 1:
+            return multihost_utils.reached_preemption_sync_point(step)
+        return self._asked
+
+    def _note(self, *_) -> None:
+        self._asked = True
