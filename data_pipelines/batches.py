@@ -13,17 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import absl.flags
 import grain
 import numpy as np
 
+from data_pipelines.batch_reader import BatchReader
 from data_pipelines.clip_source import Clips, Windows, open_clips
 from data_pipelines.errors import UserError
 from data_pipelines.fold_lists import Subset
 from data_pipelines.transforms import FlipLeftRight, RandomCrop
-
-# Batches are large (2.5 MB a clip): two in the making and two waiting keep a device busy; grain's 500 fill the memory.
-_READ_OPTIONS = grain.ReadOptions(num_threads=2, prefetch_buffer_size=2)
 
 
 def training_batches(
@@ -36,18 +33,18 @@ def training_batches(
     num_workers: int = 0,
     host_index: int = 0,
     host_count: int = 1,
-) -> grain.DatasetIterator:
+) -> BatchReader:
     """Batches without end, for one host: a random clip of each window, mirrored half of the time, anew each epoch.
 
     Epochs follow one another without a gap, so that no clip is left out and a batch may hold the end of one and the
     start of the next: `clips_per_epoch` counts an epoch. `batch_size` is this host's; the hosts' batches together are
     what one host would read with `batch_size * host_count`, clip by clip. `num_workers`: processes that read ahead; 0
-    reads in threads. The iterator's `get_state` and `set_state` (or grain.checkpoint) resume it exactly.
+    reads in threads. `get_state` and `set_state` (or grain.checkpoint) resume exactly, with any `num_workers`.
     Raises UserError if there are no shards or no clips.
     """
     windows = open_clips(shards, "train", split, "train", databases)
     _check_counts(batch_size, num_workers, host_index, host_count)
-    dataset = (
+    chain = (
         grain.MapDataset.source(_Listing(windows))
         .seed(seed)
         .shuffle()
@@ -55,10 +52,9 @@ def training_batches(
         .random_map(RandomCrop())
         .map(ReadClip(windows))
         .random_map(FlipLeftRight())[host_index::host_count]
-        .batch(batch_size)
-        .to_iter_dataset(_READ_OPTIONS)
+        .batch(batch_size, batch_fn=_stack)
     )
-    return iter(_in_processes(dataset, num_workers))
+    return BatchReader(chain, num_workers)
 
 
 def evaluation_batches(
@@ -72,7 +68,7 @@ def evaluation_batches(
     num_workers: int = 0,
     host_index: int = 0,
     host_count: int = 1,
-) -> grain.DatasetIterator:
+) -> BatchReader:
     """Every clip once, in order, as it is; then it ends. Batches have one size: the last is filled with weight 0.
 
     All hosts get the same number of batches. `film`, `clip_index` and `target_frame` tell whose result a row is.
@@ -82,13 +78,12 @@ def evaluation_batches(
         raise UserError("windows: those of training differ in length. Choose validation or test to score.")
     source = open_clips(shards, subset, split, windows, databases)
     _check_counts(batch_size, num_workers, host_index, host_count)
-    dataset = (
+    chain = (
         grain.MapDataset.source(_Listing(source, multiple_of=batch_size * host_count))
         .map(ReadClip(source))[host_index::host_count]
         .batch(batch_size)
-        .to_iter_dataset(_READ_OPTIONS)
     )
-    return iter(_in_processes(dataset, num_workers))
+    return BatchReader(chain, num_workers)
 
 
 def clips_per_epoch(shards: Path | str, *, split: int, databases: Sequence[str] | None = None) -> int:
@@ -130,12 +125,15 @@ class ReadClip(grain.transforms.Map):
         }
 
 
-def _in_processes(dataset: grain.IterDataset, num_workers: int) -> grain.IterDataset:
-    if num_workers == 0:
-        return dataset
-    if not absl.flags.FLAGS.is_parsed():
-        absl.flags.FLAGS.mark_as_parsed()  # grain's processes read absl flags, which only absl's app.run parses
-    return dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers, per_worker_buffer_size=2))
+def _stack(elements: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """np.stack of each key. A mirrored clip goes colour by colour: NumPy is slow at turning round threes of floats."""
+    batch = {key: np.stack([element[key] for element in elements]) for key in elements[0] if key != "clip"}
+    clips = [element["clip"] for element in elements]
+    batch["clip"] = np.empty((len(clips), *clips[0].shape), clips[0].dtype)
+    for row, clip in zip(batch["clip"], clips, strict=True):
+        for part in [...] if clip.flags.c_contiguous else [(..., colour) for colour in range(3)]:
+            row[part] = clip[part]
+    return batch
 
 
 def _check_counts(batch_size: int, num_workers: int, host_index: int, host_count: int) -> None:

@@ -16,7 +16,8 @@ _TRIES = 4  # in a row, without a byte more than before
 _PAUSE_SECONDS = 3.0
 _TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
-_OTHER_WAYS = "try a mirror with --base-url, or get the archive by other means and give its folder with --archives"
+PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}  # of rich: a line as it is
+_OTHER_WAY = "get the archive by other means and give its folder with --archives"
 
 
 class _CutError(Exception):
@@ -45,23 +46,20 @@ def download(url: str, path: Path, progress: rich.progress.Progress) -> None:
                 if _size(partial) > most_bytes:
                     tries_left, most_bytes = _TRIES, _size(partial)
                 if not tries_left:
-                    again = "Run the command again to go on from there, " if partial.exists() else "Try again later, "
-                    raise UserError(f"{url}: {fault}. {again}{_OTHER_WAYS}.") from None
+                    again = "Run the command again to go on from there" if partial.exists() else "Try again later"
+                    raise UserError(
+                        f"{url}: {fault}. {again}, try a mirror with --base-url, or {_OTHER_WAY}."
+                    ) from None
+                progress.console.print(f"{url}: {fault}. Trying again.", **PLAIN)
             time.sleep(_PAUSE_SECONDS)
         partial.rename(path)
     finally:
         progress.remove_task(task)
 
 
-def check_room(folder: Path, num_bytes: int, purpose: str) -> None:
-    """Raises UserError if the disk of `folder`, which may not exist yet, has fewer free bytes."""
-    folder = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(folder).free
-    if free < num_bytes:
-        raise UserError(
-            f"{folder}: {purpose} needs {num_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free. "
-            "Free some or give another --output."
-        )
+def free_bytes(folder: Path) -> int:
+    """Room on the disk of `folder`, which may not exist yet."""
+    return shutil.disk_usage(next(place for place in (folder, *folder.absolute().parents) if place.exists())).free
 
 
 def _transfer(url: str, partial: Path, progress: rich.progress.Progress, task: rich.progress.TaskID) -> None:
@@ -78,12 +76,17 @@ def _transfer(url: str, partial: Path, progress: rich.progress.Progress, task: r
             answer = f"the server answers {error.code} {error.reason}"
             if error.code == 429 or error.code >= 500:
                 raise _CutError(answer) from None
-            raise UserError(f"{url}: {answer}. Check --base-url, {_OTHER_WAYS}.") from None
+            raise UserError(f"{url}: {answer}. Check --base-url, or {_OTHER_WAY}.") from None
     with response:
         offset, total = _extent(response, partial, offset)
         progress.update(task, completed=offset, total=total)
         partial.parent.mkdir(parents=True, exist_ok=True)
-        check_room(partial.parent, (total or 0) - offset, f"the download of {url}")
+        missing, free = (total or 0) - offset, free_bytes(partial.parent)
+        if missing > free:
+            raise UserError(
+                f"{partial.parent}: the download of {url} needs {missing / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
+                "free. Free some or give another --output."
+            )
         with open(partial, "ab" if offset else "wb") as file:
             while chunk := _read(response):
                 file.write(chunk)

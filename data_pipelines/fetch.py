@@ -28,9 +28,9 @@ import rich.progress
 
 from data_pipelines import errors
 from data_pipelines.databases import DATABASES
-from data_pipelines.download import check_room, download
+from data_pipelines.download import PLAIN, download, free_bytes
 from data_pipelines.errors import UserError
-from data_pipelines.unpack import inspect, move_into_place, unpack
+from data_pipelines.unpack import NoRoomError, inspect, move_into_place, unpack
 
 BASE_URL = "http://cvsp.cs.ntua.gr/research/stavis/data"
 RECORD_NAME = "fetched.json"
@@ -97,7 +97,7 @@ def fetch(
             for part in parts:
                 with _archive(output, part, base_url, archives, progress) as (archive, source):
                     _install(output, part, archive, source, progress)
-                progress.console.print(f"{output / part.name}: done.", highlight=False, markup=False, soft_wrap=True)
+                progress.console.print(f"{output / part.name}: done.", **PLAIN)
     except OSError as error:
         path, fault = error.filename or output, error.strerror or error
         raise UserError(f"{path}: {fault}. Mend that and run the command again.") from None
@@ -154,7 +154,9 @@ def _install(output: Path, part: _Part, archive: Path, source: str, progress: ri
     if sha256 != known:
         raise _UnusableError(f"{archive}: its SHA-256 is {sha256}, not {known}. Fetch it again.")
     try:
-        contents = inspect(archive, part.kind.content, progress)
+        contents = inspect(archive, part.kind.content, free_bytes(output), progress)
+    except NoRoomError:
+        raise
     except UserError as error:
         raise _UnusableError(str(error)) from None
     record, target = _read_record(output), output / part.name
@@ -162,7 +164,6 @@ def _install(output: Path, part: _Part, archive: Path, source: str, progress: ri
     for name in contents.entries:
         if name not in ours and (target / name).exists():
             raise UserError(f"{target / name}: is in the way of the archive's. Move it, or give another --output.")
-    check_room(output, contents.num_bytes, f"unpacking {archive.name}")
     new = _work_folder(output) / f"{part.name}.unpacked"
     shutil.rmtree(new, ignore_errors=True)  # of a run that was killed
     try:
@@ -211,7 +212,8 @@ def _work_folder(output: Path) -> Path:
 
 def _progress_bars() -> rich.progress.Progress:
     columns = (*rich.progress.Progress.get_default_columns(), rich.progress.DownloadColumn())
-    return rich.progress.Progress(*columns, console=rich.console.Console(stderr=True))
+    console = rich.console.Console(stderr=True)
+    return rich.progress.Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 def _names(texts: Sequence[str] | None) -> list[str] | None:
@@ -243,7 +245,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         base_url=flags.base_url,
         archives=flags.archives,
     )
-    print(f"{flags.output}: {len(new)} archives unpacked." if new else f"{flags.output}: all was there already.")
+    print(
+        f"{flags.output}: {len(new)} unpacked ({', '.join(new)})." if new else f"{flags.output}: all was there already."
+    )
 
 
 if __name__ == "__main__":

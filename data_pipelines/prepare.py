@@ -4,26 +4,27 @@ python -m data_pipelines.prepare --data RAW --output SHARDS
 """
 
 import argparse
-import concurrent.futures
 import contextlib
-import dataclasses
 import logging
-import multiprocessing
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
-import numpy as np
 import rich.console
-import rich.progress
 
-from data_pipelines import clips, errors, raw_layout, shard_writer, shards
+from data_pipelines import assembly, beam_prepare, errors, film_workers, shards, unfinished
+from data_pipelines.damage import Damage
 from data_pipelines.errors import UserError
+from data_pipelines.film_records import Settings, is_whole, read_entry
+from data_pipelines.film_workers import FilmJob
 from data_pipelines.fold_lists import Film, read_all_lists
+from data_pipelines.listed_films import films_of, positions
+from data_pipelines.raw_films import look_up
 from data_pipelines.raw_layout import RawLayout
-from data_pipelines.transforms import RESIZE_FILTERS, ResizeFilter, ResizeFixations, ResizePicture
+from data_pipelines.transforms import RESIZE_FILTERS, ResizeFilter
+from data_pipelines.unfinished import Unfinished
+
+SHORT_SOUND_SECONDS = 1.0  # a sound that ends this much before its film is worth a warning
 
 _log = logging.getLogger(__name__)
 
@@ -37,155 +38,94 @@ def prepare(
     databases: Sequence[str] | None = None,
     workers: int | None = None,
     overwrite: bool = False,
+    skip_damaged: bool = False,
+    annotations: bool = True,
+    runner: str | None = None,
+    runner_options: Sequence[str] = (),
 ) -> Path:
     """Writes the shards of a raw data folder, and returns their folder.
 
-    All films of all lists are stored, frame by frame, at `size` x `size` pixels. `resize_filter`: of the first resizing
-    step, see `transforms.ResizePicture`. `databases`: folders to read; all by default. `workers`: processes; one a core
-    by default. `output` appears when all is written; an older one is replaced only with `overwrite`.
-    Raises UserError if `output` exists, or for missing or damaged files; films without sound are stored silent, and a
-    warning counts them.
+    All films of all lists are stored, frame by frame, at `size` x `size` pixels. `output` appears when all is written.
+    An interrupted run is continued by the next one with the same settings, from the films that were finished.
+
+    Args:
+        resize_filter: of the first resizing step, see `transforms.ResizePicture`.
+        databases: folders to read; all by default.
+        workers: processes; one a core by default.
+        overwrite: replaces older shards.
+        skip_damaged: leaves out films with a missing or damaged file, with one warning, instead of raising.
+        annotations: stores the maps at their own size too, for scoring.
+        runner, runner_options: Apache Beam's, instead of processes of this machine; see `beam_prepare`.
+
+    Raises:
+        UserError: `output` exists, or another run is making it; a file is missing or damaged; no film is left.
+
+    Films without sound are stored silent, and a warning counts them; so it does those whose sound ends early.
     """
-    layout, output = RawLayout(Path(raw)), Path(output)
-    if size < 1:
-        raise UserError(f"size: {size} is not a number of pixels. Give 1 or more; the network was made for 112.")
-    if resize_filter not in RESIZE_FILTERS:
-        raise UserError(f"resize_filter: {resize_filter!r} is not known. Choose from {', '.join(RESIZE_FILTERS)}.")
-    if workers is not None and workers < 1:
-        raise UserError(f"workers: {workers} is not a number of processes. Give 1 or more.")
-    _refuse_to_replace(output, overwrite)
-    films, lists = _films_and_lists(layout, databases)
-    for film in films:
-        _check_complete(layout, film)
-    _warn_of_silent(layout, films)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with _written_aside(output) as folder:
-        jobs = [
-            _Job(layout, film, shards.film_path(folder, number, len(films)), size, resize_filter)
-            for number, film in enumerate(films)
-        ]
-        stored = _write_all(jobs, workers or os.cpu_count() or 1)
-        shard_writer.write_metadata(
-            folder,
-            size=size,
-            resize_filter=resize_filter,
-            films=[film for film, _ in stored],
-            num_bytes=sum(num_bytes for _, num_bytes in stored),
-            lists=lists,
-        )
+    output, raw = Path(output), Path(raw)
+    layout = RawLayout(raw.absolute() if runner else raw)  # a runner's machines have folders of their own to be in
+    settings = Settings(size, resize_filter, annotations)
+    _check_settings(settings, workers, runner)
+    with unfinished.opened(Path(os.path.abspath(output))) as aside:
+        _refuse_to_replace(output, overwrite)
+        lists = read_all_lists(layout, databases)
+        films, damage, jobs = films_of(lists), Damage(skip=skip_damaged), []
+        for film in films:
+            files = look_up(layout, film)
+            if files.missing:
+                damage.add(film, _missing(files.missing, film))
+            else:
+                key = unfinished.film_key(shards.FORMAT_VERSION, settings, film, files.state)
+                jobs.append(FilmJob(aside, key, layout, film, settings))
+        _warn_of_silent(layout, [job.film for job in jobs])
+        with contextlib.closing(_finish_all(jobs, aside, workers, runner, runner_options)) as outcomes:
+            for job, fault in outcomes:
+                if fault:
+                    damage.add(job.film, fault)
+        damage.warn(len(films))
+        whole = [job for job in jobs if job.film not in damage]
+        folders = [aside.film_folder(job.key) for job in whole]
+        _warn_of_short_sound(layout, [read_entry(folder).film for folder in folders])
+        of_whole = positions(lists, [job.film for job in whole])
+        aside.publish(lambda new: assembly.assemble(new, folders, of_whole, settings))
     return output
 
 
-@dataclasses.dataclass(frozen=True)
-class _Job:
-    """One film to write to one file."""
-
-    layout: RawLayout
-    film: Film
-    path: Path
-    size: int
-    resize_filter: ResizeFilter
-
-
-def _write(job: _Job) -> tuple[shards.StoredFilm, int]:
-    """The film as stored, and the bytes of its records."""
-    film, layout = job.film, job.layout
-    sound_path = layout.sound_path(film.database, film.name)
-    sound, rate_hz = raw_layout.read_sound(sound_path) if sound_path.is_file() else (np.zeros(0, np.float32), 0)
-    height, width = raw_layout.read_density(layout.density_path(film.database, film.name, 1)).shape
-    num_bytes = shard_writer.write_film(job.path, film.database, film.name, _records(job, sound, rate_hz))
-    return shards.StoredFilm(
-        database=film.database,
-        name=film.name,
-        num_frames=film.num_frames,
-        fps=film.fps,
-        sound_rate_hz=rate_hz,
-        num_samples=len(sound),
-        annotation_height=height,
-        annotation_width=width,
-    ), num_bytes
+def _finish_all(
+    jobs: Sequence[FilmJob], aside: Unfinished, workers: int | None, runner: str | None, runner_options: Sequence[str]
+) -> Generator[tuple[FilmJob, str]]:
+    """The films that no earlier run finished, each with its fault or an empty text."""
+    aside.keep_only([job.key for job in jobs if is_whole(aside.film_folder(job.key), job.settings)])
+    finished = aside.finished()
+    if finished:
+        _say(f"{len(finished)} of {len(jobs)} films were finished by an earlier run; the others follow.")
+    to_do = [job for job in jobs if job.key not in finished]
+    if runner:
+        yield from beam_prepare.finish_films(to_do, runner, runner_options)
+    else:
+        yield from film_workers.finish_films(to_do, workers or os.cpu_count() or 1)
 
 
-def _records(job: _Job, sound: np.ndarray, rate_hz: int) -> Iterator[shards.FrameRecord]:
-    resize_picture, resize_fixations = ResizePicture(job.size, job.resize_filter), ResizeFixations(job.size)
-    film, layout = job.film, job.layout
-    for frame in range(1, film.num_frames + 1):
-        begin, end = clips.sound_limits(frame, film.fps, rate_hz, len(sound)) if rate_hz else (0, 0)
-        file = film.database, film.name, frame
-        yield shards.FrameRecord(
-            image=resize_picture(raw_layout.read_frame(layout.frame_path(*file))),
-            density=resize_picture(raw_layout.read_density(layout.density_path(*file))),
-            fixations=resize_fixations(raw_layout.read_fixations(layout.fixation_path(*file))),
-            sound=sound[begin : end + 1],
+def _check_settings(settings: Settings, workers: int | None, runner: str | None) -> None:
+    if settings.size < 1:
+        raise UserError(
+            f"size: {settings.size} is not a number of pixels. Give 1 or more; the network was made for 112."
         )
+    if settings.resize_filter not in RESIZE_FILTERS:
+        raise UserError(
+            f"resize_filter: {settings.resize_filter!r} is not known. Choose from {', '.join(RESIZE_FILTERS)}."
+        )
+    if workers is not None and workers < 1:
+        raise UserError(f"workers: {workers} is not a number of processes. Give 1 or more.")
+    if workers is not None and runner:
+        raise UserError("workers: a Beam runner has its own. Set them with --beam-options, or leave out --runner.")
 
 
-def _write_all(jobs: Sequence[_Job], workers: int) -> list[tuple[shards.StoredFilm, int]]:
-    """The results in the order of the jobs. The longest films start first: none is left for the end alone."""
-    longest_first = sorted(range(len(jobs)), key=lambda number: -jobs[number].film.num_frames)
-    workers = min(workers, len(jobs))
-    results = {}
-    with _progress_bar() as progress:
-        task = progress.add_task("frames", total=sum(job.film.num_frames for job in jobs))
-        with contextlib.ExitStack() as stack:
-            if workers == 1:
-                written = ((number, _write(jobs[number])) for number in longest_first)
-            else:
-                # Spawned, not forked: whoever calls this may have threads, which a fork would leave locked.
-                executor = concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
-                stack.callback(executor.shutdown, cancel_futures=True)
-                futures = {executor.submit(_write, jobs[number]): number for number in longest_first}
-                written = ((futures[done], done.result()) for done in concurrent.futures.as_completed(futures))
-            for number, result in written:
-                results[number] = result
-                progress.update(task, advance=jobs[number].film.num_frames)
-    return [results[number] for number in range(len(jobs))]
-
-
-def _progress_bar() -> rich.progress.Progress:
-    columns = (*rich.progress.Progress.get_default_columns(), rich.progress.MofNCompleteColumn())
-    return rich.progress.Progress(*columns, console=rich.console.Console(stderr=True))
-
-
-def _films_and_lists(
-    layout: RawLayout, databases: Sequence[str] | None
-) -> tuple[list[Film], dict[str, dict[str, list[int]]]]:
-    """All films of all lists, each once, and each list as positions among them."""
-    films: dict[tuple[str, str], Film] = {}
-    contradictions: list[Film] = []
-    lists: dict[str, dict[str, list[int]]] = {}
-    listed_films = read_all_lists(layout, databases)
-    for splits in listed_films.values():
-        for listed in splits.values():
-            for film in listed:
-                if films.setdefault((film.database, film.name), film) != film:
-                    contradictions.append(film)
-    if contradictions:
-        first = contradictions[0]
-        _log.warning(
-            "%d lines of fold_lists contradict earlier ones, which are followed; first: %s/%s, %d frames, %g Hz.",
-            len(contradictions), first.database, first.name, first.num_frames, first.fps,
-        )  # fmt: skip
-    positions = {key: position for position, key in enumerate(films)}
-    for subset, splits in listed_films.items():
-        lists[subset] = {
-            str(split): [positions[film.database, film.name] for film in listed] for split, listed in splits.items()
-        }
-    return list(films.values()), lists
-
-
-def _check_complete(layout: RawLayout, film: Film) -> None:
-    """Raises UserError for the first missing file of a film: now, not hours later."""
-    for path_of in (layout.frame_path, layout.density_path, layout.fixation_path):
-        folder = path_of(film.database, film.name, 1).parent
-        names = set(os.listdir(folder)) if folder.is_dir() else set()
-        for number in range(1, film.num_frames + 1):
-            path = path_of(film.database, film.name, number)
-            if path.name not in names:
-                raise UserError(
-                    f"{path}: the file is missing, of {film.num_frames} frames. "
-                    "Fetch the database again, or remove or mend the film's line in its lists."
-                )
+def _missing(path: Path, film: Film) -> str:
+    return (
+        f"{path}: the file is missing, of {film.num_frames} frames. "
+        "Fetch the database again, or remove or mend the film's line in its lists."
+    )
 
 
 def _warn_of_silent(layout: RawLayout, films: Sequence[Film]) -> None:
@@ -194,6 +134,25 @@ def _warn_of_silent(layout: RawLayout, films: Sequence[Film]) -> None:
         path = layout.sound_path(silent[0].database, silent[0].name)
         _log.warning(
             "%d of %d films have no sound and are stored silent; first: %s is missing.", len(silent), len(films), path
+        )
+
+
+def _warn_of_short_sound(layout: RawLayout, films: Sequence[shards.StoredFilm]) -> None:
+    short = [
+        film
+        for film in films
+        if film.sound_rate_hz
+        and film.num_samples / film.sound_rate_hz < film.num_frames / film.fps - SHORT_SOUND_SECONDS
+    ]
+    if short:
+        first = short[0]
+        _log.warning(
+            "%d of %d films go on in silence when their sound ends; first: %s has %.1f s of %.1f s.",
+            len(short),
+            len(films),
+            layout.sound_path(first.database, first.name),
+            first.num_samples / first.sound_rate_hz,
+            first.num_frames / first.fps,
         )
 
 
@@ -206,26 +165,16 @@ def _refuse_to_replace(output: Path, overwrite: bool) -> None:
         raise UserError(f"{output}: holds no shards, so --overwrite does not replace it. Give another --output.")
 
 
-@contextlib.contextmanager
-def _written_aside(output: Path) -> Iterator[Path]:
-    """A new folder beside `output` that takes its place at the end, or is removed if anything fails."""
-    parent = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
-        folder, old = parent / "new", parent / "old"
-        folder.mkdir()
-        yield folder
-        if output.exists():
-            output.rename(old)
-        folder.rename(output)
-    finally:
-        shutil.rmtree(parent, ignore_errors=True)
+def _say(line: str) -> None:
+    rich.console.Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @errors.command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m data_pipelines.prepare",
-        description="Makes shards, which training and scoring read, of raw data.",
+        description="Makes shards, which training and scoring read, of raw data. An interrupted run goes on when it is "
+        "started again with the same flags.",
         epilog="example: python -m data_pipelines.prepare --data raw --output shards --databases DIEM AVAD",
     )
     parser.add_argument("--data", type=Path, required=True, metavar="RAW", help="folder in the raw layout")
@@ -240,7 +189,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--databases", nargs="+", metavar="FOLDER", help="databases to read (default: all)")
     parser.add_argument("--workers", type=int, help="processes (default: one a core)")
     parser.add_argument("--overwrite", action="store_true", help="replace older shards")
+    parser.add_argument(
+        "--skip-damaged", action="store_true", help="leave out films with a missing or damaged file (default: stop)"
+    )
+    parser.add_argument(
+        "--no-annotations",
+        action="store_true",
+        help="do not store the maps at their own size, which scoring needs where the raw data is not",
+    )
+    parser.add_argument("--runner", metavar="NAME", help="an Apache Beam runner, as DirectRunner, instead of --workers")
+    parser.add_argument(
+        "--beam-options",
+        nargs=argparse.REMAINDER,
+        default=[],
+        metavar="...",
+        help="all that follows goes to the runner",
+    )
     flags = parser.parse_args(argv)
+    if flags.beam_options and not flags.runner:
+        parser.error("--beam-options: needs --runner")
     folder = prepare(
         flags.data,
         flags.output,
@@ -249,6 +216,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         databases=flags.databases,
         workers=flags.workers,
         overwrite=flags.overwrite,
+        skip_damaged=flags.skip_damaged,
+        annotations=not flags.no_annotations,
+        runner=flags.runner,
+        runner_options=flags.beam_options,
     )
     opened = shards.Shards(folder)
     frames = sum(film.num_frames for film in opened.films)

@@ -10,10 +10,12 @@ Frames are numbered from 1.
 """
 
 import dataclasses
+import io
 import re
 from pathlib import Path
 
 import numpy as np
+import PIL
 import scipy.io
 import scipy.sparse
 import soundfile
@@ -22,6 +24,7 @@ from PIL import Image
 from data_pipelines import databases
 from data_pipelines.errors import UserError
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _FRAME_NAME = re.compile(r"img_(\d{5,})\.jpg")
 
 
@@ -70,42 +73,56 @@ class RawLayout:
 
 def read_frame(path: Path) -> np.ndarray:
     """RGB uint8 [H, W, 3]. Raises UserError if the file is missing or damaged."""
-    return _read_image(path, "RGB")
+    return _decode(_content(path), "RGB", path)
 
 
 def read_density(path: Path) -> np.ndarray:
     """Density of the gaze, uint8 [H, W], 0 to 255. Raises UserError if the file is missing or damaged."""
-    return _read_image(path, "L")
+    return decode_density(_content(path), path)
+
+
+def read_encoded_density(path: Path) -> bytes:
+    """A density map's file as it is, for `decode_density`. Raises UserError if it is missing."""
+    return _content(path)
+
+
+def decode_density(encoded: bytes, source: Path | str) -> np.ndarray:
+    """Density of the gaze, uint8 [H, W], of a file's content. Raises UserError, which names `source`, if damaged."""
+    return _decode(encoded, "L", source)
 
 
 def read_fixations(path: Path) -> np.ndarray:
     """Fixated pixels, uint8 [H, W], 0 or 1. Raises UserError if the file is missing, damaged or has no key eyeMap."""
+    content = _content(path)
+    if _HDF5 in (content[:8], content[512:520]):
+        raise UserError(f"{path}: a .mat file of MATLAB 7.3 is not read. Save it with save(..., '-v7').")
     try:
-        content = scipy.io.loadmat(path, variable_names=["eyeMap"])
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: the file is missing. Fetch the database again or remove the film from its lists."
-        ) from None
+        variables = scipy.io.loadmat(io.BytesIO(content), variable_names=["eyeMap"])
     except Exception as error:  # scipy raises a dozen kinds for a damaged file
         raise UserError(f"{path}: not a readable .mat file ({error}). Fetch it again.") from None
-    if "eyeMap" not in content:
+    if "eyeMap" not in variables:
         raise UserError(f"{path}: has no variable eyeMap. Save the fixation map [H, W] of 0 and 1 under this name.")
-    eye_map = content["eyeMap"]
+    eye_map = variables["eyeMap"]
     if scipy.sparse.issparse(eye_map):
         eye_map = eye_map.toarray()
+    if eye_map.ndim != 2 or not eye_map.size or eye_map.dtype.kind not in "biuf":
+        raise UserError(f"{path}: eyeMap is no matrix of numbers. Save the fixation map [H, W] of 0 and 1.")
     return (eye_map > 0).astype(np.uint8)
 
 
 def read_sound(path: Path) -> tuple[np.ndarray, int]:
     """The whole sound, float32 [S] in [-256, 256), and its rate in Hz.
 
-    A 16-bit sample is its value / 128: the range the network's sound branch was trained with. Channels are averaged.
+    A 16-bit sample is its value / 128, the range the network's sound branch was trained with; other widths are brought
+    to the same range. Channels are averaged. A file whose header promises more than it holds gives what it holds.
     Raises UserError if the file is missing or damaged.
     """
     try:
         samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
+    if not np.isfinite(samples).all():
+        raise UserError(f"{path}: has samples that are no numbers. Fetch it again.")
     return samples.mean(axis=1, dtype=np.float32) * np.float32(256), rate_hz
 
 
@@ -117,16 +134,25 @@ def sound_seconds(path: Path) -> float:
         raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
 
 
-def _read_image(path: Path, mode: str) -> np.ndarray:
+def _content(path: Path) -> bytes:
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert(mode))
+        return path.read_bytes()
     except FileNotFoundError:
         raise UserError(
             f"{path}: the file is missing. Fetch the database again or remove the film from its lists."
         ) from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{path}: not a readable picture ({error}). Fetch it again.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Fetch it again.") from None
+
+
+def _decode(encoded: bytes, mode: str, source: Path | str) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(encoded)) as image:
+            return np.asarray(image.convert(mode))
+    except PIL.UnidentifiedImageError:  # its text names the buffer
+        raise UserError(f"{source}: not a readable picture (of no known format). Fetch it again.") from None
+    except Exception as error:  # Pillow raises several kinds for a damaged file
+        raise UserError(f"{source}: not a readable picture ({error}). Fetch it again.") from None
 
 
 def _folders(path: Path) -> list[str]:

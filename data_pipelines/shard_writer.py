@@ -1,23 +1,27 @@
-"""Writes shards: a file a film, then what makes their folder a tfds dataset. `shards` says what is in them."""
+"""Writes shards: records of films, then what makes their folder a tfds dataset. `shards` and `native_annotations` say
+what is in them."""
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import errno
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import tensorflow_datasets as tfds
 from array_record.python import array_record_module
 from tensorflow_datasets.proto import tf_example_pb2
 
-from data_pipelines.shards import DATASET_NAME, FORMAT_VERSION, SPLIT_NAME, FrameRecord, StoredFilm
+from data_pipelines.errors import FILE_SYSTEM_FAULTS
+from data_pipelines.film_files import SPLIT_NAME
 
 # Uncompressed: pixels hardly shrink, and unpacking them would take longer than all else. The maps, which do shrink, are
 # compressed one by one and unpacked for the target frame only.
 _WRITER_OPTIONS = "group_size:1,uncompressed"
 
 
-def features(size: int):
-    """The tfds features of a record."""
+def frame_features(size: int) -> tfds.features.FeaturesDict:
+    """The tfds features of `shards.FrameRecord`."""
     tensor, encoding = tfds.features.Tensor, tfds.features.Encoding
     return tfds.features.FeaturesDict(
         {
@@ -25,61 +29,107 @@ def features(size: int):
             "density": tensor(shape=(size, size), dtype=np.uint8, encoding=encoding.ZLIB),
             "fixations": tensor(shape=(size, size), dtype=np.uint8, encoding=encoding.ZLIB),
             "sound": tensor(shape=(None,), dtype=np.float32, encoding=encoding.BYTES),
-            "frame": tfds.features.Scalar(dtype=np.int64),
-            "video": tfds.features.Text(),
-            "database": tfds.features.Text(),
         }
+        | _place_features()
     )
 
 
-def write_film(path: Path, database: str, video: str, records: Iterable[FrameRecord]) -> int:
-    """Writes the frames of a film, from frame 1 on, to one ArrayRecord file. Returns the bytes of its records."""
-    writer, num_bytes, serialize = array_record_module.ArrayRecordWriter(str(path), _WRITER_OPTIONS), 0, None
+def annotation_features() -> tfds.features.FeaturesDict:
+    """The tfds features of `native_annotations.AnnotationRecord`."""
+    tensor, encoding = tfds.features.Tensor, tfds.features.Encoding
+    return tfds.features.FeaturesDict(
+        {
+            "density": tfds.features.Text(),  # tfds' name for bytes as they are
+            "fixations": tensor(shape=(None, 2), dtype=np.int32, encoding=encoding.BYTES),
+            "height": tensor(shape=(), dtype=np.int32, encoding=encoding.BYTES),
+            "width": tensor(shape=(), dtype=np.int32, encoding=encoding.BYTES),
+        }
+        | _place_features()
+    )
+
+
+def _place_features() -> dict[str, Any]:
+    text = tfds.features.Text
+    return {"frame": tfds.features.Scalar(dtype=np.int64), "video": text(), "database": text()}
+
+
+class RecordWriter:
+    """Writes the frames of one film, from frame 1 on, to one ArrayRecord file; closed by `with`, and then on disk.
+
+    Raises OSError if the file cannot be written.
+    """
+
+    def __init__(self, path: Path, features: tfds.features.FeaturesDict, database: str, video: str):
+        self.num_bytes = 0
+        self._path, self._features, self._frame = path, features, 0
+        self._names = {"database": database, "video": video}
+        self._writer = array_record_module.ArrayRecordWriter(str(path), _WRITER_OPTIONS)
+
+    def write(self, record: Any) -> None:
+        """`record`: a dataclass with the features' names."""
+        self._frame += 1
+        serialized = self._features.serialize_example(vars(record) | self._names | {"frame": self._frame})
+        # In one order, so that the same raw data always gives the same file.
+        serialized = tf_example_pb2.Example.FromString(serialized).SerializeToString(deterministic=True)
+        try:
+            self._writer.write(serialized)
+        except RuntimeError as error:
+            raise _as_os_error(error, self._path) from None
+        self.num_bytes += len(serialized)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        try:
+            self._writer.close()
+        except RuntimeError as error:
+            if kind is None:  # else the first fault is on its way
+                raise _as_os_error(error, self._path) from None
+        if kind is None:
+            flush_to_disk(self._path)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Returns when a file's or folder's content has reached the disk, so that a rename after it is the last step."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        for number, record in enumerate(records, start=1):
-            serialize = serialize or features(len(record.density)).serialize_example
-            serialized = serialize(vars(record) | {"frame": number, "video": video, "database": database})
-            # In one order, so that the same raw data always gives the same file.
-            serialized = tf_example_pb2.Example.FromString(serialized).SerializeToString(deterministic=True)
-            writer.write(serialized)
-            num_bytes += len(serialized)
+        os.fsync(descriptor)
     finally:
-        writer.close()
-    return num_bytes
+        os.close(descriptor)
 
 
 def write_metadata(
     folder: Path,
     *,
-    size: int,
-    resize_filter: str,
-    films: Sequence[StoredFilm],
+    dataset_name: str,
+    features: tfds.features.FeaturesDict,
+    num_frames: Sequence[int],
     num_bytes: int,
-    lists: Mapping[str, Mapping[str, Sequence[int]]],
+    description: str,
+    metadata: Mapping[str, Any] | None = None,
 ) -> None:
-    """Makes a folder of written films a dataset. `lists`: subset -> split -> positions in `films`, in reading order."""
+    """Makes a folder of films' files a dataset. `num_frames`: of each film, in the order of the files."""
     template = tfds.core.ShardedFileTemplate(
-        data_dir=folder, dataset_name=DATASET_NAME, split=SPLIT_NAME, filetype_suffix="array_record"
+        data_dir=folder, dataset_name=dataset_name, split=SPLIT_NAME, filetype_suffix="array_record"
     )
     split = tfds.core.SplitInfo(
-        name=SPLIT_NAME,
-        shard_lengths=[film.num_frames for film in films],
-        num_bytes=num_bytes,
-        filename_template=template,
+        name=SPLIT_NAME, shard_lengths=list(num_frames), num_bytes=num_bytes, filename_template=template
     )
-    metadata = {
-        "format_version": FORMAT_VERSION,
-        "size": size,
-        "resize_filter": resize_filter,
-        "films": [dataclasses.asdict(film) for film in films],
-        "lists": {subset: {split: list(films) for split, films in splits.items()} for subset, splits in lists.items()},
-    }
     tfds.folder_dataset.write_metadata(
         data_dir=folder,
-        features=features(size),
+        features=features,
         split_infos=[split],
         filename_template=template,
         check_data=False,
-        description="Films with the density and the fixations of people's gaze, frame by frame, and their sound.",
-        metadata=tfds.core.MetadataDict(metadata),
+        description=description,
+        metadata=tfds.core.MetadataDict(metadata) if metadata else None,
     )
+
+
+def _as_os_error(error: RuntimeError, path: Path) -> Exception:
+    """ArrayRecord tells the system's faults, a full disk for one, as text only."""
+    for number in (*FILE_SYSTEM_FAULTS, errno.EIO, errno.EFBIG):
+        if os.strerror(number) in str(error):
+            return OSError(number, os.strerror(number), str(path))
+    return error

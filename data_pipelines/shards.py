@@ -6,24 +6,20 @@ is copying. The films, their lists and the settings are in metadata.json.
 """
 
 import dataclasses
-import functools
 import json
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from array_record.python import array_record_module
 
 from data_pipelines import tf_example
 from data_pipelines.errors import UserError
+from data_pipelines.film_files import FilmFiles
+from data_pipelines.native_annotations import NativeAnnotation, NativeAnnotations
 
 DATASET_NAME = "saliency_frames"
-SPLIT_NAME = "frames"
 FORMAT_VERSION = 1  # of metadata.json and the records: shards of another version are refused
-
-_READER_OPTIONS = "readahead_buffer_size:0"  # random access: what lies behind a record is not wanted
-_OPEN_FILES = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,11 +50,6 @@ class FrameRecord:
     sound: np.ndarray
 
 
-def film_path(folder: Path, film: int, num_films: int) -> Path:
-    """The file of film number `film` (from 0), named as tfds names the shards of a split."""
-    return Path(folder) / f"{DATASET_NAME}-{SPLIT_NAME}.array_record-{film:05d}-of-{num_films:05d}"
-
-
 class Shards:
     """Reads frames of a folder of shards. It can be pickled; files are opened when first read.
 
@@ -72,26 +63,39 @@ class Shards:
         self.resize_filter: str = metadata["resize_filter"]
         self.films: list[StoredFilm] = [StoredFilm(**film) for film in metadata["films"]]
         self.lists: dict[str, dict[str, list[int]]] = metadata["lists"]
-        self._reader = functools.lru_cache(_OPEN_FILES)(self._open)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "_reader"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._reader = functools.lru_cache(_OPEN_FILES)(self._open)
+        self._frames = FilmFiles(self.folder, DATASET_NAME, len(self.films))
+        self._annotations = NativeAnnotations(self.folder, len(self.films))
 
     def read(self, film: int, frame: int) -> "StoredFrame":
         """Frame number `frame` (from 1) of film number `film` (from 0)."""
+        self._check(film, frame)
+        return StoredFrame(self._frames.read(film, frame), self.size)
+
+    def native_annotation(self, film: int, frame: int) -> NativeAnnotation:
+        """The maps of a frame as they were recorded, numbered as in `read`.
+
+        Raises UserError if the shards were made without them.
+        """
+        self._check(film, frame)
+        self.check_native_annotations()
+        return self._annotations.read(film, frame)
+
+    @property
+    def has_native_annotations(self) -> bool:
+        """Whether the shards hold annotations at their own size, for scoring."""
+        return self._annotations.exists()
+
+    def check_native_annotations(self) -> None:
+        """Raises UserError if the shards were made without annotations at their own size."""
+        if not self.has_native_annotations:
+            raise UserError(
+                f"{self.folder}: holds no annotations at their own size. Prepare it again without --no-annotations, "
+                "or give the raw data."
+            )
+
+    def _check(self, film: int, frame: int) -> None:
         if not 1 <= frame <= self.films[film].num_frames:
             raise IndexError(f"film {self.films[film].name} has no frame {frame}")
-        return StoredFrame(self._reader(film).read([frame - 1])[0], self.size)
-
-    def _open(self, film: int):
-        path = film_path(self.folder, film, len(self.films))
-        if not path.is_file():
-            raise UserError(f"{path}: the file is missing. Prepare the shards again.")
-        return array_record_module.ArrayRecordReader(str(path), _READER_OPTIONS)
 
 
 class StoredFrame:

@@ -12,7 +12,7 @@ import re
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import rich.progress
@@ -23,37 +23,44 @@ _DAMAGE = (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError, ValueError)
 _BLOCK_BYTES = 512  # tar's unit
 
 
+class NoRoomError(UserError):
+    """The archive is larger than the disk; it may be sound."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """What an archive unpacks to. `top`: its folder in the archive. `entries`: names in it. `num_bytes`: unpacked."""
+    """What an archive unpacks to. `top`: its folder in the archive. `entries`: names in it."""
 
     top: PurePosixPath
     entries: tuple[str, ...]
-    num_bytes: int
 
 
-def inspect(archive: Path, content: str, progress: rich.progress.Progress) -> Contents:
+def inspect(archive: Path, content: str, room: int, progress: rich.progress.Progress) -> Contents:
     """Reads the whole archive. `content`: a regular expression of the paths to look for, from the folder to
-    unpack on.
+    unpack on. `room`: bytes it may unpack to.
 
-    Raises UserError if the archive is damaged or truncated, holds no such content, holds it in several places, or
-    holds paths that lead out of it, links or devices.
+    Raises UserError if the archive is damaged or truncated, holds no such content, holds it in several places, holds
+    paths that lead out of it, links or devices, or unpacks to more than `room`: as soon as that shows, as a small file
+    may unpack to any size.
     """
     with _opened(archive, "check", progress) as (stream, tar):
-        sizes: dict[PurePosixPath, int] = {}
+        paths: list[PurePosixPath] = []
+        num_bytes = 0
         for member in tar:
             path = _safe_path(archive, member)
+            num_bytes += member.size  # what a sparse file grows to; where its data end is what was packed of it
+            _check_room(archive, max(num_bytes, member.offset_data), room)
             if member.isreg() and not _is_hidden(path):
-                sizes[path] = member.size
+                paths.append(path)
         # tarfile takes a broken header for the end: the end is a block of zeros, and nothing but zeros follow.
         if stream.tell() < tar.offset + _BLOCK_BYTES:
             raise tarfile.ReadError("it has no end")
         while rest := stream.read(1 << 20):  # to the end of the file, where gzip's checksum is
+            _check_room(archive, stream.tell(), room)
             if rest.strip(b"\0"):
                 raise tarfile.ReadError("a header in it is broken")
-    top = _top(archive, sizes, content)
-    inside = {path.relative_to(top): size for path, size in sizes.items() if path.is_relative_to(top)}
-    return Contents(top, tuple(sorted({path.parts[0] for path in inside})), sum(inside.values()))
+    top = _top(archive, paths, content)
+    return Contents(top, tuple(sorted({path.relative_to(top).parts[0] for path in paths if path.is_relative_to(top)})))
 
 
 def unpack(archive: Path, contents: Contents, folder: Path, progress: rich.progress.Progress) -> None:
@@ -104,6 +111,14 @@ def _opened(
         progress.remove_task(task)
 
 
+def _check_room(archive: Path, num_bytes: int, room: int) -> None:
+    if num_bytes > room:
+        raise NoRoomError(
+            f"{archive}: unpacks to {num_bytes / 1e9:.1f} GB or more, and {room / 1e9:.1f} GB are free. "
+            "Free some or give another --output."
+        )
+
+
 def _safe_path(archive: Path, member: tarfile.TarInfo) -> PurePosixPath:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
@@ -120,7 +135,7 @@ def _is_hidden(path: PurePosixPath) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
-def _top(archive: Path, paths: dict[PurePosixPath, int], content: str) -> PurePosixPath:
+def _top(archive: Path, paths: Iterable[PurePosixPath], content: str) -> PurePosixPath:
     """The folder that the content is in. Below it, content may lie in deeper folders too."""
     matches = (re.fullmatch(f"(.*?/)??{content}", str(path)) for path in paths)
     tops = sorted({PurePosixPath(match[1] or "") for match in matches if match}, key=lambda top: len(top.parts))

@@ -11,11 +11,12 @@ import ml_collections
 import numpy as np
 from rich.console import Console
 
+from data_pipelines.annotations import AnnotationSource, open_annotations
 from data_pipelines.batches import clips_per_epoch, evaluation_batches, training_batches
 from data_pipelines.clip_source import open_clips
 from data_pipelines.errors import UserError
 from data_pipelines.fold_lists import Film
-from data_pipelines.raw_layout import RawLayout, read_density, read_frame
+from data_pipelines.raw_layout import RawLayout, read_frame
 from data_pipelines.shards import Shards
 from stavis_jax import demo
 from stavis_jax.database_maps import read_test_maps, write_test_maps
@@ -32,7 +33,6 @@ from stavis_jax.weights.directory import WeightsInfo, read_weights, save_weights
 from stavis_jax.weights.flat import Weights, fill_network, new_network, read_network
 from stavis_jax.weights.loading import load_weights
 
-CENTRE_BIAS = "center-bias"
 # Between runs in one workdir.
 MAY_CHANGE = ("tensorboard", "data.path", "data.raw", "data.workers", "evaluation.", "versions.")
 PACKAGES = ("stavis-jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
@@ -40,12 +40,16 @@ PACKAGES = ("stavis-jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """Where a job's data are. `raw` None: no scoring."""
+    """Where a job's data are. `raw` None: scored with the annotations in the shards, if they hold them."""
 
     shards: Path
     raw: Path | None
     databases: tuple[str, ...] | None
     split: int
+
+    @property
+    def can_score(self) -> bool:
+        return self.raw is not None or Shards(self.shards).has_native_annotations
 
 
 def network_config(config: ml_collections.ConfigDict, variant: str | None = None) -> NetworkConfig:
@@ -103,28 +107,25 @@ class Job:
 
     def evaluate(self) -> dict:
         """Scores the centre bias and every variant trained here on the test films; writes results.json, pictures."""
-        if self.data.raw is None:
-            raise UserError("--config.data.raw: not given. Scoring needs the annotations at their own size.")
-        layout = RawLayout(self.data.raw)
+        annotations = open_annotations(self.data.raw or self.data.shards)
         trained = [name for name in dict.fromkeys(("visual", self.variant)) if (self.workdir / name / "last").is_dir()]
         if self.variant not in trained:
             raise UserError(
                 f"{self.workdir}: {self.variant} is not trained to its end here. Run with --mode=train_and_evaluate."
             )
-        predictions = {
-            CENTRE_BIAS: baselines.centre_bias_predictions(
-                layout, self.films["train"], self.films["test"], self.data.split
-            )
-        }
+        bias = baselines.centre_bias(annotations, self.films["train"])
+        predictions = {baselines.CENTRE_BIAS: baselines.same_map_predictions(bias, self.films["test"], self.data.split)}
         for variant in trained:
             predictions[variant] = self._predict(variant, self.films["test"])
         results = {
-            name: protocol.aggregate(protocol.score_videos(layout, videos, console=self.console))
+            name: protocol.aggregate(
+                protocol.score_videos(annotations, videos, baselines={self.data.split: bias}, console=self.console)
+            )
             for name, videos in predictions.items()
         }
         content = write_results(self.workdir, results, {"split": self.data.split, "versions": versions()})
         print_table(content["methods"], f"Held-out films of split {self.data.split}", console=self.console)
-        pictures = self._pictures(layout, predictions)
+        pictures = self._pictures(annotations, predictions)
         if pictures["frame"]:
             save_comparison(self.workdir / "comparison.png", pictures)
         return content
@@ -246,17 +247,26 @@ class Job:
         )
         return read_test_maps(maps, films, self.data.split)
 
-    def _pictures(self, layout: RawLayout, predictions: dict) -> dict[str, list[np.ndarray]]:
+    def _read_frame(self, database: str, video: str, number: int) -> np.ndarray:
+        """A film's frame, uint8 [H, W, 3]: from the raw data, else as the network sees it."""
+        if self.data.raw is not None:
+            return read_frame(RawLayout(self.data.raw).frame_path(database, video, number))
+        shards = Shards(self.data.shards)
+        film = next(i for i, film in enumerate(shards.films) if (film.database, film.name) == (database, video))
+        return shards.read(film, number).image
+
+    def _pictures(self, annotations: AnnotationSource, predictions: dict) -> dict[str, list[np.ndarray]]:
         """Columns of the comparison: a middle frame of some test films, ground truth, each method."""
         columns: dict[str, list] = {name: [] for name in ("frame", "ground truth", *predictions)}
         count = self.config.evaluation.pictures
         for videos in list(zip(*predictions.values(), strict=True))[:count]:
             video = videos[0]
             number = max(protocol.FIRST_SCORED_FRAME, video.num_frames // 2)
-            if number > video.num_frames or not layout.density_path(video.database, video.video, number).is_file():
+            density = annotations.density(video.database, video.video, number)
+            if density is None:
                 continue
-            columns["frame"].append(read_frame(layout.frame_path(video.database, video.video, number)))
-            columns["ground truth"].append(read_density(layout.density_path(video.database, video.video, number)))
+            columns["frame"].append(self._read_frame(video.database, video.video, number))
+            columns["ground truth"].append(density)
             for name, of_method in zip(predictions, videos, strict=True):
                 columns[name].append(of_method.maps[number])
         return columns

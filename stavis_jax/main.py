@@ -32,8 +32,7 @@ DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Several hosts that know o
 
 REAL_THING = (
     "To train on the real databases: python -m data_pipelines.fetch --output RAW; "
-    "python -m data_pipelines.prepare --data RAW --output SHARDS; then give "
-    "--config.data.path=SHARDS --config.data.raw=RAW."
+    "python -m data_pipelines.prepare --data RAW --output SHARDS; then give --config.data.path=SHARDS."
 )
 
 
@@ -69,11 +68,11 @@ def run(argv: list[str]) -> None:
     data = job.find_data(config, workdir, console)
     work = job.Job(config, workdir, data, console)
     if MODE.value != "evaluate":
-        if MODE.value == "train_and_evaluate" and data.raw is None:
-            console.print("--config.data.raw is not given: this trains and does not score.", highlight=False)
+        if MODE.value == "train_and_evaluate" and not data.can_score:
+            console.print("The shards hold no annotations: this trains and does not score.", highlight=False)
         work.train()
         console.print(f"Weights: {workdir}/<variant>/last; also best, by validation loss.", highlight=False)
-    if MODE.value == "evaluate" or (MODE.value == "train_and_evaluate" and data.raw is not None):
+    if MODE.value == "evaluate" or (MODE.value == "train_and_evaluate" and data.can_score):
         devices.wait_for_all_hosts("trained")
         if not devices.is_first_host():
             return  # scoring is the first host's

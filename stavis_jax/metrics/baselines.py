@@ -1,21 +1,35 @@
-"""Centre bias: where people look on average, whatever the film shows. A model has to beat it."""
+"""Predictions that have not seen the film: what a model has to beat.
 
-from collections import defaultdict
+The centre bias is where people look on average. The uniform map is chance; most metrics have no value for it.
+"""
+
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from data_pipelines.annotations import AnnotationSource
 from data_pipelines.errors import UserError
 from data_pipelines.fold_lists import Film
-from data_pipelines.raw_layout import RawLayout, read_density
+from data_pipelines.raw_layout import RawLayout
+from stavis_jax.metrics.annotations import annotations_of
 from stavis_jax.metrics.postprocessing import imresize_bicubic
 from stavis_jax.metrics.protocol import PredictedVideo
 
+CENTRE_BIAS, UNIFORM = "center-bias", "uniform"
 FRAME_STEP = 10  # density maps of neighbouring frames are nearly the same
+UNIFORM_NOTE = (
+    "uniform: CC, NSS, both sAUC, SIM and IG have no value for a constant map (0/0); by chance CC and NSS are 0, the "
+    "sAUC 0.5. AUC-J is a little above 0.5 as its last threshold is the lowest fixated value."
+)
 
 
 def centre_bias(
-    layout: RawLayout, films: Sequence[Film], *, size: tuple[int, int] = (112, 112), frame_step: int = FRAME_STEP
+    data: RawLayout | AnnotationSource,
+    films: Sequence[Film],
+    *,
+    size: tuple[int, int] = (112, 112),
+    frame_step: int = FRAME_STEP,
+    of_films: dict[tuple[str, str], np.ndarray | None] | None = None,
 ) -> np.ndarray:
     """Mean density map of the training films, each film with the same weight.
 
@@ -23,6 +37,7 @@ def centre_bias(
         films: what the mean is taken over; leave out the films to be scored.
         size: height and width in pixels.
         frame_step: only every so many frames are read.
+        of_films: mean density maps of films read before; this call adds its own. Splits share most films.
 
     Returns:
         uint8 [h, w], stretched so that its maximum is 255.
@@ -30,31 +45,39 @@ def centre_bias(
     Raises:
         UserError: no film has a density map that is not black.
     """
-    of_films = defaultdict(list)
+    annotations = annotations_of(data)
+    of_films = {} if of_films is None else of_films
     for film in films:
-        for number in range(1, film.num_frames + 1, frame_step):
-            path = layout.density_path(film.database, film.name, number)
-            if path.is_file():
-                of_films[film.database, film.name].append(imresize_bicubic(read_density(path), size))
-    mean = np.mean([np.mean(maps, axis=0) for maps in of_films.values()], axis=0) if of_films else np.zeros(size)
+        if (film.database, film.name) not in of_films:
+            density_maps = (
+                annotations.density(film.database, film.name, number)
+                for number in range(1, film.num_frames + 1, frame_step)
+            )
+            resized = [imresize_bicubic(found, size) for found in density_maps if found is not None]
+            of_films[film.database, film.name] = np.mean(resized, axis=0) if resized else None
+    means = [of_films[key] for key in dict.fromkeys((film.database, film.name) for film in films)]
+    means = [mean for mean in means if mean is not None]
+    mean = np.mean(means, axis=0) if means else np.zeros(size)
     mean = mean.clip(min=0)  # bicubic undershoot
     if not mean.any():
         raise UserError(
-            f"{layout.root}: no density map of the {len(films)} training films shows any gaze. "
-            "The centre bias needs annotations of the training films."
+            f"annotations: no density map of the {len(films)} training films shows any gaze. The "
+            " centre bias needs annotations of the training films."
         )
     return np.round(255 * mean / mean.max()).astype(np.uint8)
 
 
-def centre_bias_predictions(
-    layout: RawLayout, training_films: Sequence[Film], test_films: Sequence[Film], split: int
-) -> list[PredictedVideo]:
-    """The training films' centre bias as the prediction for every frame of the test films of a split."""
-    bias = centre_bias(layout, training_films)
+def same_map_predictions(saliency_map: np.ndarray, films: Sequence[Film], split: int) -> list[PredictedVideo]:
+    """One map uint8 [h, w] as the prediction for every frame of the films."""
     return [
-        PredictedVideo(film.database, split, film.name, film.num_frames, SameMap(bias, film.num_frames))
-        for film in test_films
+        PredictedVideo(film.database, split, film.name, film.num_frames, SameMap(saliency_map, film.num_frames))
+        for film in films
     ]
+
+
+def uniform_map(size: tuple[int, int] = (112, 112)) -> np.ndarray:
+    """uint8 [h, w], the same level everywhere."""
+    return np.full(size, 128, np.uint8)
 
 
 class SameMap(Mapping[int, np.ndarray]):

@@ -2,23 +2,33 @@
 
 import numpy as np
 
+from stavis_jax.metrics.blocks import blocks
+
 
 def sim(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
     """Sum of the pixelwise minimum of two maps [H, W], each stretched to [0, 1] and divided by its sum. In [0, 1].
 
     0 if a map is zero everywhere: a frame without gaze counts as 0. NaN if a map is another constant or holds a NaN.
     """
-    saliency_map, density_map = np.asarray(saliency_map, np.float64), np.asarray(density_map, np.float64)
+    saliency_map, density_map = np.asarray(saliency_map), np.asarray(density_map)
     if saliency_map.shape != density_map.shape:
         raise ValueError(f"The saliency map has shape {saliency_map.shape}, the density map {density_map.shape}.")
-    return float(np.minimum(_as_distribution(saliency_map), _as_distribution(density_map)).sum())
+    # The stretch to [0, 1] falls out of the division by the sum.
+    (lowest, mass), (lowest_density, density_mass) = _lowest_and_mass(saliency_map), _lowest_and_mass(density_map)
+    if np.isnan(mass) or np.isnan(density_mass):
+        return float("nan")
+    common = 0.0
+    for saliency, density in blocks(saliency_map, density_map):
+        saliency, density = saliency - lowest, density - lowest_density
+        saliency /= mass
+        density /= density_mass
+        common += np.minimum(saliency, density, out=density).sum()
+    return float(common)
 
 
-def _as_distribution(values: np.ndarray) -> np.ndarray:
-    if not values.any():
-        return values
-    lowest, highest = values.min(), values.max()
+def _lowest_and_mass(values: np.ndarray) -> tuple[np.float64, float]:
+    """The minimum, and the sum of what lies above it; 1 for a map of zeros, NaN for another constant."""
+    lowest, highest = np.float64(values.min()), np.float64(values.max())
     if lowest == highest:
-        return np.full_like(values, np.nan)
-    stretched = (values - lowest) / (highest - lowest)
-    return stretched / stretched.sum()
+        return lowest, float("nan") if lowest else 1.0
+    return lowest, sum((block - lowest).sum() for (block,) in blocks(values))

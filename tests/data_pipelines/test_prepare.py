@@ -1,11 +1,12 @@
 """The command that makes shards: what it stores, and that it leaves nothing half-done."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 
-from data_pipelines import open_clips, raw_layout
+from data_pipelines import film_records, open_clips, raw_layout
 from data_pipelines.errors import UserError
 from data_pipelines.prepare import main, prepare
 from data_pipelines.raw_layout import RawLayout
@@ -16,11 +17,13 @@ def leftovers(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_processes_write_the_same_as_one(tiny_raw, tiny_shards, tmp_path):
     output = prepare(tiny_raw, tmp_path / "shards", size=8, workers=2)
-    assert leftovers(output) == leftovers(tiny_shards)
-    for path in output.iterdir():
-        assert path.read_bytes() == (tiny_shards / path.name).read_bytes()
+    assert contents(output) == contents(tiny_shards)
     assert leftovers(tmp_path) == ["raw", "shards"]
 
 
@@ -76,13 +79,20 @@ def test_gap_in_a_film_is_named_before_anything_is_written(tiny_raw, tmp_path, k
     assert leftovers(tmp_path) == ["raw"]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_damaged_frame_is_named_and_nothing_is_left(tiny_raw, tmp_path, workers):
+def test_damaged_frame_is_named_and_nothing_is_left(tiny_raw, tmp_path):
     path = RawLayout(tiny_raw).frame_path("Mine", "long", 50)
     path.write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"img_00050\.jpg: not a readable picture"):
-        prepare(tiny_raw, tmp_path / "shards", size=8, workers=workers)
+        prepare(tiny_raw, tmp_path / "shards", size=8, workers=1)
     assert leftovers(tmp_path) == ["raw"]
+
+
+def test_damaged_frame_is_named_from_another_process(tiny_raw, tmp_path):
+    path = RawLayout(tiny_raw).frame_path("Mine", "long", 50)
+    path.write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"img_00050\.jpg: not a readable picture"):
+        prepare(tiny_raw, tmp_path / "shards", size=8, workers=2)
+    assert not (tmp_path / "shards").exists()
 
 
 def test_existing_output_is_kept_unless_told(tiny_raw, tmp_path):
@@ -100,6 +110,7 @@ def test_failed_overwrite_keeps_the_old_shards(tiny_raw, tmp_path):
     RawLayout(tiny_raw).frame_path("Mine", "long", 50).write_bytes(b"no picture")
     with pytest.raises(UserError):
         prepare(tiny_raw, output, size=6, workers=1, overwrite=True)
+    assert leftovers(tmp_path) == ["raw", "shards"]
     assert Shards(output).size == 8
     assert open_clips(output)[0]["clip"].shape == (20, 8, 8, 3)
 
@@ -119,6 +130,7 @@ def test_folder_of_other_things_is_never_overwritten(tiny_raw, tmp_path):
         ({"resize_filter": "cubic"}, "resize_filter: 'cubic'"),
         ({"databases": ["AVAD"]}, "databases: 'AVAD'"),
         ({"workers": 0}, "workers: 0"),
+        ({"workers": 2, "runner": "DirectRunner"}, "workers: a Beam runner has its own"),
     ],
 )
 def test_bad_settings_are_named(tiny_raw, tmp_path, arguments, expected):
@@ -138,6 +150,36 @@ def test_command_takes_databases_and_ends_in_one_line(tiny_raw, tmp_path, film_w
 def test_command_ends_with_a_line_and_a_code_on_a_fault(tmp_path):
     with pytest.raises(SystemExit, match=r"error: .*nowhere: has no folder video_frames"):
         main(["--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "shards")])
+
+
+def test_short_sound_is_counted_in_one_warning(tiny_raw, film_writer, list_writer, tmp_path, caplog):
+    film_writer(tiny_raw, "Other", "cut", 20, fps=20)  # 1 second of sound, 2 of film
+    film_writer(tiny_raw, "Other", "cut_more", 20, fps=25)
+    list_writer(tiny_raw, "Other_list_train_1_fps.txt", "cut 20 10\ncut_more 20 10\n")
+    prepare(tiny_raw, tmp_path / "shards", size=8, workers=1, databases=["Other"])
+    (message,) = [record.message for record in caplog.records if "when their sound ends" in record.message]
+    assert message.startswith("1 of 2 films")
+    assert message.endswith("cut_more.wav has 0.8 s of 2.0 s.")
+
+
+def test_full_disk_is_one_line(tiny_raw, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(film_records, "FRAMES_FILE", "/dev/full")
+    with pytest.raises(SystemExit, match="error: /dev/full: No space left on device"):
+        main(["--data", str(tiny_raw), "--output", str(tmp_path / "shards"), "--size", "8", "--workers", "1"])
+    assert leftovers(tmp_path) == ["raw"]
+
+
+def test_missing_beam_says_what_to_install(tiny_raw, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    with pytest.raises(UserError, match=r"--runner DirectRunner: Apache Beam cannot be imported.*pip install"):
+        prepare(tiny_raw, tmp_path / "shards", size=8, runner="DirectRunner")
+    assert leftovers(tmp_path) == ["raw"]
+
+
+def test_beam_options_need_a_runner(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["--data", "raw", "--output", "shards", "--beam-options", "--direct_num_workers=2"])
+    assert "--beam-options: needs --runner" in capsys.readouterr().err
 
 
 def test_metadata_holds_the_lists(tiny_shards):

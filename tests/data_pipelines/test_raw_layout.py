@@ -87,3 +87,63 @@ def test_fixation_file_without_the_key_is_named(tmp_path):
     scipy.io.savemat(tmp_path / "map.mat", {"other": np.zeros((2, 2))})
     with pytest.raises(UserError, match=r"map\.mat: has no variable eyeMap"):
         raw_layout.read_fixations(tmp_path / "map.mat")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "MATLAB 7.3"),
+        (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(100), "MATLAB 7.3"),
+        (bytes(range(256)) * 4, "not a readable .mat file"),
+        (b"", "not a readable .mat file"),
+    ],
+    ids=["hdf5", "v7.3", "garbage", "empty"],
+)
+def test_unreadable_fixation_file_is_named(tmp_path, content, fault):
+    (tmp_path / "map.mat").write_bytes(content)
+    with pytest.raises(UserError, match=rf"map\.mat: .*{fault}"):
+        raw_layout.read_fixations(tmp_path / "map.mat")
+
+
+@pytest.mark.parametrize("eye_map", [np.zeros((2, 2, 2)), np.zeros((0, 0)), "text"], ids=["3d", "empty", "text"])
+def test_fixations_that_are_no_map_are_named(tmp_path, eye_map):
+    scipy.io.savemat(tmp_path / "map.mat", {"eyeMap": eye_map})
+    with pytest.raises(UserError, match=r"map\.mat: eyeMap is no matrix"):
+        raw_layout.read_fixations(tmp_path / "map.mat")
+
+
+def test_truncated_fixation_file_is_named(tiny_raw):
+    path = RawLayout(tiny_raw).fixation_path("Mine", "short", 1)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"fixMap_00001\.mat: not a readable"):
+        raw_layout.read_fixations(path)
+
+
+# Steps of one sample, in units where full scale is 256: what a width can tell apart.
+@pytest.mark.parametrize(
+    ("subtype", "step"), [("PCM_U8", 2.0), ("PCM_16", 2.0**-7), ("PCM_24", 2.0**-15), ("FLOAT", 2.0**-15)]
+)
+def test_sound_of_any_width_has_one_range(tmp_path, subtype, step):
+    seconds = np.arange(4410) / 44_100
+    left, right = 0.7 * np.sin(2 * np.pi * 440 * seconds), 0.2 * np.cos(2 * np.pi * 1000 * seconds)
+    soundfile.write(tmp_path / "film.wav", np.stack([left, right], axis=1), 44_100, subtype)
+    found, rate_hz = raw_layout.read_sound(tmp_path / "film.wav")
+    assert (rate_hz, len(found)) == (44_100, 4410)
+    np.testing.assert_allclose(found, 256 * (left + right) / 2, rtol=0, atol=step)
+
+
+@pytest.mark.parametrize(("promised", "kept"), [(0xFFFFFFFF, 1000), (4000, 1000), (1000, 500)])
+def test_sound_whose_header_lies_gives_what_is_there(tmp_path, promised, kept):
+    path, samples = tmp_path / "film.wav", np.arange(1000, dtype=np.int16)
+    soundfile.write(path, samples, 8000)
+    content = bytearray(path.read_bytes())
+    size = content.index(b"data") + 4
+    content[size : size + 4] = promised.to_bytes(4, "little")
+    path.write_bytes(content)
+    np.testing.assert_array_equal(raw_layout.read_sound(path)[0], samples[:kept] / np.float32(128))
+
+
+def test_sound_of_no_numbers_is_named(tmp_path):
+    soundfile.write(tmp_path / "film.wav", np.array([0.0, np.nan]), 8000, "FLOAT")
+    with pytest.raises(UserError, match=r"film\.wav: has samples that are no numbers"):
+        raw_layout.read_sound(tmp_path / "film.wav")

@@ -10,8 +10,9 @@ import pytest
 
 from data_pipelines import clips, open_clips
 from data_pipelines.errors import UserError
+from data_pipelines.film_files import film_path
 from data_pipelines.raw_layout import RawLayout, read_sound
-from data_pipelines.shards import Shards, film_path
+from data_pipelines.shards import DATASET_NAME, Shards
 
 
 def test_tfds_reads_the_same_without_tensorflow(tiny_shards):
@@ -138,7 +139,7 @@ def test_folder_without_shards_is_refused(tmp_path):
 
 def test_missing_file_is_named(tiny_shards, tmp_path):
     folder = shutil.copytree(tiny_shards, tmp_path / "shards")
-    film_path(folder, 0, 3).unlink()
+    film_path(folder, DATASET_NAME, 0, 3).unlink()
     with pytest.raises(UserError, match="00000-of-00003: the file is missing"):
         open_clips(folder)[0]
 

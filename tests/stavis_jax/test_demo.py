@@ -43,7 +43,7 @@ def test_the_demo_says_what_it_is_and_the_way_to_the_real_thing_in_its_first_and
 
 def test_sound_helps_by_a_wide_margin_and_both_beat_the_centre_bias(scores):
     assert scores.keys() == {"center-bias", "visual", "l3mul-s3"}
-    assert all(values.keys() == METRICS for values in scores.values())
+    assert all(values.keys() >= METRICS for values in scores.values())
     assert scores["l3mul-s3"]["CC"] >= scores["visual"]["CC"] + 0.10
     for metric in METRICS - {"sAUC"}:  # whose negatives are centre-biased themselves
         assert scores["visual"][metric] > scores["center-bias"][metric]

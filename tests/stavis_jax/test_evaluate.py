@@ -151,8 +151,10 @@ def test_black_maps_give_null_and_a_warning(tree, capsys):
         Image.fromarray(np.zeros((112, 112), np.uint8)).save(path)
     run(tree, "--splits", "3", "--name", "black")
     results = json.loads((tree / "scores/results.json").read_text())
-    assert results["methods"]["black"] == dict.fromkeys(["CC", "NSS", "AUC-J", "sAUC", "SIM"])
-    assert "1 videos have a metric without a value" in capsys.readouterr().err
+    assert results["methods"]["black"] == dict.fromkeys(["CC", "NSS", "AUC-J", "sAUC", "SIM", "KL"])
+    warnings = capsys.readouterr().err
+    assert "1 videos have a metric without a value" in warnings
+    assert "warning: 3 maps are black everywhere: no metric has a value there: Coutrot_db1/cvid_4 (split 3)" in warnings
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,11 @@ def test_black_maps_give_null_and_a_warning(tree, capsys):
         (["--splits", "3", "--first-frame", "12"], "no map belongs to a frame from 12 on"),
         (["--first-frame", "0"], "error: --first-frame 0: expected 1 or more"),
         (["--workers", "0"], "error: --workers 0: expected 1 or more"),
+        (["--seed", "-1"], "error: --seed -1: expected 0 or more"),
+        (["--sigma-pixels", "0"], "error: --sigma-pixels 0.0: expected more than 0"),
+        (["--baselines", "centre"], "error: --baselines centre: not known"),
+        (["--baselines", "uniform", "--name", "uniform"], "error: --name uniform: a baseline has this name"),
+        (["--splits", "3", "--compare", "nowhere"], "error: --compare nowhere: there is no such folder"),
     ],
 )
 def test_wrong_flags_end_with_one_line_and_no_output(tree, flags, message):
@@ -195,3 +202,100 @@ def test_scoring_a_film_from_arrays_equals_scoring_its_files(golden_tree, golden
     videos = json.loads((golden_run / "results.json").read_text())["videos"]
     (from_files,) = [video for video in videos if video["video"] == "cvid_3"]
     assert means == {metric: from_files[metric] for metric in means}
+
+
+def test_data_of_one_database_take_maps_without_a_database_folder(tree):
+    (tree / "preds/split3_results/coutrot1").rename(tree / "flat")
+    shutil.rmtree(tree / "preds")
+    (tree / "flat").rename(tree / "preds")
+    run(tree, "--splits", "3", "--workers", "1")
+    (video,) = json.loads((tree / "scores/results.json").read_text())["videos"]
+    assert video["video"] == "cvid_4"
+
+
+def test_coloured_maps_and_maps_of_unknown_films_are_counted(tree, capsys):
+    maps = tree / "preds/split3_results/coutrot1/cvid_4"
+    pixels = np.random.default_rng(0).integers(0, 256, (112, 112, 3)).astype(np.uint8)
+    (maps / "pred_sal_000010.jpg").unlink()
+    Image.fromarray(pixels).save(maps / "pred_sal_000010.png")
+    shutil.copytree(maps, maps.parent / "holiday")
+    run(tree, "--splits", "3", "--workers", "1")
+    warnings = capsys.readouterr().err
+    assert "warning: 1 maps are coloured: only their red channel is scored: Coutrot_db1/cvid_4 (split 3)" in warnings
+    assert "folders belong to no test video and are left out: " in warnings
+    assert "split3_results/coutrot1/holiday" in warnings
+
+
+def test_film_without_annotations_is_counted(tree, capsys):
+    for path in (tree / "data/annotations/Coutrot_db1/cvid_4").glob("fixMap_0001*.mat"):
+        path.unlink()
+    run(tree, "--splits", "3", "--workers", "1")
+    assert "frames have no annotation and are left out: Coutrot_db1/cvid_4 (split 3)" in capsys.readouterr().err
+
+
+def test_baselines_stand_beside_the_maps_and_the_uniform_ones_gaps_are_explained(tree, capsys):
+    training = tree / "data/fold_lists/Coutrot_db1_list_train_3_fps.txt"
+    training.write_text("cvid_1 15 25\n")
+    run(tree, "--splits", "3", "--workers", "1", "--name", "mine", "--baselines", "center-bias,uniform,single-observer")
+    results = json.loads((tree / "scores/results.json").read_text())
+    assert list(results["methods"]) == ["center-bias", "uniform", "mine"]
+    uniform = results["methods"]["uniform"]
+    assert uniform["CC"] is uniform["NSS"] is uniform["sAUC"] is uniform["SIM"] is uniform["IG"] is None
+    assert 0.5 < uniform["AUC-J"] < 0.6
+    assert results["methods"]["center-bias"]["IG"] == 0 != results["methods"]["mine"]["IG"]
+    output = capsys.readouterr()
+    assert "uniform: CC, NSS, both sAUC, SIM and IG have no value" in output.out
+    assert "warning: single-observer: 1 videos have no observers.csv: Coutrot_db1/cvid_4" in output.err
+
+
+def test_observers_are_scored_where_they_are_known(tree):
+    rng = np.random.default_rng(0)
+    lines = [f"o{i},{n},{40 + rng.normal(0, 5)},{30 + rng.normal(0, 5)}" for n in range(9, 12) for i in range(4)]
+    table = tree / "data/annotations/Coutrot_db1/cvid_4/observers.csv"
+    table.write_text("\n".join(["observer,frame,x,y", *lines]) + "\n")
+    names = ["single-observer", "all-others", "infinite-observers"]
+    run(tree, "--splits", "3", "--workers", "1", "--name", "mine", "--baselines", ",".join(names))
+    methods = json.loads((tree / "scores/results.json").read_text())["methods"]
+    assert list(methods) == [*names, "mine"]
+    assert methods["single-observer"]["NSS"] > 0
+
+
+def test_no_training_lists_mean_no_information_gain_and_a_line_that_says_so(tree, capsys):
+    run(tree, "--splits", "3", "--workers", "1", "--baselines", "center-bias")
+    assert "warning: no information gain and no center-bias: " in capsys.readouterr().err
+    assert "IG" not in json.loads((tree / "scores/results.json").read_text())["videos"][0]
+
+
+@pytest.mark.parametrize("other", ["maps", "results"])
+def test_two_result_sets_are_compared_film_by_film(tree, capsys, other):
+    shutil.copytree(tree / "preds", tree / "better")
+    for path in (tree / "better/split3_results/coutrot1/cvid_4").iterdir():
+        number = int(path.stem[-6:])
+        density = tree / f"data/annotations/Coutrot_db1/cvid_4/maps/eyeMap_{number:05d}.jpg"
+        if density.is_file():
+            shutil.copy(density, path)
+    if other == "results":
+        run(tree, "--splits", "3", "--workers", "1")
+        (tree / "scores").rename(tree / "earlier")
+    compared = tree / ("preds" if other == "maps" else "earlier")
+    flags = ["--predictions", tree / "better", "--compare", compared, "--splits", "3", "--workers", "1"]
+    run(tree, *map(str, flags))
+    rows = json.loads((tree / "scores/comparison.json").read_text())["differences"]
+    signs = {row["metric"]: (row["mean"] > 0, row["better"]) for row in rows if row["database"] == "Coutrot_db1"}
+    assert signs["CC"] == (True, 1) and signs["KL"] == (False, 1)
+    with open(tree / "scores/comparison.csv", newline="") as file:
+        assert {row["database"] for row in csv.DictReader(file)} == {"Coutrot_db1", "all films"}
+    out = capsys.readouterr().out
+    assert f"minus {compared.name}, film by film" in out and "/worse" in out and "1/0" in out
+
+
+def test_sampled_estimators_scatter_around_the_exact_ones(tree):
+    run(tree, "--splits", "3", "--workers", "1", "--name", "m")
+    exact = json.loads((tree / "scores/results.json").read_text())["methods"]["m"]
+    run(tree, "--splits", "3", "--workers", "1", "--name", "m", "--estimators", "sampled", "--seed", "3")
+    content = json.loads((tree / "scores/results.json").read_text())
+    assert content["estimators"] == {"kind": "sampled", "seed": 3}
+    sampled = content["methods"]["m"]
+    assert sampled["CC"] == exact["CC"] and sampled["sAUC"] != exact["sAUC"]
+    assert sampled["sAUC"] == pytest.approx(exact["sAUC"], abs=0.05)
+    assert sampled["AUC-J"] == pytest.approx(exact["AUC-J"], abs=0.05)

@@ -41,6 +41,37 @@ def test_auc_judd_is_the_mean_over_random_tie_breaks(rng, fixation_map, levels):
     assert auc_judd(saliency_map, fixation_map) == pytest.approx(mean, abs=5 * error + 1e-12)
 
 
+def judd_by_sorting(saliency_map, fixations):
+    """The closed form, every pixel compared."""
+    ranks = ((saliency_map - saliency_map.min()) / np.ptp(saliency_map)).round(9)
+    positives, negatives = np.sort(ranks[fixations > 0]), ranks[fixations == 0]
+    n, m = positives.size, negatives.size
+    lost = sum(0.5 * np.searchsorted(positives, negatives, side=side).sum() for side in ("left", "right"))
+    above, ties, tied = (
+        (negatives > positives[0]).sum(),
+        (negatives == positives[0]).sum(),
+        np.sum(positives == positives[0]),
+    )
+    return 1 - lost / (n * m) + (above + ties * tied / (tied + 1)) / (2 * n * m)
+
+
+@pytest.mark.parametrize("kind", ["smooth", "ties", "tiny range", "flat", "near ties", "many fixations"])
+def test_buckets_do_not_change_auc_judd(rng, kind):
+    for _ in range(20):
+        saliency_map = rng.random(rng.integers(3, 200, 2))
+        changed = {
+            "smooth": saliency_map,
+            "ties": saliency_map.round(1),
+            "tiny range": 7 + 1e-5 * saliency_map**8,
+            "flat": np.where(saliency_map > 0.9, saliency_map, 0),
+            "near ties": saliency_map.round(5) + rng.choice([0, 1e-9, -4e-10], saliency_map.shape),
+            "many fixations": saliency_map,
+        }[kind]
+        fixations = rng.random(changed.shape) < (0.6 if kind == "many fixations" else 0.01)
+        fixations.flat[0], fixations.flat[1] = True, False
+        assert auc_judd(changed, fixations) == pytest.approx(judd_by_sorting(changed, fixations), abs=1e-13)
+
+
 def test_auc_judd_orders_good_and_bad_maps(fixation_map):
     good = fixation_map.astype(float)
     assert auc_judd(good, fixation_map) == 1

@@ -5,7 +5,7 @@ from PIL import Image
 from data_pipelines.errors import UserError
 from data_pipelines.fold_lists import Film
 from data_pipelines.raw_layout import RawLayout
-from stavis_jax.metrics.baselines import SameMap, centre_bias, centre_bias_predictions
+from stavis_jax.metrics.baselines import SameMap, centre_bias, same_map_predictions
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_training_films_without_gaze_are_an_error(layout):
 
 def test_every_frame_of_a_test_film_is_given_the_training_films_map(layout):
     training = [write_film(layout, "left", 3, slice(0, 8))]
-    (video,) = centre_bias_predictions(layout, training, [Film("Own", "new", 40, 25.0)], split=2)
+    (video,) = same_map_predictions(centre_bias(layout, training), [Film("Own", "new", 40, 25.0)], split=2)
     assert (video.database, video.split, video.video, video.num_frames) == ("Own", 2, "new", 40)
     assert sorted(video.maps) == list(range(1, 41))
     assert np.array_equal(video.maps[40], centre_bias(layout, training))

@@ -84,3 +84,18 @@ def test_maps_of_one_split_do_not_serve_another(tmp_path):
     (tmp_path / "split2_results/etmd/clip_3").mkdir(parents=True)
     assert find_video_folder(tmp_path, 1, "ETMD_av", "clip_3") is None
     assert find_video_folder(tmp_path, 2, "ETMD_av", "clip_3") == Path(tmp_path, "split2_results/etmd/clip_3")
+
+
+def test_coloured_maps_are_noticed_and_grey_ones_saved_as_colour_are_not(tmp_path):
+    Image.fromarray(np.stack([PIXELS, PIXELS + 50, PIXELS + 100], axis=-1)).save(tmp_path / "1.png")
+    Image.fromarray(np.stack([PIXELS] * 3, axis=-1)).save(tmp_path / "2.png")
+    maps = MapFolder(tmp_path)
+    assert [maps[number].shape for number in (1, 2)] == [(3, 4), (3, 4)]
+    assert maps.coloured == {1}
+
+
+def test_videos_lie_flat_where_the_data_have_one_database(tmp_path):
+    (tmp_path / "clip_3").mkdir()
+    assert find_video_folder(tmp_path, 1, "Own", "clip_3", flat=True) == tmp_path / "clip_3"
+    assert find_video_folder(tmp_path, 1, "Own", "clip_3") is None
+    assert find_video_folder(tmp_path, 1, "Own", "clip_4", flat=True) is None

@@ -1,0 +1,240 @@
+"""Clips a second from shards, as training reads them, against the raw layout read anew for every clip.
+
+python -m benchmarks.input_pipeline
+
+Makes its own films; takes about five minutes. Writes the section "Input pipeline" of docs/benchmarks.md.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import functools
+import importlib.util
+import itertools
+import json
+import multiprocessing
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks import report
+from benchmarks.raw_loader import RawClips
+from data_pipelines import errors
+from data_pipelines.batches import training_batches
+from data_pipelines.prepare import prepare
+from data_pipelines.synthesize import DATABASE, synthesize
+
+SECTION = "Input pipeline"
+BATCH_SIZE = 4
+FRAME_SIZES = ((640, 480), (160, 120))
+
+
+@dataclasses.dataclass(frozen=True)
+class Films:
+    """The same films in the raw layout and as shards."""
+
+    frame_size: tuple[int, int]
+    raw: Path
+    shards: Path
+    num_frames: int
+
+    def kilobytes_per_frame(self, folder: Path) -> float:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / self.num_frames / 1000
+
+
+def make_films(folder: Path, frame_size: tuple[int, int], *, num_films: int = 12, num_frames: int = 90) -> Films:
+    """Synthetic films in the new folder `folder`, with the grain of a camera's picture: smooth ones decode too fast.
+
+    Films of 90 frames have two windows and no short one, which would be fewer frames to read from shards alone.
+    """
+    raw, shards = folder / "raw", folder / "shards"
+    num_test_films = max(1, num_films // 5)
+    synthesize(
+        raw,
+        num_train_films=num_films - num_test_films,
+        num_test_films=num_test_films,
+        num_frames=num_frames,
+        frame_size=frame_size,
+    )
+    texture = _texture(frame_size)
+    for number, path in enumerate(sorted(raw.glob("video_frames/*/*/*.jpg"))):
+        picture = np.asarray(Image.open(path)) + np.roll(texture, (3 * number, 7 * number), (0, 1))[..., None]
+        Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(path, quality=90)
+    prepare(raw, shards)
+    _list_often(shards)
+    return Films(frame_size, raw, shards, num_films * num_frames)
+
+
+def _list_often(shards: Path, times: int = 50) -> None:
+    """Names each film so often in its lists: real ones have thousands of windows, and grain is slow to shuffle few."""
+    path = shards / "metadata.json"
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    metadata["lists"] = {
+        subset: {split: films * times for split, films in splits.items()}
+        for subset, splits in metadata["lists"].items()
+    }
+    path.write_text(json.dumps(metadata), encoding="utf-8")
+
+
+def shard_batches(films: Films, num_workers: int) -> Iterator:
+    return training_batches(films.shards, split=1, batch_size=BATCH_SIZE, seed=0, num_workers=num_workers)
+
+
+def plain_batches(films: Films) -> Iterator:
+    """A loop over random items, stacked: the least a loader of the raw layout can do."""
+    clips = RawClips(films.raw, DATABASE)
+    while True:
+        items = [clips[random.randrange(len(clips))] for _ in range(BATCH_SIZE)]
+        yield {key: np.stack([item[key] for item in items]) for key in items[0]}
+
+
+def torch_batches(films: Films, num_workers: int) -> Iterator:
+    from torch.utils.data import DataLoader, RandomSampler
+
+    clips = RawClips(films.raw, DATABASE)
+    sampler = RandomSampler(clips, replacement=True, num_samples=10**9)
+    return iter(DataLoader(clips, BATCH_SIZE, sampler=sampler, num_workers=num_workers))
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """One row: two ways to the same batches. `one_core`: both stay on the same one."""
+
+    name: str
+    raw: Callable[[Films], Iterator]
+    num_workers: int
+    one_core: bool
+
+
+def comparisons() -> list[Comparison]:
+    """Those with PyTorch's loader only where PyTorch is installed."""
+    plain = [Comparison("one core, a plain loop", plain_batches, 0, one_core=True)]
+    torch = [
+        Comparison(name, functools.partial(torch_batches, num_workers=workers), workers, one_core=not workers)
+        for workers, name in enumerate(("one core, PyTorch's DataLoader", "1 worker", "2 workers"))
+    ]
+    return plain + (torch if importlib.util.find_spec("torch") else [])
+
+
+def measure(comparison: Comparison, films: Films, rounds: int, seconds: float) -> list[tuple[float, float]]:
+    """Clips a second of the raw layout and of shards, a pair a round, each loader in a process of its own."""
+    shards = functools.partial(shard_batches, num_workers=comparison.num_workers)
+    with (
+        _loader(comparison.raw, films, comparison.one_core) as raw,
+        _loader(shards, films, comparison.one_core) as ours,
+    ):
+        return [(raw(seconds), ours(seconds)) for _ in range(rounds)]
+
+
+@contextlib.contextmanager
+def _loader(make: Callable[[Films], Iterator], films: Films, one_core: bool) -> Iterator[Callable[[float], float]]:
+    """A function: seconds to read for -> clips a second."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, make, films, one_core))
+    process.start()
+    theirs.close()  # so that `recv` fails, not waits, when the process is gone
+
+    def rate(seconds: float) -> float:
+        ours.send(seconds)
+        return ours.recv()
+
+    try:
+        yield rate
+    finally:
+        ours.close()
+        process.join()
+
+
+def _serve(requests: Connection, make: Callable[[Films], Iterator], films: Films, one_core: bool) -> None:
+    if one_core and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    batches = make(films)
+    with contextlib.suppress(EOFError):  # the other end was closed
+        while True:
+            requests.send(_rate(batches, requests.recv()))
+    if hasattr(batches, "close"):
+        batches.close()
+
+
+def _rate(batches: Iterator, seconds: float) -> float:
+    # What this loader had ready does not count, and the other one, now idle, may fill its buffers again.
+    _read(batches, seconds / 2)
+    return _read(batches, seconds)
+
+
+def _read(batches: Iterator, seconds: float) -> float:
+    begin = time.perf_counter()
+    for count in itertools.count(1):
+        next(batches)
+        passed = time.perf_counter() - begin
+        if passed >= seconds:
+            return count * BATCH_SIZE / passed
+
+
+def _texture(frame_size: tuple[int, int], contrast: float = 20) -> np.ndarray:
+    """Noise whose amplitude falls with frequency, as in photographs: [H, W], with this standard deviation."""
+    width, height = frame_size
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    spectrum = np.fft.rfft2(np.random.default_rng(0).normal(size=(height, width))) / np.maximum(frequency, 1 / width)
+    spectrum[0, 0] = 0
+    texture = np.fft.irfft2(spectrum, (height, width))
+    return texture * (contrast / texture.std())
+
+
+def run(output: Path, *, frame_sizes=FRAME_SIZES, rounds: int = 5, seconds: float = 2.0) -> str:
+    """Measures, writes the section into OUTPUT/benchmarks.md, and returns it."""
+    machine = report.machine("grain", "array_record", "numpy", "pillow", "torch")
+    speeds, sizes = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for width, height in frame_sizes:
+            films = make_films(Path(folder) / f"{width}x{height}", (width, height))
+            for row in comparisons():
+                speeds.append([f"{width}x{height}, {row.name}", *_speeds(measure(row, films, rounds, seconds))])
+            sizes.append(
+                [f"{width}x{height}", *(f"{films.kilobytes_per_frame(x):.0f}" for x in (films.raw, films.shards))]
+            )
+    text = "\n\n".join(
+        [
+            f"`python -m benchmarks.input_pipeline`. Clips a second in batches of {BATCH_SIZE}: random 16 frames of a "
+            "window, mirrored half of the time, with maps and sound. Raw layout: 16 JPEGs decoded and resized for "
+            "every clip, by a loader of our own. Files in the page cache.",
+            report.table(["frames, how", "raw layout", "shards", "times as fast"], speeds),
+            "Rates are medians; so is the ratio, of the pairs' ratios, with their range. On disk, all included:",
+            report.table(["frames", "raw layout, kB a frame", "shards, kB a frame"], sizes),
+            f"Measured on {machine}.",
+        ]
+    )
+    report.write_section(output / "benchmarks.md", SECTION, text)
+    return text
+
+
+def _speeds(pairs: Sequence[tuple[float, float]]) -> tuple[str, str, str]:
+    raw, shards = (statistics.median(side) for side in zip(*pairs, strict=True))
+    ratios = [ours / theirs for theirs, ours in pairs]
+    ratio = f"**{statistics.median(ratios):.0f}** ({min(ratios):.0f} to {max(ratios):.0f})"
+    return f"{raw:.1f}", f"{shards:.0f}", ratio
+
+
+@errors.command
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.input_pipeline", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--output", type=Path, default=Path("docs"), metavar="DIR", help="folder of benchmarks.md (default: docs)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements a row (default: 5)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a measurement (default: 2)")
+    flags = parser.parse_args(argv)
+    print(run(flags.output, rounds=flags.rounds, seconds=flags.seconds))
+
+
+if __name__ == "__main__":
+    main()

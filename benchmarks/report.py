@@ -1,0 +1,55 @@
+"""docs/benchmarks.md: a section for each benchmark, replaced when it is measured again; and what it was measured on."""
+
+import os
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+INTRODUCTION = """# Benchmarks
+
+Speed as ratios, both sides measured in turn in one run, with the program that measured them. Rates differ between
+machines and hours; ratios differ less.
+"""
+
+
+def write_section(path: Path, title: str, text: str) -> None:
+    """Puts the section `## title` into a Markdown file, in the place of an earlier one, and leaves the others alone."""
+    page = path.read_text(encoding="utf-8") if path.exists() else INTRODUCTION
+    start, *sections = ("\n" + page).split("\n## ")
+    kept = [section.strip("\n") for section in sections]
+    titles = [section.partition("\n")[0] for section in kept]
+    section = f"{title}\n\n{text.strip()}"
+    where = titles.index(title) if title in titles else len(kept)
+    kept[where : where + 1] = [section]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n## ".join([start.strip("\n"), *kept]) + "\n", encoding="utf-8")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first are numbers."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def machine(*packages: str) -> str:
+    """CPU, cores, load and versions, in one line."""
+    versions = [f"{name} {_version(name)}" for name in packages]
+    load = f"load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else "load not known"
+    return f"{_cpu()}, {os.cpu_count()} cores, {load}; Python {platform.python_version()}, {', '.join(versions)}"
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,24 @@
+"""A metric of one frame, for many."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def over_frames(metric: Callable[..., float]) -> Callable[..., np.ndarray]:
+    """Makes a metric of maps [H, W] take stacks [B, H, W] and return float64 [B].
+
+    A map [H, W] among the arguments serves every frame, as in `over_frames(shuffled_auc)(maps, fixation_maps, union)`.
+    Raises ValueError if the stacks differ in length.
+    """
+
+    def of_stack(*maps: np.ndarray, **settings) -> np.ndarray:
+        maps = [np.asarray(values) for values in maps]
+        lengths = {len(values) for values in maps if values.ndim == 3}
+        if len(lengths) != 1 or any(values.ndim not in (2, 3) for values in maps):
+            raise ValueError(f"Expected stacks [B, H, W] of one length, found {[values.shape for values in maps]}.")
+        (length,) = lengths
+        stacks = [values if values.ndim == 3 else [values] * length for values in maps]
+        return np.array([metric(*frame, **settings) for frame in zip(*stacks, strict=True)], np.float64)
+
+    return of_stack

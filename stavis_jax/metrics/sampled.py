@@ -1,0 +1,92 @@
+"""The two AUCs as the original draws them: random jitter in the one, random samples in the other.
+
+Their mean over many draws is what `auc` computes at once. For comparison with numbers made by the original's scripts.
+"""
+
+import numpy as np
+
+from stavis_jax.metrics.auc import SHUFFLED_THRESHOLDS
+
+JITTER = 1e-7
+SHUFFLED_SPLITS = 100
+
+
+def auc_judd_sampled(saliency_map: np.ndarray, fixation_map: np.ndarray, *, seed: int | np.random.Generator) -> float:
+    """`auc_judd` with one draw of jitter, uniform in [0, 1e-7), added to the map [H, W]. NaN where that is NaN."""
+    saliency_map, fixated = _checked(saliency_map, fixation_map)
+    num_fixated = np.count_nonzero(fixated)
+    num_others = fixated.size - num_fixated
+    if not num_fixated or not num_others or np.isnan(saliency_map.min()):
+        return float("nan")
+    jittered = saliency_map + JITTER * np.random.default_rng(seed).random(saliency_map.shape)
+    thresholds = np.sort(jittered[fixated])[::-1]
+    rank = np.arange(1, num_fixated + 1)
+    at_or_above = jittered.size - np.searchsorted(np.sort(jittered, axis=None), thresholds, side="left")
+    return _area(rank / num_fixated, (at_or_above - rank) / num_others)
+
+
+def shuffled_auc_sampled(
+    saliency_map: np.ndarray,
+    fixation_map: np.ndarray,
+    other_fixations: np.ndarray,
+    *,
+    splits: int = SHUFFLED_SPLITS,
+    seed: int | np.random.Generator,
+) -> float:
+    """`shuffled_auc` as the mean over `splits` samples of as many negatives as there are fixations.
+
+    Negatives are drawn without replacement from the pixels where `other_fixations` [H, W] is not zero and
+    `fixation_map` [H, W] is not 1. NaN where `shuffled_auc` is NaN.
+    """
+    saliency_map, fixated = _checked(saliency_map, fixation_map)
+    pool = np.flatnonzero((np.asarray(other_fixations) != 0) & (np.asarray(fixation_map) != 1))
+    return _shuffled(saliency_map, fixated, pool, splits, seed)
+
+
+def shuffled_auc_others_sampled(
+    saliency_map: np.ndarray,
+    fixation_map: np.ndarray,
+    fixation_counts: np.ndarray,
+    *,
+    splits: int = SHUFFLED_SPLITS,
+    seed: int | np.random.Generator,
+) -> float:
+    """`shuffled_auc_others` by the same sampling: of fixations, so that a pixel may be drawn as often as it counts."""
+    saliency_map, fixated = _checked(saliency_map, fixation_map)
+    counts = np.asarray(fixation_counts)
+    pixels = np.flatnonzero(counts)
+    return _shuffled(saliency_map, fixated, np.repeat(pixels, counts.ravel()[pixels]), splits, seed)
+
+
+def _shuffled(
+    saliency_map: np.ndarray, fixated: np.ndarray, pool: np.ndarray, splits: int, seed: int | np.random.Generator
+) -> float:
+    if splits < 1:
+        raise ValueError(f"splits: {splits}, expected 1 or more.")
+    lowest, highest = saliency_map.min(), saliency_map.max()
+    if not fixated.any() or not pool.size or np.isnan(lowest) or lowest == highest:
+        return float("nan")
+    stretched = ((saliency_map - lowest) / (highest - lowest)).ravel()
+    positives = stretched[fixated.ravel()]
+    rng = np.random.default_rng(seed)
+    areas = []
+    for _ in range(splits):
+        drawn = rng.choice(pool.size, min(positives.size, pool.size), replace=False, shuffle=False)
+        negatives = stretched[pool[drawn]]
+        highest_value = max(positives.max(), negatives.max())
+        thresholds = SHUFFLED_THRESHOLDS[::-1]
+        thresholds = thresholds[thresholds <= highest_value, None]
+        areas.append(_area((positives >= thresholds).mean(axis=1), (negatives >= thresholds).mean(axis=1)))
+    return float(np.mean(areas))
+
+
+def _area(hits: np.ndarray, false_alarms: np.ndarray) -> float:
+    """Area under the curve through (0, 0), the points [N], rising, and (1, 1)."""
+    return float(np.trapezoid(np.concatenate([[0], hits, [1]]), np.concatenate([[0], false_alarms, [1]])))
+
+
+def _checked(saliency_map: np.ndarray, fixation_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    saliency_map, fixated = np.asarray(saliency_map, np.float64), np.asarray(fixation_map) != 0
+    if saliency_map.shape != fixated.shape:
+        raise ValueError(f"The saliency map has shape {saliency_map.shape}, the fixation map {fixated.shape}.")
+    return saliency_map, fixated
