@@ -68,13 +68,18 @@ class Clips:
 
     def read(self, index: int, frames: Sequence[int] | np.ndarray) -> dict[str, Any]:
         """The item for these frames of the film that item `index` is from; as `__getitem__` says."""
+        item = self.read_pixels(index, frames)
+        return item | {"clip": clips.subtract_mean(item["clip"])}
+
+    def read_pixels(self, index: int, frames: Sequence[int] | np.ndarray) -> dict[str, Any]:
+        """As `read`, but the clip as it is stored: uint8 [16, S, S, 3], RGB, a quarter of the bytes."""
         film_index, frames = self.film_index(index), np.asarray(frames)
         film, target = self.shards.films[film_index], clips.target_frame(frames)
         has_sound = film.sound_rate_hz and film_index not in self._silent
         sounding = range(frames[0], frames[-1] + 1) if has_sound else ()
         records = {number: self.shards.read(film_index, number) for number in {*frames.tolist(), target, *sounding}}
         return {
-            "clip": clips.subtract_mean(np.stack([records[number].image for number in frames.tolist()])),
+            "clip": np.stack([records[number].image for number in frames.tolist()]),
             "waveform": clips.waveform(_excerpt(film, {number: records[number] for number in sounding})),
             "density": records[target].density.astype(np.float32),
             "fixations": records[target].fixations.astype(np.float32),

@@ -1,5 +1,6 @@
 """TensorBoard's files, written without tensorflow: curves, and pictures of what the network sees and says."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +19,9 @@ class Board:
     """Writes to a folder that `tensorboard --logdir` reads. What an earlier run wrote after `done_steps` is dropped."""
 
     def __init__(self, folder: Path, done_steps: int):
-        self._writer = tensorboardX.SummaryWriter(str(folder), purge_step=done_steps + 1 if done_steps else None)
+        # The suffix: a file is named by the second it is made in, and must not replace an earlier run's.
+        suffix = f".{time.time_ns()}"
+        self._writer = tensorboardX.SummaryWriter(str(folder), purge_step=done_steps + 1, filename_suffix=suffix)
 
     def __enter__(self) -> "Board":
         return self

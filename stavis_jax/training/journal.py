@@ -38,7 +38,9 @@ class Journal:
         if writes:
             file.parent.mkdir(parents=True, exist_ok=True)
             lines = file.read_text().splitlines(keepends=True) if file.exists() else []
-            file.write_text("".join(lines[:done_epochs]))
+            partial = file.with_name(file.name + ".partial")  # a kill here must not cost the lines
+            partial.write_text("".join(lines[:done_epochs]))
+            partial.replace(file)
         self._progress = Progress(
             TextColumn(title),
             BarColumn(),

@@ -138,9 +138,15 @@ def train(
                 if stop or (recipe.save_every_steps and number % recipe.save_every_steps == 0):
                     checkpoints.save(state, batches, progress | {"losses": losses.finish()})
                 if stop:
-                    raise Stopped(f"{directory.name}: saved at step {number}. The same command goes on from there.")
+                    raise _stopped(directory, number)
             means = _mean(losses.finish())
-            means |= _validate(loss_step, state, devices, validation, board, number)
+            sums = []
+            for row in _validation_sums(loss_step, state, devices, validation, board, number):
+                if preemption.asked_between_steps():
+                    checkpoints.save(state, batches, progress | {"losses": losses.finish()})
+                    raise _stopped(directory, number)
+                sums.append(row)
+            means |= _validation_means(sums)
             if not math.isfinite(means["validation_loss"]):
                 raise UserError(
                     f"{directory.name}: the validation_loss is {means['validation_loss']} after epoch {epoch}. "
@@ -151,8 +157,11 @@ def train(
                 progress |= {"best_loss": means["validation_loss"], "best_epoch": epoch}
                 keep(job.network(state), "best")
             journal.epoch(epoch, recipe.epochs, means, number)
-            if epoch % recipe.save_every == 0 or _finished(progress, recipe):
+            stop = preemption.asked_between_steps()
+            if stop or epoch % recipe.save_every == 0 or _finished(progress, recipe):
                 checkpoints.save(state, batches, progress)
+            if stop:
+                raise _stopped(directory, number)
     trained = job.network(state)
     keep(trained, "last")
     return trained
@@ -228,21 +237,28 @@ def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
-def _validate(
+def _stopped(directory: Path, number: int) -> Stopped:
+    return Stopped(f"{directory.name}: saved at step {number}. The same command goes on from there.")
+
+
+def _validation_sums(
     loss_step: Callable,
     state: step.TrainState,
     devices: DataParallel,
     validation: Callable[[], Iterable[Mapping[str, np.ndarray]]],
     board: Board | None,
     number: int,
-) -> dict[str, float]:
-    """Mean loss and CC over the validation clips; shows the first batch on the board."""
-    sums = []
-    for batch in validation():
+) -> Iterator[dict[str, np.ndarray]]:
+    """Sums of each validation batch, one by one; shows the first batch on the board."""
+    for i, batch in enumerate(validation()):
         values, outputs = loss_step(state, _on_devices(devices, batch))
-        if board is not None and not sums:
+        if board is not None and i == 0:
             board.pictures(batch, jax.device_get(outputs), number)
-        sums.append(jax.device_get(values))
+        yield jax.device_get(values)
+
+
+def _validation_means(sums: Sequence[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    """Loss and CC over all clips."""
     count = sum(row["count"] for row in sums)
     total = {name: float(sum(row[name] for row in sums) / count) for name in ("loss", "correlation")}
     return {"validation_loss": total["loss"], "validation_cc": -total["correlation"]}

@@ -30,5 +30,9 @@ class Preemption:
             return multihost_utils.reached_preemption_sync_point(step)
         return self._asked
 
+    def asked_between_steps(self) -> bool:
+        """Whether to save now. Several hosts agree on a step only, and answer no here."""
+        return self._asked
+
     def _note(self, *_) -> None:
         self._asked = True

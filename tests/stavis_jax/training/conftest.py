@@ -1,0 +1,38 @@
+"""`small_training` is a module that other processes import too."""
+
+import multiprocessing
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def small_shards(tmp_path_factory) -> Path:
+    import small_training
+
+    return small_training.make_shards(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def start_small(small_shards, monkeypatch):
+    """Starts `small_training` in a directory, in a process of its own: forked from one that has imported everything."""
+    import small_training
+
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # starts are many, and all alike
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["small_training"])
+    started = []
+
+    def start(directory: Path, **changes) -> multiprocessing.Process:
+        process = context.Process(target=small_training.run_alone, args=(small_shards, directory, changes))
+        process.start()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.join()

@@ -1,0 +1,112 @@
+"""A training of a few seconds, for tests that start and end processes: the real data chain, the real loop, and a
+network small enough to be traced and compiled in a second."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import flags
+from flax import nnx
+from rich.console import Console
+
+from data_pipelines.batches import evaluation_batches, training_batches
+from data_pipelines.errors import command
+from data_pipelines.prepare import prepare
+from data_pipelines.shards import Shards
+from data_pipelines.synthesize import synthesize
+from stavis_jax.models.layers import BatchNorm, Conv2D, Conv3D
+from stavis_jax.models.resnet3d import Layer
+from stavis_jax.models.stavis import NetworkConfig, Outputs
+from stavis_jax.ops.upsampling import upsample_bilinear
+from stavis_jax.ops.video import fastest_layout, lay_out, map_frames, time_mean
+from stavis_jax.training.devices import DataParallel, is_first_host
+from stavis_jax.training.loop import Recipe, train
+from stavis_jax.weights.flat import read_network
+
+SIZE = 16  # pixels
+STEPS_PER_EPOCH = 3
+RATES = {"trunk": 0.1, "heads": 0.01, "sound": 0.0, "localization": 0.0}
+SETTINGS = {"epochs": 4, "batch_size": 2, "effective_batch": 4, "learning_rate": 0.01, "group_rates": RATES}
+
+
+class SmallTrunk(nnx.Module):
+    """A stem and one residual block of the real layers."""
+
+    def __init__(self, *, rngs: nnx.Rngs):
+        self.conv1, self.bn1 = Conv3D(3, 4, 3, (4, 2, 2), rngs=rngs), BatchNorm(4)
+        self.layer1 = Layer(10, 4, 4, 1, 2, "B", rngs=rngs)
+        self.dtype = jnp.dtype(jnp.float32)
+
+    def __call__(self, clip, train: bool):
+        clip = map_frames(lambda x: x.astype(self.dtype), clip)
+        return self.layer1(map_frames(nnx.relu, self.bn1(self.conv1(clip), train)), train)
+
+
+class SmallHead(nnx.Module):
+    def __init__(self, *, rngs: nnx.Rngs):
+        self.conv = Conv2D(4, 1, 1, rngs=rngs)
+
+    def __call__(self, features: jax.Array) -> jax.Array:
+        return self.conv(features)[..., 0]
+
+
+class SmallNetwork(nnx.Module):
+    """What the loop needs of a network, under names the real one has too; its side output is half its logits."""
+
+    def __init__(self, *, rngs: nnx.Rngs):
+        self.config = NetworkConfig("visual", depth=10)
+        self.trunk, self.fuse = SmallTrunk(rngs=rngs), SmallHead(rngs=rngs)
+
+    def __call__(self, clip, waveform, *, train: bool = False, layout=None) -> Outputs:
+        video = self.trunk(lay_out(clip, layout or fastest_layout()), train)
+        features = time_mean(video)
+        logits = upsample_bilinear(self.fuse(features), clip.shape[2:4])
+        attention = jax.nn.softmax(features[..., 0], axis=(1, 2))
+        return Outputs(logits, (0.5 * logits,), (attention,) * 4, None)
+
+
+def make_shards(folder: Path, test_films: int = 2) -> Path:
+    """Short films, seven of them to train on: three batches of two and a clip an epoch."""
+    counts = {"num_train_films": 7, "num_test_films": test_films}
+    synthesize(folder / "raw", **counts, num_frames=18, frame_size=(48, 48), seed=0, workers=1)
+    return prepare(folder / "raw", folder / "shards", size=SIZE, annotations=False, workers=1)
+
+
+def train_small(shards: Path, directory: Path, *, devices: DataParallel | None = None, **changes) -> None:
+    """Trains in DIRECTORY, or goes on there; ends with DIRECTORY/last.npz. On every host that there is."""
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()  # grain reads absl flags
+    recipe = Recipe(**SETTINGS | changes)
+    hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
+    data = hosts | {"split": 1, "batch_size": recipe.batch_size // jax.process_count()}
+
+    def keep(network: SmallNetwork, name: str) -> None:
+        if is_first_host():
+            assert not (directory / f"{name}.npz").exists() or name == "best", "written once"
+            np.savez(directory / f"{name}.npz", **read_network(network))
+
+    with contextlib.closing(training_batches(shards, seed=0, **data)) as batches:
+        train(
+            SmallNetwork(rngs=nnx.Rngs(0)),
+            recipe,
+            batches,
+            STEPS_PER_EPOCH,
+            lambda: evaluation_batches(shards, subset="test", windows="validation", **data),
+            directory,
+            keep=keep,
+            films=[f"{film.database}/{film.name}" for film in Shards(shards).films],
+            devices=devices,
+            console=Console(quiet=True),
+        )
+
+
+@command
+def run_alone(shards: Path, directory: Path, changes: dict) -> None:
+    """A process of its own, on one device; what it says goes to DIRECTORY.stderr."""
+    with open(f"{directory}.stderr", "a") as log:
+        os.dup2(log.fileno(), sys.stderr.fileno())
+    train_small(shards, directory, devices=DataParallel(jax.devices()[:1]), **changes)

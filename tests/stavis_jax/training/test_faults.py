@@ -1,0 +1,173 @@
+"""A loss that is not finite, a damaged checkpoint, a signal while validating: one line each, and a way to go on."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import grain
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+from rich.console import Console
+from small_training import RATES, SmallNetwork
+
+from data_pipelines.errors import Stopped, UserError
+from stavis_jax.training import loop
+from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.journal import SPEED
+
+FILMS = [f"Synthetic/film_{number}" for number in range(12)]
+TIMEOUT_S = 120
+
+
+@pytest.fixture(autouse=True)
+def promotion_as_users_have_it():
+    with jax.numpy_dtype_promotion("standard"):  # optax's schedules multiply a Python float and an integer step
+        yield
+
+
+def train(directory: Path, spoiled: int | None, kept: list | None = None, validation=lambda batch: [batch]) -> None:
+    """Three epochs of three steps; the clip of film 7 in the batch of step `spoiled` has a pixel that is inf."""
+
+    def make(seed: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        clip = rng.normal(0, 50, (2, 4, 16, 16, 3)).astype(np.float32)
+        if seed == spoiled:
+            clip[1, 0, 3, 4] = np.inf
+        return {
+            "clip": clip,
+            "waveform": np.zeros((2, 16), np.float32),
+            "density": rng.uniform(0, 255, (2, 16, 16)).astype(np.float32),
+            "fixations": (rng.random((2, 16, 16)) < 0.1).astype(np.float32),
+            "weight": np.ones(2, np.float32),
+            "film": np.array([3, 7] if seed == 5 else [0, 1], np.int32),
+        }
+
+    loop.train(
+        SmallNetwork(rngs=nnx.Rngs(0)),
+        loop.Recipe(3, 2, 2, 1e-3, RATES, save_every_steps=2),
+        iter(grain.MapDataset.range(1, 100).map(make).to_iter_dataset()),
+        3,
+        lambda: validation(make(50)),
+        directory,
+        keep=lambda network, name: kept.append((name, nnx.state(network))) if kept is not None else None,
+        films=FILMS,
+        devices=DataParallel(jax.devices()[:1]),
+        console=Console(quiet=True),
+    )
+
+
+def checkpoints(directory: Path) -> set[int]:
+    return {int(path.name) for path in (directory / "checkpoints").iterdir() if path.name.isdigit()}
+
+
+def test_a_loss_that_is_not_finite_names_step_and_films_and_leaves_a_checkpoint_from_before(tmp_path):
+    with pytest.raises(UserError) as stopped:
+        train(tmp_path / "run", spoiled=5)
+    message = str(stopped.value)
+    assert "at step 5, on clips of Synthetic/film_3, Synthetic/film_7." in message
+    assert "is nan" in message or "is inf" in message
+    assert "\n" not in message
+    assert max(checkpoints(tmp_path / "run")) == 4
+    mended, whole = [], []
+    train(tmp_path / "run", None, mended)
+    train(tmp_path / "whole", None, whole)
+    assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 3
+    for ours, theirs in zip(jax.tree.leaves(mended[-1][1]), jax.tree.leaves(whole[-1][1]), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_fault_in_the_first_step_leaves_the_start_to_go_on_from(tmp_path):
+    with pytest.raises(UserError, match="at step 1, on clips of Synthetic/film_0, Synthetic/film_1"):
+        train(tmp_path, spoiled=1)
+    assert checkpoints(tmp_path) == {0}
+
+
+@pytest.mark.parametrize(("epoch", "number"), [(2, 0), (3, 0), (3, 1)])
+def test_a_signal_while_validating_stops_there_and_loses_no_step(epoch, number, tmp_path):
+    """Even in the last epoch, after all steps; `number`: before the first of two batches, or the last."""
+    passes = []
+
+    def interrupted(batch):
+        passes.append(1)
+        for i in range(2):
+            if (len(passes), i) == (epoch, number):
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield batch
+
+    with pytest.raises(Stopped, match=f"run: saved at step {3 * epoch}"):
+        train(tmp_path / "run", None, validation=interrupted)
+    assert len(passes) == epoch
+    ended, whole = [], []
+    train(tmp_path / "run", None, ended)
+    train(tmp_path / "whole", None, whole)
+    assert [name for name, _ in ended][-1] == "last"
+    assert journal(tmp_path / "run") == journal(tmp_path / "whole")
+    for ours, theirs in zip(jax.tree.leaves(ended[-1][1]), jax.tree.leaves(whole[-1][1]), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def journal(directory: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    return [{name: line[name] for name in line.keys() - set(SPEED)} for line in lines]
+
+
+def halve_the_data(checkpoint: Path) -> None:
+    for path in (checkpoint / "state").rglob("*"):
+        if path.is_file() and path.stat().st_size > 2000:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def halve_everything(checkpoint: Path) -> None:
+    for path in checkpoint.rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def lose_the_position(checkpoint: Path) -> None:
+    for path in (checkpoint / "batches").rglob("*"):
+        if path.is_file():
+            path.unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", [halve_the_data, halve_everything, lose_the_position])
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(damage, start_small, tmp_path):
+    directory = tmp_path / "run"
+    settings = {"epochs": 2, "save_every_steps": 2}
+    process = start_small(directory, **settings)
+    process.join(TIMEOUT_S)
+    assert process.exitcode == 0, Path(f"{directory}.stderr").read_text()
+    assert checkpoints(directory) == {4, 6}
+    with np.load(directory / "last.npz") as file:
+        expected = dict(file)
+    (directory / "last.npz").unlink()
+    damage(directory / "checkpoints" / "6")
+    Path(f"{directory}.stderr").write_text("")
+    process = start_small(directory, **settings)
+    process.join(TIMEOUT_S)
+    said = Path(f"{directory}.stderr").read_text().splitlines()
+    assert process.exitcode == 0, said
+    assert all(line.startswith("warning: ") for line in said), said  # orbax has one of its own for some damages
+    (line,) = [line for line in said if ": damaged (" in line]
+    assert line.startswith(f"warning: {directory / 'checkpoints' / '6'}: damaged (")
+    assert line.endswith("Going on from step 4 instead.")
+    with np.load(directory / "last.npz") as file:
+        for name, array in expected.items():
+            np.testing.assert_array_equal(file[name], array, err_msg=name)
+
+
+@pytest.mark.slow
+def test_checkpoints_that_are_all_damaged_are_one_line(start_small, tmp_path):
+    directory = tmp_path / "run"
+    start_small(directory, epochs=1).join(TIMEOUT_S)
+    for step in checkpoints(directory):
+        halve_the_data(directory / "checkpoints" / str(step))
+    Path(f"{directory}.stderr").write_text("")
+    process = start_small(directory, epochs=1)
+    process.join(TIMEOUT_S)
+    assert process.exitcode == 1
+    (line,) = Path(f"{directory}.stderr").read_text().splitlines()
+    assert line.startswith(f"error: {directory / 'checkpoints' / '3'}: cannot go on from this checkpoint")

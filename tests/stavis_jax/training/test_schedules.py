@@ -1,0 +1,139 @@
+"""What changes over a training, seen in the updates of the real optimiser and in the losses that are logged."""
+
+import functools
+import json
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from rich.console import Console
+from small_training import RATES, SmallNetwork
+
+from stavis_jax.losses import LossWeights, saliency_loss
+from stavis_jax.training import loop, optimizer, step
+from stavis_jax.training.devices import DataParallel
+
+EPOCHS = 60
+
+
+@pytest.fixture(autouse=True)
+def promotion_as_users_have_it():
+    with jax.numpy_dtype_promotion("standard"):  # optax's schedules multiply a Python float and an integer step
+        yield
+
+
+def draw_batch(count: int, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        "clip": rng.normal(0, 50, (count, 4, 16, 16, 3)).astype(np.float32),
+        "waveform": np.zeros((count, 16), np.float32),
+        "density": rng.uniform(0, 255, (count, 16, 16)).astype(np.float32),
+        "fixations": (rng.random((count, 16, 16)) < 0.1).astype(np.float32),
+        "weight": np.ones(count, np.float32),
+    }
+
+
+def update_sizes(batches_per_epoch: int, accumulate: int) -> np.ndarray:
+    """Sizes of the updates of EPOCHS epochs under a gradient of ones, relative to the first: [epochs, batches]."""
+    schedule = optimizer.step_schedule(0.5, EPOCHS, batches_per_epoch, accumulate)
+    sgd = optimizer.sgd(schedule, {"w": 1.0}, momentum=0.0, dampening=0.0, weight_decay=0.0, accumulate=accumulate)
+    start = {"w": jnp.zeros(3)}
+
+    def run(carry, _):
+        weights, state = carry
+        updates, state = sgd.update({"w": jnp.ones(3)}, state, weights)
+        return (optax.apply_updates(weights, updates), state), -updates["w"][0]
+
+    _, sizes = jax.lax.scan(run, (start, sgd.init(start)), length=EPOCHS * batches_per_epoch)
+    return np.asarray(sizes).reshape(EPOCHS, batches_per_epoch) / (0.5 * accumulate)
+
+
+def factor(epoch: int) -> float:
+    """Divided by ten at half and at three quarters: first used in epochs 30 and 45, counted from 1."""
+    return 1.0 if epoch < 30 else 0.1 if epoch < 45 else 0.01
+
+
+def test_updates_shrink_tenfold_in_epochs_30_and_45():
+    expected = np.array([[factor(epoch)] * 2 for epoch in range(1, EPOCHS + 1)])
+    np.testing.assert_allclose(update_sizes(2, 1), expected, rtol=1e-5)
+
+
+def test_accumulated_updates_come_every_fourth_batch_and_shrink_in_the_same_epochs():
+    sizes = update_sizes(8, 4)
+    expected = np.zeros((EPOCHS, 8))
+    expected[:, [3, 7]] = np.array([factor(epoch) for epoch in range(1, EPOCHS + 1)])[:, None]
+    np.testing.assert_allclose(sizes, expected, rtol=1e-5)
+
+
+def test_accumulating_four_batches_of_two_updates_as_one_of_eight():
+    """The same two clips four times over: every BatchNorm then has the statistics that it has of all eight."""
+    two = draw_batch(2)
+    eight = {name: np.concatenate([array] * 4) for name, array in two.items()}
+    results = []
+    for batches in ([two] * 4, [eight]):
+        make_optimizer = functools.partial(optimizer.sgd, 0.1, accumulate=len(batches))
+        job, state = step.create(SmallNetwork(rngs=nnx.Rngs(0)), make_optimizer, RATES, effective_batch=8)
+        run, before = jax.jit(functools.partial(step.train_step, job)), state.params
+        for i, batch in enumerate(batches):
+            assert i == 0 or all(map(np.array_equal, jax.tree.leaves(state.params), jax.tree.leaves(before)))
+            state, _ = run(state, batch, jnp.float32(0.5))
+        moved = jax.tree.map(lambda a, b: a - b, state.params, before)
+        results.append(jax.tree.leaves(moved))
+    for in_shares, at_once in zip(*results, strict=True):
+        assert np.abs(at_once).max() > 0
+        # A float32 parameter moves in steps of 1e-7 of itself; the largest is 1.
+        np.testing.assert_allclose(in_shares, at_once, rtol=1e-4, atol=3e-7)
+
+
+def test_side_outputs_count_ever_less_in_the_losses_that_are_logged(tmp_path):
+    """A rate of 0 keeps the parameters: each epoch's loss is then main + (1 - epoch / epochs) * sides, of one batch."""
+    epochs, batch = 4, draw_batch(4)
+    lines = train_on(tmp_path, batch, epochs=epochs, learning_rate=0.0)
+    network = SmallNetwork(rngs=nnx.Rngs(0))
+    outputs = network(batch["clip"], batch["waveform"], train=True)
+    main, side = (
+        float(jnp.mean(saliency_loss(logits, batch["density"], batch["fixations"], LossWeights())))
+        for logits in (outputs.logits, *outputs.side_logits)
+    )
+    expected = [main + (1 - epoch / epochs) * side for epoch in range(1, epochs + 1)]
+    np.testing.assert_allclose([line["loss"] for line in lines], expected, rtol=1e-5)
+    assert expected[-1] == pytest.approx(main) and side > 1
+
+
+def train_on(folder, batch, validation=None, bias: float = 0.0, **changes) -> list[dict]:
+    """Lines of the journal of a training of two steps an epoch, always on the same batch."""
+
+    settings = {"batch_size": 4, "effective_batch": 4, "learning_rate": 1e-4, "group_rates": RATES}
+    network = SmallNetwork(rngs=nnx.Rngs(0))
+    network.fuse.conv.bias[...] = jnp.full(1, bias)
+    loop.train(
+        network,
+        loop.Recipe(**settings | changes),
+        iter(grain.MapDataset.range(1000).map(lambda _: batch).to_iter_dataset()),
+        2,
+        validation or (lambda: [batch]),
+        folder,
+        keep=lambda *_: None,
+        devices=DataParallel(jax.devices()[:1]),
+        console=Console(quiet=True),
+    )
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_training_ends_after_epochs_without_a_better_loss_counted_from_the_best(tmp_path):
+    batch, levels = draw_batch(4), iter([10.0, 5.0, 7.0, 6.0, 4.0, 8.0, 8.0, 8.0, 8.0])
+    lines = train_on(
+        tmp_path,
+        batch,
+        lambda: [batch | {"density": np.full((4, 16, 16), next(levels), np.float32)}],
+        bias=-6.0,  # low saliency: the loss then grows with the density
+        epochs=50,
+        patience=3,
+    )
+    losses = [line["validation_loss"] for line in lines]
+    assert len(lines) == 8  # the fifth is the best; three more bring nothing
+    assert min(losses) == losses[4]
