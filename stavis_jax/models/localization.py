@@ -24,7 +24,42 @@ class HiddenFeatures(nnx.Module):
         return nnx.relu(self.visual(visual)), nnx.relu(self.sound(sound))
 
 
-class BilinearLocalization(nnx.Module):
+class Localization(nnx.Module):
+    """A method: h_v [B, h, w, 128], h_a [B, 128] -> K maps [B, h, w, K]."""
+
+    def __call__(self, visual: jax.Array, sound: jax.Array) -> jax.Array:
+        raise NotImplementedError
+
+    def weighted_sum(self, visual: jax.Array, sound: jax.Array, weights: jax.Array) -> jax.Array:
+        """The maps summed with weights [K]: -> [B, h, w]."""
+        return self(visual, sound) @ weights
+
+
+class CosineLocalization(Localization):
+    """L1: cosine of the angle between h_v and h_a, one map in [0, 1]; 0 where either is zero. Learns nothing itself."""
+
+    def __init__(self, num_maps: int = 1, *, rngs: nnx.Rngs):
+        del num_maps, rngs
+
+    def __call__(self, visual: jax.Array, sound: jax.Array) -> jax.Array:
+        return jnp.einsum("bhwi,bi->bhw", _unit(visual), _unit(sound))[..., None]
+
+
+class ProductLocalization(Localization):
+    """L2: weighted inner product sum_l s_l h_v,l h_a,l + beta, one map. It starts as a starting L3's diagonal would."""
+
+    def __init__(self, num_maps: int = 1, *, rngs: nnx.Rngs):
+        del num_maps
+        init = initialization.fan_out_normal(MULTIPLE_MAPS * HIDDEN)
+        self.kernel = nnx.Param(init(rngs.params(), (HIDDEN,)))
+        self.bias = nnx.Param(jnp.zeros((1,), jnp.float32))
+
+    def __call__(self, visual: jax.Array, sound: jax.Array) -> jax.Array:
+        weighted = sound * self.kernel[...].reshape(1, -1)
+        return (jnp.einsum("bhwi,bi->bhw", visual, weighted) + self.bias[...].reshape(1, 1, 1))[..., None]
+
+
+class BilinearLocalization(Localization):
     """L3 and L3mul: map k = h_v' M_k h_a + mu_k, for K maps."""
 
     def __init__(self, num_maps: int = MULTIPLE_MAPS, *, rngs: nnx.Rngs):
@@ -33,10 +68,18 @@ class BilinearLocalization(nnx.Module):
         self.bias = nnx.Param(jnp.zeros((num_maps,), jnp.float32))
 
     def __call__(self, visual: jax.Array, sound: jax.Array) -> jax.Array:
-        """h_v [B, h, w, 128], h_a [B, 128] -> maps [B, h, w, K]."""
         return jnp.einsum("kij,bj,bhwi->bhwk", self.kernel[...], sound, visual) + self.bias[...].reshape(1, 1, 1, -1)
 
     def weighted_sum(self, visual: jax.Array, sound: jax.Array, weights: jax.Array) -> jax.Array:
-        """The maps summed with weights [K], without making them: -> [B, h, w]."""
+        """As above, without making the maps."""
         kernel = jnp.einsum("k,kij->ij", weights, self.kernel[...])
         return jnp.einsum("bhwi,bi->bhw", visual, sound @ kernel.T) + jnp.dot(weights, self.bias[...])
+
+
+def _unit(x: jax.Array) -> jax.Array:
+    """Vectors of length 1 along the last axis; zero stays zero, with a gradient of zero."""
+    squares = jnp.sum(x * x, -1, keepdims=True)
+    return x * jnp.where(squares > 0, jax.lax.rsqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
+
+
+METHODS = {"l1": CosineLocalization, "l2": ProductLocalization, "l3": BilinearLocalization}

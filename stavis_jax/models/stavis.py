@@ -8,7 +8,7 @@ from flax import nnx
 
 from stavis_jax.models import fusion
 from stavis_jax.models.attention import DeeplySupervisedAttention, StageSaliency
-from stavis_jax.models.localization import BilinearLocalization, HiddenFeatures
+from stavis_jax.models.localization import HiddenFeatures
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH, ResNet3D, ShortcutType, stage_channels
 from stavis_jax.models.soundnet import SoundNet
 from stavis_jax.ops.pooling import max_pool3d
@@ -65,8 +65,8 @@ class Stavis(nnx.Module):
         if variant.uses_sound:
             self.soundnet = SoundNet(rngs=rngs)
             self.hidden = HiddenFeatures(channels[2], rngs=rngs)
-            self.localization = BilinearLocalization(variant.localization_maps, rngs=rngs)
-            self.fuseav = fusion.ConcatenationFusion(variant.localization_maps, rngs=rngs)
+            self.localization = variant.new_localization(rngs)
+            self.fuseav = variant.new_fusion(rngs)
 
     def __call__(
         self, clip: jax.Array, waveform: jax.Array, *, train: bool = False, layout: Layout | None = None
@@ -93,8 +93,8 @@ class Stavis(nnx.Module):
             return Outputs(logits, fusion.side_logits(stages, attention, size), attention_maps, None)
         sound = self.soundnet(waveform, train, as_columns=layout == "frames")  # [B, 1024]
         hidden = self.hidden(middle, sound)  # [B, h, w, 128], [B, 128]
-        logits = self.fuseav(stages, attention, self.localization, hidden, size)
-        return Outputs(logits, (), attention_maps, self.localization(*hidden))
+        evidence = fusion.Evidence(stages, attention, self.fuse, self.localization, hidden, size)
+        return Outputs(self.fuseav(evidence), (), attention_maps, self.localization(*hidden))
 
     def _visual_path(self, clip: Video, train: bool) -> tuple[list[StageSaliency], jax.Array]:
         """Clip -> the four stages' saliency, and layer2's two centre time steps averaged. Shapes are of 16x112x112."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from stavis_jax.models import fusion
 
@@ -25,14 +25,13 @@ ROWS = (
     Row(r"attention\d/score/kernel", "heads", 0.1),
     Row(r"attention\d/score/bias", "heads", 0.2),
     Row(r"attention\d/upsample_(features|activation)", "heads", 0.1),  # trained too, as in the released weights
-    Row(r"fuse(av)?/conv/kernel", "heads", 0.1),
-    Row(r"fuse(av)?/conv/bias", "heads", 0.2),
+    Row(r"fuse(av(/\w+)?)?/conv/kernel", "heads", 0.1),
+    Row(r"fuse(av(/\w+)?)?/conv/bias", "heads", 0.2),
     Row(r"soundnet/.*", "sound"),
     Row(r"(hidden|localization)/.*", "localization"),
 )
 
-# With sound, the map comes from `fuseav`: these get no gradient and must not decay either.
-UNUSED_WITH_SOUND = (r"fuse/.*", r"attention\d/upsample_activation", r"attention4/score/.*")
+UPSAMPLED_ACTIVATIONS = (r"attention\d/upsample_activation", r"attention4/score/.*")  # side outputs only
 UPSAMPLING_KERNELS = r"attention\d/upsample_(features|activation)"
 
 
@@ -59,11 +58,20 @@ def rate_factors(
       group_rates: rate of each group over the base rate, as a recipe in configs/ states them.
       freeze_upsampling: keep the upsampling kernels as they are.
     """
-    frozen = [*UNUSED_WITH_SOUND] if fusion.VARIANTS[variant].uses_sound else []
-    frozen += [UPSAMPLING_KERNELS] if freeze_upsampling else []
+    frozen = [*_unused(fusion.VARIANTS[variant])] + [UPSAMPLING_KERNELS] * freeze_upsampling
     factors = {}
     for name in names:
         row = row_of(name)
         learns = not any(re.fullmatch(pattern, name) for pattern in frozen)
         factors[name] = group_rates[row.group] * row.factor if learns else 0.0
     return factors
+
+
+def _unused(variant: fusion.Variant) -> Iterator[str]:
+    """Patterns of parameters that the loss does not depend on: they get no gradient, and must not decay either."""
+    if variant.uses_sound:
+        yield from UPSAMPLED_ACTIVATIONS
+    if not variant.uses_visual_map:
+        yield r"fuse/.*"
+    if not variant.uses_features:  # the sound is compared with layer2
+        yield from (r"trunk/layer3/.*", r"attention\d/upsample_features", r"attention[34]/.*")

@@ -5,8 +5,8 @@ import pytest
 from flax import nnx
 
 from stavis_jax.models.attention import DeeplySupervisedAttention, StageSaliency
-from stavis_jax.models.fusion import ConcatenationFusion, StageFusion, side_logits
-from stavis_jax.models.localization import BilinearLocalization
+from stavis_jax.models.fusion import VARIANTS, Evidence, StageFusion, side_logits
+from stavis_jax.models.localization import BilinearLocalization, CosineLocalization, ProductLocalization
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.upsampling import upsample_bilinear, upsample_transposed
 
@@ -62,30 +62,116 @@ def test_visual_fusion_is_the_convolution_of_the_upsampled_features(stages, atte
     np.testing.assert_allclose(fuse(stages, attention, SIZE), plain, rtol=0, atol=ATOL)
 
 
-def test_audiovisual_fusion_is_the_convolution_of_features_and_upsampled_localization(stages, attention, sound):
-    localization, hidden = sound
-    fuseav = randomise(ConcatenationFusion(64, rngs=nnx.Rngs(0)))
-    maps = localization(*hidden)  # [B, h, w, 64]
-    located = jnp.stack([upsample_bilinear(maps[..., k], SIZE) for k in range(64)], axis=-1)
-    plain = fuseav.conv(jnp.concatenate([upsampled_features(stages, attention), located], axis=-1))[..., 0]
-    ours = fuseav(stages, attention, localization, hidden, SIZE)
-    np.testing.assert_allclose(ours, plain, rtol=0, atol=ATOL)
+@pytest.fixture
+def build(stages, attention, sound):
+    """A variant's fusion module, randomised, and what it goes by."""
+
+    def build(name: str, seed: int = 0):
+        variant, rngs = VARIANTS[name], nnx.Rngs(0)
+        fuse, localization = randomise(StageFusion(rngs=rngs), 5), randomise(variant.new_localization(rngs), 6)
+        evidence = Evidence(stages, attention, fuse, localization, sound[1], SIZE)
+        return randomise(variant.new_fusion(rngs), seed), evidence
+
+    return build
 
 
-def test_gradients_reach_both_factors(stages, attention, sound):
-    localization, hidden = sound
-    fuseav = randomise(ConcatenationFusion(64, rngs=nnx.Rngs(0)))
+def upsampled_maps(evidence: Evidence) -> jax.Array:
+    """L^u: [B, H, W, K]."""
+    maps = evidence.localization(*evidence.hidden)
+    return jnp.stack([upsample_bilinear(maps[..., k], SIZE) for k in range(maps.shape[-1])], axis=-1)
+
+
+def drawn_in_the_paper(name: str, fusion, evidence: Evidence) -> jax.Array:
+    """The variant's logits from full-resolution V, S_v and L^u, convolution by convolution."""
+    features, located = upsampled_features(evidence.stages, evidence.attention), upsampled_maps(evidence)
+    visual = evidence.fuse.conv(features)
+    if name.endswith("audio-only"):
+        return fusion.conv(located)
+    if name.endswith("s1"):
+        return fusion.conv(jnp.concatenate([visual, located], -1))
+    if name.endswith("s2"):
+        return fusion.conv(features * (1 + located))
+    concatenation = fusion if name.endswith("s3") else fusion.concatenation
+    both = concatenation.conv(jnp.concatenate([features, located], -1))
+    if name.endswith("s3"):
+        return both
+    return fusion.conv(jnp.concatenate([visual, fusion.audio_only.conv(located), both], -1))
+
+
+def logits(fusion, evidence: Evidence) -> np.ndarray:
+    return np.asarray(jax.jit(lambda: fusion(evidence))())  # op by op would be compiled op by op
+
+
+SOUNDING = [name for name, variant in VARIANTS.items() if variant.uses_sound]
+
+
+@pytest.mark.parametrize("name", SOUNDING)
+def test_a_fusion_is_what_the_paper_draws_at_full_resolution(name, build):
+    fusion, evidence = build(name)
+    with jax.numpy_rank_promotion("allow"):
+        expected = np.asarray(jax.jit(lambda: drawn_in_the_paper(name, fusion, evidence))()[..., 0])
+    np.testing.assert_allclose(logits(fusion, evidence), expected, rtol=0, atol=3e-5 * np.abs(expected).max())
+
+
+def test_there_are_the_thirteen_systems_of_the_tables():
+    methods = {name.rpartition("-")[0] for name in VARIANTS}
+    assert len(VARIANTS) == 13
+    assert methods == {"", "l1", "l2", "l3", "l3mul", "l1-audio", "l2-audio", "l3-audio"}
+
+
+def test_fus_with_no_weight_on_the_others_is_s3(build):
+    fus, evidence = build("l3mul-fus")
+    fus.conv.kernel[...] = jnp.float32([0, 0, 1]).reshape(1, 1, 3, 1)
+    fus.conv.bias[...] = jnp.zeros(1)
+    np.testing.assert_allclose(logits(fus, evidence), logits(fus.concatenation, evidence), rtol=1e-5, atol=ATOL)
+
+
+def test_s1_starts_as_the_visual_map_and_the_localization(build):
+    _, evidence = build("l2-s1")
+    start = VARIANTS["l2-s1"].new_fusion(nnx.Rngs(0))
+    np.testing.assert_allclose(
+        logits(start, evidence), evidence.visual_map() + evidence.located(jnp.ones(1)), rtol=1e-5, atol=ATOL
+    )
+
+
+def test_s2_where_nothing_is_located_is_the_convolution_of_the_features(build):
+    for name in ("l3-s2", "l3mul-s2"):
+        fusion, evidence = build(name)
+        evidence.localization.kernel[...] *= 0.0
+        evidence.localization.bias[...] *= 0.0
+        weights = fusion.conv.kernel[...][0, 0, :, 0]
+        np.testing.assert_allclose(
+            logits(fusion, evidence), evidence.features(weights) + fusion.conv.bias[...][0], rtol=1e-5, atol=ATOL
+        )
+
+
+def test_s2_with_sixty_four_equal_maps_is_s2_with_one(build):
+    many, evidence = build("l3mul-s2")
+    one, of_one = build("l3-s2")
+    evidence.localization.kernel[...] = jnp.repeat(of_one.localization.kernel[...], 64, axis=0)
+    evidence.localization.bias[...] = jnp.repeat(of_one.localization.bias[...], 64)
+    np.testing.assert_allclose(logits(many, evidence), logits(one, of_one), rtol=1e-4, atol=ATOL)
+
+
+@pytest.mark.parametrize("name", SOUNDING)
+def test_gradients_reach_every_factor_of_the_logits(name, build):
+    fusion, evidence = build(name)
 
     def loss(modules):
-        fuseav, attention, localization = modules
-        return jnp.sum(jnp.sin(fuseav(stages, attention, localization, hidden, SIZE)))
+        fusion, fuse, attention, localization = modules
+        given = Evidence(evidence.stages, attention, fuse, localization, evidence.hidden, SIZE)
+        return jnp.sum(jnp.sin(fusion(given)))
 
-    gradients = nnx.jit(nnx.grad(loss))(nnx.List([fuseav, nnx.List(attention), localization]))
-    by_name = {"/".join(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(gradients)}
-    moved = {name for name, gradient in by_name.items() if np.abs(gradient).max() > 0}
-    assert {"0/conv/kernel", "0/conv/bias", "2/kernel", "2/bias"} <= moved
-    assert {f"1/{stage}/upsample_features" for stage in range(4)} <= moved
-    assert not any(name.endswith("upsample_activation") for name in moved)  # of the side outputs, not made here
+    modules = (fusion, evidence.fuse, tuple(evidence.attention), evidence.localization)
+    gradients = nnx.jit(nnx.grad(loss))(modules)
+    by_name = {"/".join(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(nnx.state(gradients))}
+    still = {name for name, gradient in by_name.items() if np.abs(gradient).max() == 0}
+    variant = VARIANTS[name]
+    unused = {f"2/{m}/{what}" for m in range(4) for what in ("upsample_activation",)}
+    unused |= {path for path in by_name if path.startswith("2/") and not path.endswith(("_features", "_activation"))}
+    unused |= set() if variant.uses_visual_map else {"1/conv/kernel", "1/conv/bias"}
+    unused |= set() if variant.uses_features else {f"2/{m}/upsample_features" for m in range(4)}
+    assert still == unused
 
 
 def test_side_logits_are_the_upsampled_activations(stages, attention):
@@ -103,10 +189,39 @@ def test_localization_maps_are_bilinear_forms(sound):
     np.testing.assert_allclose(localization(visual, heard)[1, 2, 0, 5], expected, rtol=0, atol=ATOL)
 
 
+def hidden_features(seed: int) -> tuple[jax.Array, jax.Array]:
+    draw = np.random.default_rng(seed).normal
+    return jnp.asarray(draw(size=(2, 3, 4, 128)), jnp.float32), jnp.asarray(draw(size=(2, 128)), jnp.float32)
+
+
+def test_l3_with_a_diagonal_form_is_l2():
+    l2, l3 = randomise(ProductLocalization(rngs=nnx.Rngs(0))), BilinearLocalization(1, rngs=nnx.Rngs(0))
+    l3.kernel[...], l3.bias[...] = jnp.diag(l2.kernel[...])[None], l2.bias[...]
+    hidden = hidden_features(3)
+    np.testing.assert_allclose(l2(*hidden), l3(*hidden), rtol=1e-5, atol=1e-5)
+
+
+def test_l1_is_one_for_parallel_vectors_and_zero_for_orthogonal_ones():
+    l1, (_, sound) = CosineLocalization(rngs=nnx.Rngs(0)), hidden_features(4)
+    across = jnp.roll(sound.reshape(2, 64, 2), 1, -1) * jnp.float32([1, -1]).reshape(1, 1, 2)
+    places = jnp.stack([3 * sound, across.reshape(2, 128), -0.1 * sound], 1)[:, None]  # [B, 1, 3, 128]
+    np.testing.assert_allclose(
+        l1(places, sound)[..., 0], jnp.broadcast_to(jnp.float32([1, 0, -1]), (2, 1, 3)), atol=1e-6
+    )
+
+
+def test_l1_of_silence_is_zero_and_so_is_its_gradient():
+    l1, (places, sound) = CosineLocalization(rngs=nnx.Rngs(0)), hidden_features(4)
+    value, gradients = jax.value_and_grad(lambda p, s: jnp.sum(l1(p, s)), (0, 1))(places, 0 * sound)
+    assert value == 0
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+    np.testing.assert_array_equal(gradients[1], 0)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"variant": "best"}, "variant 'best' is not one of visual, l3mul-s3"),
+        ({"variant": "best"}, "variant 'best' is not one of visual, l1-audio-only, .*, l3mul-s2, l3mul-s3, l3mul-fus"),
         ({"depth": 51}, "depth 51 is not one of 10, 18, 34, 50, 101, 152, 200"),
         ({"shortcut": "C"}, "shortcut 'C' is not one of A, B"),
     ],
