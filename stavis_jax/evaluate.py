@@ -20,6 +20,8 @@ from stavis_jax.metrics.baselines import UNIFORM, UNIFORM_NOTE
 from stavis_jax.metrics.comparison import compare, read_film_scores
 from stavis_jax.metrics.frame_scores import ESTIMATORS, Estimators
 from stavis_jax.metrics.protocol import FIRST_SCORED_FRAME, Results
+from stavis_jax.reports.html_report import write_report
+from stavis_jax.reports.report_pictures import PictureSource, film_frames
 from stavis_jax.reports.tables import MEAN_OF_DATABASES, print_comparison, print_table, write_comparison, write_results
 
 EXAMPLE = "example: python -m stavis_jax.evaluate --predictions maps --data RAW --splits 1,2,3 --output scores"
@@ -48,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--predictions", type=Path, required=True, help="folder of the maps")
     parser.add_argument("--data", type=Path, required=True, help="folder of the raw data, or of shards")
-    parser.add_argument("--output", type=Path, required=True, help="folder for results.json and the tables (CSV)")
+    parser.add_argument("--output", type=Path, required=True, help="folder for report.html, results.json, the tables")
     parser.add_argument("--splits", default="1,2,3", help="splits to score (default: 1,2,3)")
     parser.add_argument("--databases", help="folders of the data, separated by commas (default: all that have maps)")
     parser.add_argument("--name", help="the method's name in the results (default: the folder's name)")
@@ -115,11 +117,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         if not args.compare.is_dir():
             raise UserError(f"--compare {args.compare}: there is no such folder. Give other results or maps.")
         other = bootstrap.film_scores(evaluate(args.compare, args.data, **settings).videos)
-    methods = evaluate_with_baselines(
+    evaluation = evaluate_with_baselines(
         args.predictions, args.data, name, baselines=baselines, sigma_pixels=args.sigma_pixels, **settings
     )
-    ours = bootstrap.film_scores(methods[name].videos)
-    comparison = None if other is None else compare(ours, other)
+    methods = evaluation.methods
+    comparison = None if other is None else compare(bootstrap.film_scores(methods[name].videos), other)
+    compared = f"{name} minus {args.compare.resolve().name}, film by film" if comparison else ""
     notes = [UNIFORM_NOTE] if UNIFORM in methods else []
     write_results(
         args.output,
@@ -129,10 +132,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     _print_results(methods, name, notes)
     if comparison:
         write_comparison(args.output, comparison, {"ours": name, "other": str(args.compare)})
-        print_comparison(comparison, f"{name} minus {args.compare.resolve().name}, film by film")
+        print_comparison(comparison, compared)
         for what, count in (("only here", comparison.only_ours), ("only there", comparison.only_other)):
             if count:
                 console.print(f"warning: {count} films are {what} and are not compared", style="yellow")
+    facts = {
+        "maps": args.predictions,
+        "recorded gaze": args.data,
+        "splits": args.splits,
+        "first frame scored": args.first_frame,
+        "AUCs": "exact" if args.estimators == "exact" else f"sampled, seed {args.seed}",
+    }
+    report = write_report(
+        args.output,
+        methods,
+        title=f"Saliency scores of {name}",
+        main=name,
+        pictures=PictureSource(film_frames(args.data), evaluation.annotations, evaluation.videos),
+        comparison=comparison,
+        comparison_title=compared,
+        facts=facts,
+        notes=notes,
+        warnings=evaluation.warnings,
+    )
+    print(f"Report: {report}")
 
 
 def _print_results(methods: Mapping[str, Results], name: str, notes: Sequence[str]) -> None:

@@ -27,7 +27,22 @@ from stavis_jax.metrics.protocol import (
 )
 
 NAMED_IN_A_WARNING = 3
+OVERHANG = 7  # the original names a film's last maps by frames after its end
 BASELINES = (CENTRE_BIAS, UNIFORM, *OBSERVER_BASELINES)
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Attributes:
+    methods: method -> results; the baselines, then the maps.
+    videos: the maps that were scored. annotations: the gaze they were scored against.
+    warnings: what was left out or looks wrong, a line each.
+    """
+
+    methods: dict[str, Results]
+    videos: list[PredictedVideo]
+    annotations: AnnotationSource
+    warnings: list[str]
 
 
 def evaluate(
@@ -63,7 +78,7 @@ def evaluate(
         estimators=estimators,
         workers=workers,
         console=console,
-    )[""]
+    ).methods[""]
 
 
 def evaluate_with_baselines(
@@ -79,8 +94,8 @@ def evaluate_with_baselines(
     sigma_pixels: float | None = None,
     workers: int | None = None,
     console: Console | None = None,
-) -> dict[str, Results]:
-    """Method -> results: the baselines asked for (of `BASELINES`), then the maps under `name`; as `evaluate`.
+) -> Evaluation:
+    """As `evaluate`: the baselines asked for (of `BASELINES`), then the maps under `name`.
 
     `sigma_pixels`: of the observers' Gaussian. A baseline that the data do not allow is left out with a warning.
     """
@@ -103,7 +118,11 @@ def evaluate_with_baselines(
             f"--predictions {predictions}: no map belongs to a frame from {first_frame} on that has annotations in "
             f"{data}. Name each map by its 1-based frame number, as in pred_sal_000009.jpg."
         )
-    warnings = _warnings(found.missing, found.strangers, scores)
+    warnings = warnings_of(scores, found.missing, found.strangers)
+    if late := [
+        _name(video) for video in found.videos for number in video.maps if number > video.num_frames + OVERHANG
+    ]:
+        warnings.append(f"{len(late)} maps are of frames after the end of their film and are left out{_named(late)}")
     if fault:
         warnings.append(f"no information gain{' and no center-bias' * (CENTRE_BIAS in baselines)}: {fault}")
     methods = {}
@@ -126,9 +145,43 @@ def evaluate_with_baselines(
         if (of := aggregate(of_baseline)).videos:
             methods[baseline] = of
     if console:
-        for warning in warnings:
-            console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    return methods | {name: results}
+        print_warnings(warnings, console)
+    return Evaluation(methods | {name: results}, found.videos, annotations, warnings)
+
+
+def warnings_of(scores: Sequence[VideoScores], missing: Sequence[str] = (), strangers: Sequence[str] = ()) -> list[str]:
+    """One line for each kind of thing that is left out or looks wrong, with a count and the first names.
+
+    `missing`: test videos without maps; `strangers`: folders of maps that belong to none.
+    """
+    without_map, without_annotation, empty, undefined = [], [], [], []
+    doubts = collections.defaultdict(list)
+    for video in scores:
+        name = _name(video)
+        without_map += [name] * video.frames_without_map
+        without_annotation += [name] * video.frames_without_annotation
+        for doubt, count in video.doubts.items():
+            doubts[doubt] += [name] * count
+        without_value = [metric for metric, mean in video.means().items() if math.isnan(mean)]
+        if not video.frames.size:
+            empty.append(name)
+        elif without_value:
+            undefined.append(f"{name} {', '.join(without_value)}")
+    kinds = {
+        "test videos have no maps and are left out": missing,
+        "folders belong to no test video and are left out": strangers,
+        "videos have no frame to score and are left out": empty,
+        "frames have no map and are left out": without_map,
+        "frames have no annotation and are left out": without_annotation,
+        "videos have a metric without a value, and so has their database": undefined,
+        **doubts,
+    }
+    return [f"{len(names)} {what}{_named(names)}" for what, names in kinds.items() if names]
+
+
+def print_warnings(warnings: Sequence[str], console: Console) -> None:
+    for warning in warnings:
+        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _centre_biases(
@@ -158,31 +211,8 @@ def _baseline_videos(
     ]
 
 
-def _warnings(missing: Sequence[str], strangers: Sequence[str], scores: Sequence[VideoScores]) -> list[str]:
-    """One line for each kind of thing that is left out or looks wrong, with a count and the first names."""
-    without_map, without_annotation, empty, undefined = [], [], [], []
-    doubts = collections.defaultdict(list)
-    for video in scores:
-        name = f"{video.database}/{video.video} (split {video.split})"
-        without_map += [name] * video.frames_without_map
-        without_annotation += [name] * video.frames_without_annotation
-        for doubt, count in video.doubts.items():
-            doubts[doubt] += [name] * count
-        without_value = [metric for metric, mean in video.means().items() if math.isnan(mean)]
-        if not video.frames.size:
-            empty.append(name)
-        elif without_value:
-            undefined.append(f"{name} {', '.join(without_value)}")
-    kinds = {
-        "test videos have no maps and are left out": missing,
-        "folders belong to no test video and are left out": strangers,
-        "videos have no frame to score and are left out": empty,
-        "frames have no map and are left out": without_map,
-        "frames have no annotation and are left out": without_annotation,
-        "videos have a metric without a value, and so has their database": undefined,
-        **doubts,
-    }
-    return [f"{len(names)} {what}{_named(names)}" for what, names in kinds.items() if names]
+def _name(video: PredictedVideo | VideoScores) -> str:
+    return f"{video.database}/{video.video} (split {video.split})"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -8,23 +8,27 @@ from pathlib import Path
 
 import jax
 import ml_collections
-import numpy as np
 from rich.console import Console
 
-from data_pipelines.annotations import AnnotationSource, open_annotations
+from data_pipelines.annotations import open_annotations
 from data_pipelines.batches import clips_per_epoch, evaluation_batches, training_batches
 from data_pipelines.clip_source import open_clips
 from data_pipelines.errors import UserError
 from data_pipelines.fold_lists import Film
-from data_pipelines.raw_layout import RawLayout, read_frame
+from data_pipelines.raw_layout import RawLayout
 from data_pipelines.shards import Shards
 from stavis_jax import demo
 from stavis_jax.database_maps import read_test_maps, write_test_maps
+from stavis_jax.evaluation import print_warnings, warnings_of
 from stavis_jax.metrics import baselines, protocol
+from stavis_jax.metrics.bootstrap import film_scores
+from stavis_jax.metrics.comparison import compare
 from stavis_jax.model import SaliencyModel
 from stavis_jax.models import fusion
 from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.reports.html_report import write_report
 from stavis_jax.reports.maps import save_comparison
+from stavis_jax.reports.report_pictures import PictureSource, film_frames, middle_frames
 from stavis_jax.reports.tables import print_table, write_results
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel, is_first_host, wait_for_all_hosts
@@ -106,7 +110,7 @@ class Job:
             self._train_stage("audiovisual", self._audiovisual_start(Path(visual)))
 
     def evaluate(self) -> dict:
-        """Scores the centre bias and every variant trained here on the test films; writes results.json, pictures."""
+        """Scores the centre bias and every variant trained here on the test films; writes results, report."""
         annotations = open_annotations(self.data.raw or self.data.shards)
         trained = [name for name in dict.fromkeys(("visual", self.variant)) if (self.workdir / name / "last").is_dir()]
         if self.variant not in trained:
@@ -117,17 +121,33 @@ class Job:
         predictions = {baselines.CENTRE_BIAS: baselines.same_map_predictions(bias, self.films["test"], self.data.split)}
         for variant in trained:
             predictions[variant] = self._predict(variant, self.films["test"])
-        results = {
-            name: protocol.aggregate(
-                protocol.score_videos(annotations, videos, baselines={self.data.split: bias}, console=self.console)
-            )
+        scores = {
+            name: protocol.score_videos(annotations, videos, baselines={self.data.split: bias}, console=self.console)
             for name, videos in predictions.items()
         }
+        results = {name: protocol.aggregate(of_videos) for name, of_videos in scores.items()}
         content = write_results(self.workdir, results, {"split": self.data.split, "versions": versions()})
-        print_table(content["methods"], f"Held-out films of split {self.data.split}", console=self.console)
-        pictures = self._pictures(annotations, predictions)
+        title = f"Held-out films of split {self.data.split}"
+        print_table(content["methods"], title, console=self.console)
+        warnings = warnings_of(scores[self.variant])
+        print_warnings(warnings, self.console)
+        read = film_frames(self.data.raw or self.data.shards)
+        pictures = middle_frames(read, annotations, predictions, self.config.evaluation.pictures)
         if pictures["frame"]:
             save_comparison(self.workdir / "comparison.png", pictures)
+        films = {name: film_scores(of.videos) for name, of in results.items()}
+        report = write_report(
+            self.workdir,
+            results,
+            title=title,
+            main=self.variant,
+            pictures=PictureSource(read, annotations, predictions[self.variant]),
+            comparison=compare(films[self.variant], films["visual"]) if "visual" in trained[:-1] else None,
+            comparison_title=f"{self.variant} minus visual, film by film",
+            facts={"trained in": self.workdir, "data": self.data.shards, "preset": self.config.preset},
+            warnings=warnings,
+        )
+        self.console.print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)
         return content
 
     def _films(self, subset: str) -> list[Film]:
@@ -246,30 +266,6 @@ class Job:
             console=self.console,
         )
         return read_test_maps(maps, films, self.data.split)
-
-    def _read_frame(self, database: str, video: str, number: int) -> np.ndarray:
-        """A film's frame, uint8 [H, W, 3]: from the raw data, else as the network sees it."""
-        if self.data.raw is not None:
-            return read_frame(RawLayout(self.data.raw).frame_path(database, video, number))
-        shards = Shards(self.data.shards)
-        film = next(i for i, film in enumerate(shards.films) if (film.database, film.name) == (database, video))
-        return shards.read(film, number).image
-
-    def _pictures(self, annotations: AnnotationSource, predictions: dict) -> dict[str, list[np.ndarray]]:
-        """Columns of the comparison: a middle frame of some test films, ground truth, each method."""
-        columns: dict[str, list] = {name: [] for name in ("frame", "ground truth", *predictions)}
-        count = self.config.evaluation.pictures
-        for videos in list(zip(*predictions.values(), strict=True))[:count]:
-            video = videos[0]
-            number = max(protocol.FIRST_SCORED_FRAME, video.num_frames // 2)
-            density = annotations.density(video.database, video.video, number)
-            if density is None:
-                continue
-            columns["frame"].append(self._read_frame(video.database, video.video, number))
-            columns["ground truth"].append(density)
-            for name, of_method in zip(predictions, videos, strict=True):
-                columns[name].append(of_method.maps[number])
-        return columns
 
 
 def _is_visual(name: str) -> bool:

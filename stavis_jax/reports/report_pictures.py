@@ -1,0 +1,163 @@
+"""Best and worst frames of a method: which they are, and their pictures."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw
+
+from data_pipelines.annotations import AnnotationSource
+from data_pipelines.errors import UserError
+from data_pipelines.raw_layout import RawLayout, read_frame
+from data_pipelines.shards import Shards
+from stavis_jax.metrics.aggregation import Results, VideoScores
+from stavis_jax.metrics.protocol import FIRST_SCORED_FRAME, PredictedVideo
+from stavis_jax.reports.maps import saliency_picture
+from stavis_jax.reports.overlays import COLORMAP
+
+WIDTH = 320  # pixels
+DOT, RING = (255, 221, 0), (0, 0, 0)
+
+FrameReader = Callable[[str, str, int], np.ndarray | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureSource:
+    """Where a report takes its pictures from.
+
+    Attributes:
+        read_frame: (database, video, 1-based frame number) -> uint8 RGB [H, W, 3], or None.
+        annotations: gaze, as scoring reads it.
+        predictions: the maps that were scored.
+    """
+
+    read_frame: FrameReader
+    annotations: AnnotationSource
+    predictions: Sequence[PredictedVideo]
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """A frame of a video, with its scores: metric -> value."""
+
+    database: str
+    split: int
+    video: str
+    number: int
+    scores: dict[str, float]
+
+
+def film_frames(data: Path) -> FrameReader:
+    """Reads film frames of a raw data folder, or of shards, where they are square as the network sees them.
+
+    A frame that is missing or damaged is None: it may still have been scored.
+    """
+
+    if (data / "dataset_info.json").is_file():
+        shards = Shards(data)
+        films = {(film.database, film.name): index for index, film in enumerate(shards.films)}
+        return lambda database, video, number: shards.read(films[database, video], number).image
+    layout = RawLayout(data)
+
+    def read(database: str, video: str, number: int) -> np.ndarray | None:
+        try:
+            return read_frame(layout.frame_path(database, video, number))
+        except UserError:
+            return None
+
+    return read
+
+
+def middle_frames(
+    read: FrameReader, annotations: AnnotationSource, predictions: Mapping[str, Sequence[PredictedVideo]], count: int
+) -> dict[str, list[np.ndarray]]:
+    """The middle frame of the first `count` videos: title -> pictures, as `save_comparison` takes them.
+
+    `predictions`: method -> maps, of the same videos in the same order. Frames without picture or gaze are left out.
+    """
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in ("frame", "ground truth", *predictions)}
+    for videos in list(zip(*predictions.values(), strict=True))[:count]:
+        video = videos[0]
+        number = max(FIRST_SCORED_FRAME, video.num_frames // 2)
+        frame = read(video.database, video.video, number)
+        density = annotations.density(video.database, video.video, number)
+        if frame is not None and density is not None:
+            maps = (of_method.maps[number] for of_method in videos)
+            for name, picture in zip(columns, (frame, density, *maps), strict=True):
+                columns[name].append(picture)
+    return columns
+
+
+def best_and_worst(results: Results, metric: str, count: int) -> tuple[list[Example], list[Example]]:
+    """`count` frames that score highest and `count` that score lowest, one of a film. Higher must be better."""
+    best, worst = [], []
+    for video in results.videos:
+        values = video.values.get(metric, np.empty(0))
+        if np.isfinite(values).any():
+            best.append(_example(video, int(np.nanargmax(values))))
+            worst.append(_example(video, int(np.nanargmin(values))))
+    best.sort(key=lambda example: -example.scores[metric])
+    worst.sort(key=lambda example: example.scores[metric])
+    return _one_of_a_film(best)[:count], _one_of_a_film(worst)[:count]
+
+
+def draw_example(source: PictureSource, example: Example) -> dict[str, np.ndarray | None]:
+    """Title -> uint8 [h, w, 3] `WIDTH` pixels wide; None where the source has nothing."""
+    place = (example.database, example.video, example.number)
+    frame, density = source.read_frame(*place), source.annotations.density(*place)
+    fixations = source.annotations.fixations(*place)
+    prediction = None
+    for video in source.predictions:
+        if (video.database, video.split, video.video) == (example.database, example.split, example.video):
+            prediction = video.maps.get(example.number)
+    known = next((picture.shape[:2] for picture in (density, fixations, frame) if picture is not None), None)
+    if known is None:
+        return {}
+    size = _size(known)
+    film = None if frame is None else np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS))
+    return {
+        "film frame": film,
+        "fixations": None if fixations is None else _dots(film, fixations, size),
+        "gaze density": None if density is None else _heat(density, size),
+        "prediction": None if prediction is None else _heat(prediction, size),
+    }
+
+
+def _example(video: VideoScores, index: int) -> Example:
+    scores = {metric: float(values[index]) for metric, values in video.values.items()}
+    return Example(video.database, video.split, video.video, int(video.frames[index]), scores)
+
+
+def _one_of_a_film(examples: Sequence[Example]) -> list[Example]:
+    """The first of each."""
+    first: dict[tuple[str, str], Example] = {}
+    for example in examples:
+        first.setdefault((example.database, example.video), example)
+    return list(first.values())
+
+
+def _size(shape: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of the pictures of a frame of [H, W] pixels."""
+    height, width = shape
+    return WIDTH, max(1, round(height * WIDTH / width))
+
+
+def _heat(saliency_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map in colours, from its own minimum to its maximum."""
+    level = saliency_picture(np.asarray(saliency_map, np.float32), size)
+    return matplotlib.colormaps[COLORMAP](level, bytes=True)[..., :3]
+
+
+def _dots(film: np.ndarray | None, fixations: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A dot at every fixated pixel, on the darkened film frame."""
+    background = np.zeros((size[1], size[0], 3), np.uint8) if film is None else (film * 0.55).astype(np.uint8)
+    picture = Image.fromarray(background)
+    draw = ImageDraw.Draw(picture)
+    rows, columns = np.nonzero(fixations)
+    radius = max(2.0, size[0] / 110)
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        x, y = (column + 0.5) * size[0] / fixations.shape[1], (row + 0.5) * size[1] / fixations.shape[0]
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=DOT, outline=RING)
+    return np.asarray(picture)
