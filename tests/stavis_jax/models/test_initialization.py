@@ -53,6 +53,6 @@ def test_a_seed_gives_the_same_values_and_another_seed_others():
 @pytest.mark.slow  # draws a whole network, slowly
 def test_fast_drawing_gives_the_values_of_the_plain_one():
     config = NetworkConfig("visual", 10)
-    plain = read_network(Stavis(config, rngs=nnx.Rngs(3)))
+    plain = read_network(Stavis(config, rngs=nnx.Rngs(3)))  # op by op, as Flax does
     for name, array in read_network(new_network(config, seed=3)).items():
         np.testing.assert_allclose(array, plain[name], rtol=1e-5, atol=1e-7, err_msg=name)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -132,21 +133,35 @@ def lose_the_position(checkpoint: Path) -> None:
             path.unlink()
 
 
+CHECKPOINTED = {"epochs": 2, "save_every_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """Where one training, of which the tests below have copies, goes."""
+    return tmp_path_factory.mktemp("trained") / "run"
+
+
+@pytest.fixture
+def copy_of_trained(trained, start_small, tmp_path):
+    """A copy of a training that has ended, and its last weights."""
+    if not trained.exists():
+        process = start_small(trained, **CHECKPOINTED)
+        process.join(TIMEOUT_S)
+        assert process.exitcode == 0, Path(f"{trained}.stderr").read_text()
+    assert checkpoints(trained) == {4, 6}
+    with np.load(trained / "last.npz") as file:
+        weights = dict(file)
+    shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("last.npz"))
+    return tmp_path / "run", weights
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", [halve_the_data, halve_everything, lose_the_position])
-def test_a_damaged_checkpoint_is_passed_over_with_a_warning(damage, start_small, tmp_path):
-    directory = tmp_path / "run"
-    settings = {"epochs": 2, "save_every_steps": 2}
-    process = start_small(directory, **settings)
-    process.join(TIMEOUT_S)
-    assert process.exitcode == 0, Path(f"{directory}.stderr").read_text()
-    assert checkpoints(directory) == {4, 6}
-    with np.load(directory / "last.npz") as file:
-        expected = dict(file)
-    (directory / "last.npz").unlink()
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(damage, copy_of_trained, start_small):
+    directory, expected = copy_of_trained
     damage(directory / "checkpoints" / "6")
-    Path(f"{directory}.stderr").write_text("")
-    process = start_small(directory, **settings)
+    process = start_small(directory, **CHECKPOINTED)
     process.join(TIMEOUT_S)
     said = Path(f"{directory}.stderr").read_text().splitlines()
     assert process.exitcode == 0, said
@@ -160,14 +175,12 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(damage, start_small,
 
 
 @pytest.mark.slow
-def test_checkpoints_that_are_all_damaged_are_one_line(start_small, tmp_path):
-    directory = tmp_path / "run"
-    start_small(directory, epochs=1).join(TIMEOUT_S)
+def test_checkpoints_that_are_all_damaged_are_one_line(copy_of_trained, start_small):
+    directory, _ = copy_of_trained
     for step in checkpoints(directory):
         halve_the_data(directory / "checkpoints" / str(step))
-    Path(f"{directory}.stderr").write_text("")
-    process = start_small(directory, epochs=1)
+    process = start_small(directory, **CHECKPOINTED)
     process.join(TIMEOUT_S)
     assert process.exitcode == 1
     (line,) = Path(f"{directory}.stderr").read_text().splitlines()
-    assert line.startswith(f"error: {directory / 'checkpoints' / '3'}: cannot go on from this checkpoint")
+    assert line.startswith(f"error: {directory / 'checkpoints' / '6'}: cannot go on from this checkpoint")

@@ -12,9 +12,9 @@ import pytest
 from flax import nnx
 
 from stavis_jax import recipes
-from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import optimizer, step
-from stavis_jax.weights.flat import fill_network, flat_name, read_network
+from stavis_jax.weights.flat import flat_name, network_from, read_network
 from stavis_jax.weights.transfer import from_pytorch, to_pytorch
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -64,8 +64,7 @@ class Training:
         self.case, self.start = case, start_of(case, formulas)
         variant = "l3mul-s3" if case["audiovisual"] else "visual"
         self.weights = from_pytorch(self.start, "stavis", case["depth"], "B", "golden").weights
-        network = Stavis(NetworkConfig(variant, case["depth"]), rngs=nnx.Rngs(0))
-        assert fill_network(network, self.weights) == []
+        network = network_from(NetworkConfig(variant, case["depth"]), jax.tree.map(jnp.asarray, dict(self.weights)))
         stages = recipes.config(variant, "paper").stages
         stage = stages.audiovisual if case["audiovisual"] else stages.visual
         accumulate = case["effective_batch"] // case["batch"]

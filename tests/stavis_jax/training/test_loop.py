@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 from rich.console import Console
 
 from data_pipelines.errors import UserError
@@ -16,7 +15,7 @@ from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.training import loop, optimizer, step
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
-from stavis_jax.weights.flat import read_network
+from stavis_jax.weights.flat import new_network, read_network
 
 SIZE, BATCH = 32, 8
 RATES = {"trunk": 0.1, "heads": 0.01, "sound": 0.0, "localization": 0.0}
@@ -47,7 +46,7 @@ def promotion_as_users_have_it():
 
 @pytest.fixture(scope="module")
 def network() -> Stavis:
-    return Stavis(NetworkConfig("visual", depth=10), rngs=nnx.Rngs(0))
+    return new_network(NetworkConfig("visual", depth=10), seed=0)
 
 
 def recipe(**changes) -> loop.Recipe:
