@@ -1,5 +1,6 @@
 """One film and its gaze -> its frames, sound and maps in the raw layout."""
 
+import csv
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from PIL import Image
 from data_pipelines.errors import UserError
 from data_pipelines.gaze_maps import JPEG_QUALITY, density_map, fixation_map, save_density, save_fixations
 from data_pipelines.gaze_tables import Gaze
-from data_pipelines.raw_layout import RawLayout
+from data_pipelines.raw_layout import OBSERVER_COLUMNS, RawLayout
 from data_pipelines.video_file import USUAL_FRAME_RATE_HZ, Streams, open_video, upright_picture
 from data_pipelines.viewing import Units, Viewing
 
@@ -74,7 +75,7 @@ class _Footage:
 def write_film(job: FilmJob) -> FilmReport:
     """Writes a film. Raises UserError if it cannot be decoded; one without gaze or with a single frame is left out."""
     footage = _write_frames_and_sound(job)
-    first, last, points, num_outside, num_untimely = _points_on_frames(job, footage)
+    first, last, points, whose, num_outside, num_untimely = _points_on_frames(job, footage)
     num_points = sum(len(part.x) for part in job.gaze)
     counts = {"num_points": num_points, "num_outside": num_outside, "num_untimely": num_untimely}
     if footage.num_frames < 2 or not len(points):
@@ -85,6 +86,7 @@ def write_film(job: FilmJob) -> FilmReport:
         return FilmReport(job.name, why, **counts)
     sigma = job.viewing.film_sigma(footage.film_size)
     num_without = _write_maps(job, footage, first, last, points, sigma)
+    _write_observers(job, first, last, points, whose)
     return FilmReport(
         job.name,
         num_frames=footage.num_frames,
@@ -116,8 +118,10 @@ def frames_of(gaze: Gaze, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(untimely, 0, np.maximum(first, 0)), np.where(untimely, -1, np.minimum(last, len(times) - 2))
 
 
-def _points_on_frames(job: FilmJob, footage: _Footage) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int]:
-    """First and last frame [n], and points int [n, 2] in pixels of the frames written; and two counts."""
+def _points_on_frames(
+    job: FilmJob, footage: _Footage
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, int]:
+    """First and last frame [n], points int [n, 2] in pixels of the frames written, observers [n]; and two counts."""
     parts, num_outside, num_untimely = [], 0, 0
     for gaze in job.gaze:
         x, y = job.viewing.on_film(gaze.x, gaze.y, job.units, footage.film_size)
@@ -129,20 +133,20 @@ def _points_on_frames(job: FilmJob, footage: _Footage) -> tuple[np.ndarray, np.n
         num_untimely += np.count_nonzero(inside & ~timely)
         points = np.stack([x, y], axis=1) * footage.frame_size / np.array(footage.film_size)
         kept = inside & timely
-        parts.append((first[kept], last[kept], np.floor(points[kept]).astype(int)))
-    first, last, points = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return first, last, np.minimum(points, np.array(footage.frame_size) - 1), int(num_outside), int(num_untimely)
+        whose = np.array(gaze.observers, object)[gaze.observer[kept]]
+        parts.append((first[kept], last[kept], np.floor(points[kept]).astype(int), whose))
+    first, last, points, whose = (np.concatenate(part) for part in zip(*parts, strict=True))
+    points = np.minimum(points, np.array(footage.frame_size) - 1)
+    return first, last, points, whose, int(num_outside), int(num_untimely)
 
 
 def _write_maps(
     job: FilmJob, footage: _Footage, first: np.ndarray, last: np.ndarray, points: np.ndarray, sigma: float
 ) -> int:
     """How many frames nobody looks at."""
-    lengths = last - first + 1
-    starts = np.cumsum(lengths) - lengths
-    frames = np.repeat(first - starts, lengths) + np.arange(lengths.sum())  # a row for each frame a point is seen on
+    rows, frames = _frame_by_frame(first, last)
     order = np.argsort(frames, kind="stable")
-    seen = np.repeat(points, lengths, axis=0)[order]
+    seen = points[rows[order]]
     bounds = np.searchsorted(frames[order], np.arange(footage.num_frames + 1))
     scale = footage.frame_size[1] / footage.film_size[1]
     job.layout.density_path(job.database, job.name, 1).parent.mkdir(parents=True)
@@ -151,6 +155,29 @@ def _write_maps(
         save_fixations(job.layout.fixation_path(*place), fixation_map(of_frame, footage.frame_size))
         save_density(job.layout.density_path(*place), density_map(of_frame, footage.frame_size, sigma * scale))
     return int(np.count_nonzero(np.diff(bounds) == 0))
+
+
+def _frame_by_frame(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A point for each frame it is seen on: which point, and which frame from 0."""
+    lengths = last - first + 1
+    starts = np.cumsum(lengths) - lengths
+    return np.repeat(np.arange(len(first)), lengths), np.repeat(first - starts, lengths) + np.arange(lengths.sum())
+
+
+def _write_observers(job: FilmJob, first: np.ndarray, last: np.ndarray, points: np.ndarray, whose: np.ndarray) -> None:
+    """observers.csv, who looked where; not if the tables do not tell observers apart."""
+    names = sorted(set(whose))
+    if len(names) < 2:
+        return
+    rows, frames = _frame_by_frame(first, last)
+    number_of = {name: number for number, name in enumerate(names)}
+    numbers = np.array([number_of[name] for name in whose])
+    lines = np.unique(np.column_stack([frames + 1, numbers[rows], points[rows]]), axis=0)
+    path = job.layout.observers_path(job.database, job.name)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(OBSERVER_COLUMNS)
+        writer.writerows((names[observer], frame, x, y) for frame, observer, x, y in lines.tolist())
 
 
 def _write_frames_and_sound(job: FilmJob) -> _Footage:

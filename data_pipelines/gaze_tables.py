@@ -35,7 +35,8 @@ class Gaze:
     """Gaze of one film out of one file: float64 [n] each.
 
     starts: seconds since the film's first frame, or frame numbers from 1 if `counts_frames`. durations: seconds, 0 for
-    a sample. x, y: in the file's unit, from the upper left.
+    a sample. x, y: in the file's unit, from the upper left. observer: whose each is, int [n], an index of `observers`;
+    a name is empty where the file does not tell.
     """
 
     starts: np.ndarray
@@ -43,7 +44,8 @@ class Gaze:
     x: np.ndarray
     y: np.ndarray
     counts_frames: bool
-    observers: frozenset[str]
+    observer: np.ndarray
+    observers: tuple[str, ...]
 
 
 @dataclass
@@ -104,7 +106,7 @@ def _read_file(path: Path, film: str, columns: Mapping[str, str], tables: GazeTa
     if header is None:
         raise UserError(f"{path}: is empty. Give a table with a header line.")
     table = _Table(path, header, columns)
-    values: dict[str, tuple[array, set[str]]] = {}
+    values: dict[str, tuple[array, array, dict[str, int]]] = {}
     for line, row in rows:
         tables.num_rows += 1
         start, duration, x, y, valid = table.numbers(line, row)
@@ -114,12 +116,13 @@ def _read_file(path: Path, film: str, columns: Mapping[str, str], tables: GazeTa
             tables.num_missing += 1
         else:
             video = table.text(row, "video") or film
-            numbers, observers = values.setdefault(video, (array("d"), set()))
+            numbers, whose, observers = values.setdefault(video, (array("d"), array("l"), {}))
             numbers.extend((start, duration, x, y))
-            observers.add(table.text(row, "observer") or (path.stem if film != path.stem else ""))
+            name = table.text(row, "observer") or (path.stem if film != path.stem else "")
+            whose.append(observers.setdefault(name, len(observers)))
     return {
-        video: Gaze(*np.array(numbers).reshape(-1, 4).T, table.clock == "frame", frozenset(observers))
-        for video, (numbers, observers) in values.items()
+        video: Gaze(*np.array(numbers).reshape(-1, 4).T, table.clock == "frame", np.array(whose), tuple(observers))
+        for video, (numbers, whose, observers) in values.items()
     }
 
 

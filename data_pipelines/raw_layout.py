@@ -4,6 +4,7 @@
     video_audio/<database>/<video>/<video>.wav
     annotations/<database>/<video>/maps/eyeMap_00001.jpg   density of the gaze, grey
     annotations/<database>/<video>/fixMap_00001.mat        fixations, key eyeMap, 0 or 1
+    annotations/<database>/<video>/observers.csv           who looked where, if known: observer, frame, x, y
     fold_lists/<database>_list_{train,test}_{1,2,3}_fps.txt
 
 Frames are numbered from 1.
@@ -23,6 +24,8 @@ from PIL import Image
 
 from data_pipelines import databases
 from data_pipelines.errors import UserError
+
+OBSERVER_COLUMNS = ("observer", "frame", "x", "y")  # frame from 1, pixels of the annotation from 0
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _FRAME_NAME = re.compile(r"img_(\d{5,})\.jpg")
@@ -61,6 +64,9 @@ class RawLayout:
 
     def fixation_path(self, database: str, video: str, number: int) -> Path:
         return self.annotation_folder(database, video) / f"fixMap_{number:05d}.mat"
+
+    def observers_path(self, database: str, video: str) -> Path:
+        return self.annotation_folder(database, video) / "observers.csv"
 
     def sound_path(self, database: str, video: str) -> Path:
         return self.root / "video_audio" / database / video / f"{video}.wav"

@@ -1,15 +1,19 @@
 """STATE <-> DISK: a training's checkpoints, with everything that going on exactly needs, written by orbax."""
 
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grain
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
 from data_pipelines.errors import UserError
+from stavis_jax.training.devices import wait_for_all_hosts
 from stavis_jax.training.step import TrainState
 
 _log = logging.getLogger(__name__)
@@ -66,10 +70,13 @@ class Checkpoints:
         )
         first_fault = None
         for step in sorted(self._manager.all_steps(), reverse=True):
+            restored = error = None
             try:
                 restored = self._manager.restore(step, args=items)
-            except (ValueError, KeyError, TypeError, OSError) as error:
-                reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            except (ValueError, KeyError, TypeError, OSError) as fault:
+                error = fault
+            if not _all_hosts(error is None):
+                reason = (str(error).splitlines() or [type(error).__name__])[0][:200] if error else "on another host"
                 first_fault = first_fault or (step, reason, error)
                 continue
             if first_fault:
@@ -77,8 +84,7 @@ class Checkpoints:
                 _log.warning(
                     "%s: damaged (%s). Going on from step %d instead.", self._directory / str(damaged), reason, step
                 )
-                for later in [s for s in self._manager.all_steps() if s > step]:
-                    self._manager.delete(later)  # the steps after it are run again and saved under these names
+                self._set_aside([later for later in self._manager.all_steps() if later > step])
             leaves = jax.tree.leaves(restored["state"])
             return jax.tree.unflatten(jax.tree.structure(like), leaves), restored["progress"]
         step, reason, error = first_fault
@@ -86,6 +92,21 @@ class Checkpoints:
             f"{self._directory / str(step)}: cannot go on from this checkpoint "
             f"({reason}). Use the configuration it was made with, or another --workdir."
         ) from error
+
+    def _set_aside(self, steps: list[int]) -> None:
+        """Renames checkpoints to <step>.damaged: their steps are run again and saved under these names."""
+        if jax.process_index() == 0:
+            for step in steps:
+                aside = self._directory / f"{step}.damaged"
+                shutil.rmtree(aside, ignore_errors=True)
+                (self._directory / str(step)).rename(aside)
+        wait_for_all_hosts("damaged checkpoints")
+        self._manager.reload()
+
+
+def _all_hosts(well: bool) -> bool:
+    """Whether all is well on every host: they go on from the same step or not at all."""
+    return well if jax.process_count() == 1 else bool(multihost_utils.process_allgather(np.array(well)).all())
 
 
 def _plain(state: TrainState) -> dict[str, jax.Array]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-import importlib.metadata
+import hashlib
 import json
 from pathlib import Path
 
@@ -36,10 +36,7 @@ from stavis_jax.training.loop import Recipe, train
 from stavis_jax.weights.directory import WeightsInfo, read_weights, save_weights
 from stavis_jax.weights.flat import Weights, fill_network, new_network, read_network
 from stavis_jax.weights.loading import load_weights
-
-# Between runs in one workdir.
-MAY_CHANGE = ("tensorboard", "data.path", "data.raw", "data.workers", "evaluation.", "versions.")
-PACKAGES = ("stavis-jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
+from stavis_jax.workdir_settings import check_same_settings, versions, write_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,23 +88,32 @@ class Job:
         self.variant = network_config(config).variant
         # What is missing shows now, not after days of training.
         self.films = {subset: self._films(subset) for subset in ("train", "test")}
-        self._check_same_settings()
+        check_same_settings(config, workdir, started=None)
+        if config.evaluation.weights not in ("last", "best"):
+            raise UserError(f"--config.evaluation.weights={config.evaluation.weights}: choose from last, best.")
         if config.evaluation.batch_size < 1:
             raise UserError(f"--config.evaluation.batch_size={config.evaluation.batch_size}: give 1 or more.")
         self.compute = Compute(**config.compute)
 
     def train(self) -> None:
         """Trains the visual stage, if no visual network is given, and the audio-visual stage from it."""
+        uses_sound, visual = fusion.VARIANTS[self.variant].uses_sound, self.config.init.visual
+        if visual and not uses_sound:
+            raise UserError("--config.init.visual: nothing is left to train of the visual network. Leave it out.")
+        stages = {"visual": "visual"} if not visual else {}
+        stages |= {"audiovisual": self.variant} if uses_sound else {}
+        started = {stage: self._has_started(variant) for stage, variant in stages.items()}
+        check_same_settings(self.config, self.workdir, started)
+        recipes = {stage: self._recipe(stage) for stage in stages}
         for setting, kind in (("kinetics", "kinetics"), ("soundnet", "soundnet"), ("visual", "stavis")):
             self._init_weights(setting, kind)
         if is_first_host():
-            write_json(self.workdir / "config.json", self.config.to_dict() | {"versions": versions()})
-        visual = self.config.init.visual
-        if not visual:
-            self._train_stage("visual", self._visual_start())
+            write_settings(self.config, self.workdir)
+        if "visual" in recipes:
+            self._train_stage(recipes["visual"], self._visual_start())
             visual = self.workdir / "visual" / "last"
-        if fusion.VARIANTS[self.variant].uses_sound:
-            self._train_stage("audiovisual", self._audiovisual_start(Path(visual)))
+        if "audiovisual" in recipes:
+            self._train_stage(recipes["audiovisual"], self._audiovisual_start(Path(visual)))
 
     def evaluate(self) -> dict:
         """Scores the centre bias and every variant trained here on the test films; writes results, report."""
@@ -160,29 +166,36 @@ class Job:
                 raise UserError(f"{folder}: no such folder. Give --config.data.raw as the shards were made from it.")
         return [Film(film.database, film.name, film.num_frames, film.fps) for film in stored]
 
-    def _check_same_settings(self) -> None:
-        """A working directory is for one training: going on with other settings would mix two."""
-        path = self.workdir / "config.json"
-        if not path.is_file():
-            return
-        before, now = _flat(json.loads(path.read_text())), _flat(json.loads(json.dumps(self.config.to_dict())))
-        for key in sorted(before.keys() | now.keys()):
-            if not key.startswith(MAY_CHANGE) and before.get(key) != now.get(key):
-                raise UserError(
-                    f"{self.workdir}: was trained with --config.{key}={before.get(key)}, now it is {now.get(key)}. "
-                    "Give another --workdir."
-                )
+    def _has_started(self, variant: str) -> bool:
+        folder = self.workdir / variant / "checkpoints"
+        return folder.is_dir() and any(path.name.isdigit() for path in folder.iterdir())
 
-    def _train_stage(self, stage: str, network: Stavis) -> None:
-        settings = self.config.stages[stage]
-        directory = self.workdir / network.config.variant
-        devices = DataParallel()
-        devices.check_batch_size(settings.batch_size, f"config.stages.{stage}.batch_size")
+    def _recipe(self, stage: str) -> Recipe:
+        """A stage's settings. Raises UserError, which names the flag, for one out of range or too few devices."""
         names = {field.name for field in dataclasses.fields(Recipe)}
-        recipe = Recipe(**{name: value for name, value in settings.to_dict().items() if name in names})
+        settings = self.config.stages[stage].to_dict()
+        try:
+            recipe = Recipe(**{name: value for name, value in settings.items() if name in names})
+        except UserError as error:
+            raise UserError(f"--config.stages.{stage}.{error}") from None
+        self._devices(recipe).check_batch_size(recipe.batch_size, f"config.stages.{stage}.batch_size")
+        return recipe
+
+    def _devices(self, recipe: Recipe) -> DataParallel:
+        """All there are; the demo's small batches take what they split over."""
+        alone = self.config.preset == "demo" and jax.process_count() == 1
+        return DataParallel.for_batch(recipe.batch_size) if alone else DataParallel()
+
+    def _train_stage(self, recipe: Recipe, network: Stavis) -> None:
+        directory, devices = self.workdir / network.config.variant, self._devices(recipe)
+        if devices.num_devices < jax.device_count():
+            self.console.print(
+                f"A batch of {recipe.batch_size} takes {devices.num_devices} of {jax.device_count()} devices.",
+                highlight=False,
+            )
         listed = {"split": self.data.split, "databases": self.data.databases}
         hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
-        data = listed | hosts | {"batch_size": settings.batch_size // jax.process_count()}
+        data = listed | hosts | {"batch_size": recipe.batch_size // jax.process_count()}
         batches = training_batches(
             self.data.shards, seed=self.config.seed, num_workers=self.config.data.workers, **data
         )
@@ -201,16 +214,23 @@ class Job:
                 network,
                 recipe,
                 batches,
-                max(clips_per_epoch(self.data.shards, **listed) // settings.batch_size, 1),
+                max(clips_per_epoch(self.data.shards, **listed) // recipe.batch_size, 1),
                 validation,
                 directory,
                 keep=keep,
                 films=[f"{film.database}/{film.name}" for film in Shards(self.data.shards).films],
+                data_digest=self._data_digest(),
                 compute=self.compute,
                 devices=devices,
                 tensorboard=self.config.tensorboard,
                 console=self.console,
             )
+
+    def _data_digest(self) -> str:
+        """Tells these training clips from others, wherever they lie."""
+        shards = Shards(self.data.shards)
+        films = [(film.database, film.name, film.num_frames) for film in self.films["train"]]
+        return hashlib.sha256(json.dumps([shards.size, shards.resize_filter, films]).encode()).hexdigest()
 
     def _visual_start(self) -> Stavis:
         network = new_network(network_config(self.config, "visual"), self.config.seed)
@@ -251,7 +271,7 @@ class Job:
             raise UserError(f"{path}: lacks {', '.join(missing[:5])}. Check --config.model.depth and shortcut.")
 
     def _predict(self, variant: str, films: list) -> list[protocol.PredictedVideo]:
-        weights, info = read_weights(self.workdir / variant / "last")
+        weights, info = read_weights(self.workdir / variant / self.config.evaluation.weights)
         model = SaliencyModel(info.network_config(), weights, size=info.size)
         maps = self.workdir / "maps" / variant
         maps.parent.mkdir(parents=True, exist_ok=True)
@@ -270,29 +290,3 @@ class Job:
 
 def _is_visual(name: str) -> bool:
     return name.split("/")[0] in ("trunk", "attention1", "attention2", "attention3", "attention4", "fuse")
-
-
-def _flat(settings: dict, prefix: str = "") -> dict:
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
-    flat = {}
-    for key, value in settings.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
-
-
-def versions() -> dict[str, str]:
-    """Installed versions of what decides the numbers."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def write_json(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
-    partial.replace(path)

@@ -44,6 +44,19 @@ def run(argv: list[str]) -> None:
     config = CONFIG.value
     if config is None:
         raise UserError("--config: not given. Try --config=configs/av.py.")
+    if config.preset not in ("paper", "demo") or (config.preset == "demo" and "demo" not in config):
+        raise UserError(f"--config.preset={config.preset}: cannot be chosen so. Write --config=configs/av.py:demo.")
+    if config.preset == "demo" and (config.data.path or config.data.raw):
+        raise UserError("--config.data.path: the demo makes its own data. Leave it out, or leave out ':demo'.")
+    if config.data.raw and not config.data.path:
+        raise UserError("--config.data.path: not given, but --config.data.raw is. Give the shards too.")
+    if config.seed < 0:
+        raise UserError(f"--config.seed={config.seed}: give 0 or more.")
+    several = (COORDINATOR.value, PROCESSES.value, PROCESS.value)
+    if any(value is not None for value in several) and None in several:
+        raise UserError(
+            "--coordinator, --processes, --process: give all three, or --distributed where a cluster tells."
+        )
     # After the flags: --help answers at once.
     from stavis_jax import compilation_cache, job, recipes
     from stavis_jax.training import devices
@@ -52,10 +65,6 @@ def run(argv: list[str]) -> None:
     if DISTRIBUTED.value or COORDINATOR.value:
         devices.connect(COORDINATOR.value, PROCESSES.value, PROCESS.value)
     console = Console(soft_wrap=True, quiet=not devices.is_first_host())
-    if config.preset == "demo" and (config.data.path or config.data.raw):
-        raise UserError("--config.data.path: the demo makes its own data. Leave it out, or leave out ':demo'.")
-    if config.data.raw and not config.data.path:
-        raise UserError("--config.data.path: not given, but --config.data.raw is. Give the shards too.")
     falls_back = config.preset != "demo" and not config.data.path
     if falls_back:
         config = recipes.demo(config)

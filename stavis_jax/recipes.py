@@ -52,6 +52,7 @@ def _paper(variant: str) -> ml_collections.ConfigDict:
             },
             "tensorboard": True,  # WORKDIR/<variant>/tensorboard
             "evaluation": {
+                "weights": "last",  # as the paper; or best, by validation loss
                 "batch_size": 8,
                 "pictures": 6,  # rows of the comparison picture
             },

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from data_pipelines.annotations import AnnotationSource, RawAnnotations
 from stavis_jax.metrics.aggregation import VideoScores
-from stavis_jax.metrics.observers import observers_path, read_observers, score_observers
+from stavis_jax.metrics.observers import read_observers, score_observers
 from stavis_jax.metrics.parallel import in_parallel, processes
 from stavis_jax.metrics.protocol import PredictedVideo
 
@@ -24,7 +24,7 @@ def score_observers_of_videos(
     Only a raw folder has such files.
     """
     layout = annotations.layout if isinstance(annotations, RawAnnotations) else None
-    known = [video for video in videos if layout and observers_path(layout, video.database, video.video).is_file()]
+    known = [video for video in videos if layout and layout.observers_path(video.database, video.video).is_file()]
     without = [f"{video.database}/{video.video}" for video in videos if video not in known]
     # Without the maps: they play no part here.
     jobs = (
@@ -39,7 +39,7 @@ def score_observers_of_videos(
 def _score(kind, annotations, database, split, video, num_frames, first_frame, sigma_pixels, seed) -> VideoScores:
     density_maps = (annotations.density(database, video, number) for number in range(1, num_frames + 1))
     shape = next((found.shape for found in density_maps if found is not None), (1, 1))
-    points = read_observers(observers_path(annotations.layout, database, video), shape)
+    points = read_observers(annotations.layout.observers_path(database, video), shape)
     return score_observers(
         kind,
         database,

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.errors import UserError
-from data_pipelines.raw_layout import RawLayout
+from data_pipelines.raw_layout import OBSERVER_COLUMNS
 from stavis_jax.metrics.aggregation import VideoScores
 from stavis_jax.metrics.frame_scores import METRICS, score_map
 
@@ -28,13 +28,8 @@ OBSERVER_BASELINES = (SINGLE_OBSERVER, ALL_OTHERS, INFINITE_OBSERVERS)
 SIGMA_OF_WIDTH = 1 / 20
 FRAME_STEP = 10  # gaze hardly moves from one frame to the next, and every frame is scored many times
 DRAWS = 5  # pairs of groups of each size
-COLUMNS = ("observer", "frame", "x", "y")
 
 Points = dict[int, dict[str, np.ndarray]]  # frame -> observer -> int [P, 2] rows and columns
-
-
-def observers_path(layout: RawLayout, database: str, video: str) -> Path:
-    return layout.annotation_folder(database, video) / "observers.csv"
 
 
 def read_observers(path: Path, shape: tuple[int, int]) -> Points:
@@ -46,8 +41,8 @@ def read_observers(path: Path, shape: tuple[int, int]) -> Points:
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file)
-            if missing := [column for column in COLUMNS if column not in (rows.fieldnames or ())]:
-                raise UserError(f"{path}: has no column {', '.join(missing)}. Expected {', '.join(COLUMNS)}.")
+            if missing := [column for column in OBSERVER_COLUMNS if column not in (rows.fieldnames or ())]:
+                raise UserError(f"{path}: has no column {', '.join(missing)}. Expected {', '.join(OBSERVER_COLUMNS)}.")
             for row in rows:
                 try:
                     number, x, y = int(row["frame"]), float(row["x"] or "nan"), float(row["y"] or "nan")

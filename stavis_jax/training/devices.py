@@ -1,5 +1,6 @@
 """Devices as a mesh with one axis, `data`: a batch is split over them, everything else is on each."""
 
+import math
 from collections.abc import Mapping
 
 import jax
@@ -8,6 +9,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from data_pipelines.errors import UserError
+
+SCORING_SECONDS = 7 * 24 * 3600  # how long the other hosts wait for the first one to end
 
 
 class DataParallel:
@@ -18,6 +21,11 @@ class DataParallel:
         self.mesh = Mesh(np.asarray(devices), ("data",), axis_types=(AxisType.Auto,))
         self.everywhere = NamedSharding(self.mesh, PartitionSpec())
         self.split = NamedSharding(self.mesh, PartitionSpec("data"))
+
+    @classmethod
+    def for_batch(cls, batch_size: int) -> "DataParallel":
+        """As many of this host's devices as a batch splits over evenly."""
+        return cls(jax.devices()[: math.gcd(batch_size, jax.device_count())])
 
     @property
     def num_devices(self) -> int:
@@ -49,7 +57,7 @@ def connect(coordinator: str | None, num_processes: int | None, process: int | N
       UserError: the others are not reached.
     """
     try:
-        jax.distributed.initialize(coordinator, num_processes, process)
+        jax.distributed.initialize(coordinator, num_processes, process, shutdown_timeout_seconds=SCORING_SECONDS)
     except (RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0][:200]
         raise UserError(

@@ -46,6 +46,15 @@ class Recipe:
     loss_weights: LossWeights = LossWeights()
 
     def __post_init__(self):
+        rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
+        for name, value in (rates | {f"group_rates.{group}": rate for group, rate in self.group_rates.items()}).items():
+            if not 0 <= value < math.inf:
+                raise UserError(f"{name}={value}: give 0 or more.")
+        for name in ("momentum", "dampening"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)}: give 0 or more, and less than 1.")
+        if self.save_every_steps < 0:
+            raise UserError(f"save_every_steps={self.save_every_steps}: give 0 or more.")
         for name in ("epochs", "batch_size", "effective_batch", "patience", "save_every", "keep_checkpoints"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}={getattr(self, name)}: give 1 or more.")
@@ -66,6 +75,7 @@ def train(
     *,
     keep: Callable[[Stavis, str], None],
     films: Sequence[str] = (),
+    data_digest: str = "",
     compute: Compute | None = None,
     devices: DataParallel | None = None,
     tensorboard: bool = False,
@@ -82,13 +92,15 @@ def train(
       directory: for checkpoints/, metrics.jsonl and tensorboard/.
       keep: called with the network and "best" after each epoch of lowest validation loss, "last" at the end.
       films: names by the batches' "film", for messages.
+      data_digest: tells these training data from others: going on with others is refused.
       compute: number format and BatchNorm's statistics.
 
     Returns:
       The network after the last epoch.
 
     Raises:
-      UserError: a checkpoint that does not fit, a batch that does not split, or a loss that is not finite.
+      UserError: a checkpoint that does not fit or is of other data, a batch that does not split, a loss that is not
+        finite.
       Stopped: on SIGTERM, after a checkpoint of the last step.
     """
     devices = devices or DataParallel()
@@ -98,11 +110,18 @@ def train(
     state = devices.replicate(jax.tree.map(jnp.copy, state))
     train_step = jax.jit(functools.partial(step.train_step, job), donate_argnums=0, out_shardings=devices.everywhere)
     loss_step = jax.jit(functools.partial(step.loss_step, job), out_shardings=devices.everywhere)
-    progress = {"epoch": 0, "best_loss": None, "best_epoch": 0, "losses": []}
+    data = {"steps_per_epoch": steps_per_epoch, "digest": data_digest}
+    progress = {"epoch": 0, "best_loss": None, "best_epoch": 0, "losses": [], "data": data}
     with contextlib.ExitStack() as stack:
+        stack.enter_context(jax.default_matmul_precision("highest"))  # float32 means float32 on a GPU and a TPU too
         checkpoints = stack.enter_context(Checkpoints(directory / "checkpoints", recipe.keep_checkpoints))
         if checkpoints.latest_step() is not None:
             state, progress = checkpoints.restore(state, batches)
+            if progress["data"] != data:
+                raise UserError(
+                    f"{directory}: was trained on other data ({progress['data']['steps_per_epoch']} steps an epoch, "
+                    f"now {steps_per_epoch}). Give the same shards, or another --workdir."
+                )
         else:
             checkpoints.save(state, batches, progress)  # a fault in the first epoch leaves something to go on from
         done_steps = int(state.step)
@@ -129,8 +148,14 @@ def train(
             losses = _Losses(directory.name, films, progress["losses"])
             done = number = (epoch - 1) * steps_per_epoch + len(losses.rows)
             for number in range(done + 1, epoch * steps_per_epoch + 1):
-                with journal.waiting_for_data():
-                    batch = next(batches)
+                try:
+                    with journal.waiting_for_data():
+                        batch = next(batches)
+                except UserError:
+                    if not preemption.asked_soon():
+                        raise
+                    checkpoints.save(state, batches, progress | {"losses": losses.finish()})
+                    raise _stopped(directory, number - 1) from None  # what stops us has stopped the readers too
                 state, values = train_step(state, _on_devices(devices, batch), side_weight)
                 ready = losses.add(number, batch.get("film", ()), values)
                 journal.step(ready, number - 1)
@@ -162,8 +187,10 @@ def train(
                 checkpoints.save(state, batches, progress)
             if stop:
                 raise _stopped(directory, number)
-    trained = job.network(state)
-    keep(trained, "last")
+        trained = job.network(state)
+        keep(trained, "last")
+        if preemption.asked_between_steps():
+            raise Stopped(f"{directory.name}: trained to its end. The same command goes on from there.")
     return trained
 
 

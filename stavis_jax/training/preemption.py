@@ -2,9 +2,12 @@
 
 import signal
 import threading
+import time
 
 import jax
 from jax.experimental import multihost_utils
+
+GRACE_SECONDS = 1.0
 
 
 class Preemption:
@@ -32,6 +35,13 @@ class Preemption:
 
     def asked_between_steps(self) -> bool:
         """Whether to save now. Several hosts agree on a step only, and answer no here."""
+        return self._asked
+
+    def asked_soon(self) -> bool:
+        """As asked_between_steps, but waits a moment: a signal to all processes may reach a child first."""
+        deadline = time.monotonic() + GRACE_SECONDS
+        while not self._asked and time.monotonic() < deadline:
+            time.sleep(0.01)
         return self._asked
 
     def _note(self, *_) -> None:

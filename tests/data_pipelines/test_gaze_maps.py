@@ -17,7 +17,7 @@ TIMES = np.array([0, 0.1, 0.2, 0.5, 0.6])  # four frames, the third of them stay
 def gaze(starts, durations=0.0, x=1.0, y=1.0, counts_frames=False) -> Gaze:
     starts = np.atleast_1d(np.asarray(starts, float))
     rest = (np.broadcast_to(np.asarray(value, float), starts.shape) for value in (durations, x, y))
-    return Gaze(starts, *rest, counts_frames, frozenset())
+    return Gaze(starts, *rest, counts_frames, np.zeros(len(starts), int), ("",))
 
 
 def test_fixation_map_is_one_where_somebody_looks():

@@ -41,7 +41,7 @@ def test_separators_column_order_and_time_units_do_not_matter(table, text):
     np.testing.assert_array_equal(gaze.x, [10.5, 11])
     np.testing.assert_array_equal(gaze.y, [20, 21])
     np.testing.assert_array_equal(gaze.durations, 0)
-    assert gaze.observers == {"a", "b"}
+    assert set(gaze.observers) == {"a", "b"}
     assert not gaze.counts_frames
 
 

@@ -23,6 +23,7 @@ from data_pipelines.ingest import ingest, main
 from data_pipelines.prepare import prepare
 from data_pipelines.raw_layout import RawLayout
 from data_pipelines.viewing import Viewing
+from stavis_jax.metrics.observers import read_observers
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import loop
 from stavis_jax.training.devices import DataParallel
@@ -147,6 +148,22 @@ def test_fixations_stay_for_their_duration_and_observers_are_counted(add, layout
         points.append(sorted(zip(xs.tolist(), ys.tolist(), strict=True)))
     assert points == [[], [(20, 10)], [(20, 10), (40, 30)], [], [], []]
     assert (report.num_observers, report.films[0].num_frames_without_gaze) == (2, 4)
+
+
+def test_who_looked_where_is_kept_in_pixels_of_the_frames_written(add, layout, tmp_path):
+    rows = [("a", "P1", 0.1, 0.2, 20, 10), ("a", "P2", 0.2, 0.05, 40, 30), ("a", "P2", 0.2, 0.05, 40, 30)]
+    table = write_gaze(tmp_path / "fixations.csv", rows, "video,observer,time,duration,x,y")
+    other = write_gaze(
+        tmp_path / "more.csv", [("a", "P1", 0.3, 5, 5), ("b", "P1", 0.3, 5, 5)], "video,observer,time,x,y"
+    )
+    add(gaze=[table, other], height=24)
+    points = read_observers(layout().observers_path("Mine", "a"), (24, 32))
+    assert {number: {name: at.tolist() for name, at in of.items()} for number, of in points.items()} == {
+        2: {"P1": [[5, 10]]},
+        3: {"P1": [[5, 10]], "P2": [[15, 20]]},
+        4: {"P1": [[2, 2]]},
+    }
+    assert not layout().observers_path("Mine", "b").exists()  # one observer: nobody to compare with
 
 
 def test_frames_and_gaze_are_scaled_down_together(add, layout):

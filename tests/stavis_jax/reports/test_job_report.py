@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from data_pipelines.errors import UserError
 from data_pipelines.prepare import prepare
 from data_pipelines.synthesize import synthesize
 from stavis_jax import recipes
@@ -42,3 +43,26 @@ def test_scoring_a_workdir_ends_in_a_report_with_pictures_from_the_shards(shards
     for name in ("tables.md", "tables.tex"):
         text = (workdir / name).read_text()
         assert "center-bias" in text and "visual" in text and "l3mul-s3" in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("stages.audiovisual.effective_batch", 3, "--config.stages.audiovisual.effective_batch=3: not a multiple"),
+        ("stages.visual.epochs", 0, "--config.stages.visual.epochs=0: give 1 or more"),
+        ("evaluation.weights", "first", "--config.evaluation.weights=first: choose from last, best"),
+    ],
+)
+def test_a_wrong_setting_of_any_stage_shows_before_anything_is_trained(shards, tmp_path, setting, value, message):
+    config = recipes.config("l3mul-s3", "demo")
+    config.update_from_flattened_dict({setting: value})
+    with pytest.raises(UserError, match=message):
+        Job(config, tmp_path / "run", Data(shards, None, None, 1), Console(quiet=True)).train()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_trained_visual_network_leaves_nothing_to_train_of_visual(shards, tmp_path):
+    config = recipes.config("visual", "demo")
+    config.init.visual = str(tmp_path)
+    with pytest.raises(UserError, match="--config.init.visual: nothing is left to train"):
+        Job(config, tmp_path / "run", Data(shards, None, None, 1), Console(quiet=True)).train()

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 from pathlib import Path
 
 import grain
@@ -29,7 +30,14 @@ def promotion_as_users_have_it():
         yield
 
 
-def train(directory: Path, spoiled: int | None, kept: list | None = None, validation=lambda batch: [batch]) -> None:
+def train(
+    directory: Path,
+    spoiled: int | None,
+    kept: list | None = None,
+    validation=lambda batch: [batch],
+    read=lambda batches: batches,
+    **changes,
+) -> None:
     """Three epochs of three steps; the clip of film 7 in the batch of step `spoiled` has a pixel that is inf."""
 
     def make(seed: int) -> dict[str, np.ndarray]:
@@ -46,17 +54,20 @@ def train(directory: Path, spoiled: int | None, kept: list | None = None, valida
             "film": np.array([3, 7] if seed == 5 else [0, 1], np.int32),
         }
 
+    settings = {
+        "steps_per_epoch": 3,
+        "keep": lambda network, name: kept.append((name, nnx.state(network))) if kept is not None else None,
+        "films": FILMS,
+        "devices": DataParallel(jax.devices()[:1]),
+        "console": Console(quiet=True),
+    }
     loop.train(
         SmallNetwork(rngs=nnx.Rngs(0)),
         loop.Recipe(3, 2, 2, 1e-3, RATES, save_every_steps=2),
-        iter(grain.MapDataset.range(1, 100).map(make).to_iter_dataset()),
-        3,
-        lambda: validation(make(50)),
-        directory,
-        keep=lambda network, name: kept.append((name, nnx.state(network))) if kept is not None else None,
-        films=FILMS,
-        devices=DataParallel(jax.devices()[:1]),
-        console=Console(quiet=True),
+        read(iter(grain.MapDataset.range(1, 100).map(make).to_iter_dataset())),
+        validation=lambda: validation(make(50)),
+        directory=directory,
+        **settings | changes,
     )
 
 
@@ -108,6 +119,79 @@ def test_a_signal_while_validating_stops_there_and_loses_no_step(epoch, number, 
     assert journal(tmp_path / "run") == journal(tmp_path / "whole")
     for ours, theirs in zip(jax.tree.leaves(ended[-1][1]), jax.tree.leaves(whole[-1][1]), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+class KilledReader(grain.DatasetIterator):
+    """Batches until the fifth; then the machine is wanted back, and whoever reads batches is gone first."""
+
+    def __init__(self, batches: grain.DatasetIterator):
+        super().__init__()
+        self._batches, self._count = batches, 0
+
+    def get_state(self):
+        return self._batches.get_state()
+
+    def set_state(self, state):
+        self._batches.set_state(state)
+
+    def __next__(self):
+        self._count += 1
+        if self._count == 5:
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            raise UserError("a process that reads batches was killed.")
+        return next(self._batches)
+
+
+def test_a_signal_that_kills_the_readers_first_loses_no_step(tmp_path):
+    with pytest.raises(Stopped, match="run: saved at step 4"):
+        train(tmp_path / "run", None, read=KilledReader)
+    assert max(checkpoints(tmp_path / "run")) == 4
+    ended, whole = [], []
+    train(tmp_path / "run", None, ended)
+    train(tmp_path / "whole", None, whole)
+    assert journal(tmp_path / "run") == journal(tmp_path / "whole")
+    for ours, theirs in zip(jax.tree.leaves(ended[-1][1]), jax.tree.leaves(whole[-1][1]), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_signal_at_the_very_end_is_answered_after_the_last_weights(tmp_path):
+    kept = []
+
+    def keep(_, name):
+        kept.append(name)
+        if name == "last":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stopped, match="run: trained to its end"):
+        train(tmp_path / "run", None, keep=keep)
+    assert kept[-1] == "last"
+
+
+def test_going_on_with_other_data_is_refused(tmp_path):
+    train(tmp_path / "run", None)
+    before = checkpoints(tmp_path / "run")
+    for other in ({"steps_per_epoch": 4}, {"data_digest": "other films"}):
+        with pytest.raises(UserError, match=r"run: was trained on other data \(3 steps an epoch, now [34]\)"):
+            train(tmp_path / "run", None, **other)
+    assert checkpoints(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"learning_rate": -1.0}, "learning_rate=-1.0: give 0 or more"),
+        ({"weight_decay": float("nan")}, "weight_decay=nan: give 0 or more"),
+        ({"group_rates": RATES | {"trunk": -0.1}}, "group_rates.trunk=-0.1: give 0 or more"),
+        ({"momentum": 5}, "momentum=5: give 0 or more, and less than 1"),
+        ({"save_every_steps": -1}, "save_every_steps=-1: give 0 or more"),
+        ({"epochs": 0}, "epochs=0: give 1 or more"),
+        ({"effective_batch": 3}, "effective_batch=3: not a multiple of batch_size=2"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(wrong, message):
+    right = {"epochs": 3, "batch_size": 2, "effective_batch": 2, "learning_rate": 1e-3, "group_rates": RATES}
+    with pytest.raises(UserError, match=message):
+        loop.Recipe(**right | wrong)
 
 
 def journal(directory: Path) -> list[dict]:
@@ -169,6 +253,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(damage, copy_of_trai
     (line,) = [line for line in said if ": damaged (" in line]
     assert line.startswith(f"warning: {directory / 'checkpoints' / '6'}: damaged (")
     assert line.endswith("Going on from step 4 instead.")
+    assert (directory / "checkpoints" / "6.damaged").is_dir()  # it may have been the disk
     with np.load(directory / "last.npz") as file:
         for name, array in expected.items():
             np.testing.assert_array_equal(file[name], array, err_msg=name)
