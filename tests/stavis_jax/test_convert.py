@@ -111,7 +111,7 @@ def test_faults_are_one_line_and_leave_nothing_behind(write_golden_checkpoint, t
     output = ("--output", tmp_path / "converted")
     assert "no such file or directory" in error_of(capsys, tmp_path / "none.pth", *output)
     assert "broken.pth: not a PyTorch checkpoint, or damaged" in error_of(capsys, broken, *output)
-    assert "is not one of visual, l3mul-s3" in error_of(capsys, original, "--variant", "best", *output)
+    assert "is not one of visual, l1-audio-only" in error_of(capsys, original, "--variant", "best", *output)
     assert "have no variant" in error_of(capsys, write_golden_checkpoint("soundnet8"), "--variant", "visual", *output)
     assert "converted to a directory" in error_of(capsys, original, "--output", tmp_path / "other.pth")
     assert "neither a converted checkpoint" in error_of(capsys, tmp_path, "--output", tmp_path / "other.pth")

@@ -29,7 +29,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         (["--config=configs/av.py", "--config.model.wings=2"], "wings"),
         (["--config=configs/av.py:demo", "--config.data.path=nowhere"], "the demo makes its own data"),
         (["--config=configs/av.py", "--config.data.raw=nowhere"], "--config.data.path: not given"),
-        (["--config=configs/av.py", "--config.model.variant=l9"], "variant 'l9' is not one of visual, l3mul-s3"),
+        (["--config=configs/av.py", "--config.model.variant=l9"], "variant 'l9' is not one of visual, l1-audio-only"),
         (["--config=configs/av.py", "--processes=2", "--process=1"], "--coordinator, --processes, --process: give all"),
         (["--config=configs/av.py", "--config.preset=demo"], "--config.preset=demo: cannot be chosen so"),
         (["--config=configs/av.py", "--config.seed=-1"], "--config.seed=-1: give 0 or more"),

@@ -166,7 +166,7 @@ def test_backbone_alone_cannot_predict(spec, holds, write_golden_checkpoint):
 
 
 def test_unknown_variant_is_told_with_the_known_ones(checkpoint):
-    with pytest.raises(UserError, match="variant 'av' is not one of visual, l3mul-s3"):
+    with pytest.raises(UserError, match="variant 'av' is not one of visual, l1-audio-only"):
         stavis_jax.load(checkpoint, "av")
 
 

@@ -103,7 +103,7 @@ def test_variant_that_was_not_trained_is_told_with_those_that_were(workdir):
 
 
 def test_unknown_variant_is_told_with_the_known_ones(tmp_path):
-    with pytest.raises(UserError, match="variant 'audio' is not one of visual, l3mul-s3"):
+    with pytest.raises(UserError, match="variant 'audio' is not one of visual, l1-audio-only"):
         load_weights(tmp_path, "audio")
 
 
