@@ -9,6 +9,7 @@ import pytest
 from absl import flags
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
+FULLY_OPTIMIZED = ("test_golden_training.py", "test_demo.py", "test_ingest.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -16,6 +17,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[CACHE] = tempfile.mkdtemp(prefix="compiled-")
     jax.config.update("jax_compilation_cache_dir", os.environ[CACHE])
+
+
+@pytest.fixture(autouse=True)
+def quick_compilation(request: pytest.FixtureRequest):
+    """Compiling is most of the time of most tests. Not where numbers are to be those of full optimisation."""
+    quick = request.path.name not in FULLY_OPTIMIZED
+    jax.config.update("jax_disable_most_optimizations", quick)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -29,7 +39,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 flags.FLAGS.mark_as_parsed()  # grain's workers read absl flags
 
 
-LONGEST = ("test_demo.py", "test_golden_training.py", "test_several_hosts.py", "test_kills.py")
+LONGEST = ("test_demo.py", "test_golden_training.py", "test_several_hosts.py", "test_loop.py", "test_kills.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -79,9 +79,8 @@ def run(network, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("effective_batch", [4, 12])  # 12: the cut falls amid an accumulated gradient
-def test_training_that_was_cut_goes_on_as_if_it_never_was(run, effective_batch):
-    settings = recipe(epochs=3, effective_batch=effective_batch)
+def test_training_that_was_cut_goes_on_as_if_it_never_was(run):
+    settings = recipe(epochs=3, effective_batch=12)  # the cut falls amid an accumulated gradient
     whole, whole_journal, _ = run("whole", settings)
 
     class CutError(Exception):
@@ -120,8 +119,8 @@ def test_training_stops_without_a_better_loss_and_keeps_best_and_last(run):
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_with_one_line(run):
-    with pytest.raises(UserError, match="the .* is nan at step 2"):
-        run("nan", recipe(learning_rate=float("nan"), epochs=3))
+    with pytest.raises(UserError, match="the .* is (nan|inf) at step 2"):
+        run("nan", recipe(learning_rate=1e30, epochs=3))
 
 
 def test_effective_batch_that_is_no_multiple_is_refused():
