@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stavis_jax.metrics.blocks import blocks, sum_of_products
+from stavis_jax.metrics.blocks import blocks, is_constant, sum_of_products
 
 
 def cc(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
@@ -13,14 +13,21 @@ def cc(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
     saliency_map, density_map = np.asarray(saliency_map), np.asarray(density_map)
     if saliency_map.shape != density_map.shape:
         raise ValueError(f"The saliency map has shape {saliency_map.shape}, the density map {density_map.shape}.")
-    # Asked of the pixels, since the variance of a constant may round to something above zero.
-    if saliency_map.min() == saliency_map.max() or density_map.min() == density_map.max():
-        return float("nan")
-    means = saliency_map.mean(dtype=np.float64), density_map.mean(dtype=np.float64)
-    covariance = saliency_variance = density_variance = 0.0
-    for values in blocks(saliency_map, density_map):
-        saliency, density = (value - mean for value, mean in zip(values, means, strict=True))
+    mean = saliency_map.mean(dtype=np.float64)
+    # Any centre near the mean does. Of 8-bit pixels a whole number: the sums are exact, the mean need not be known.
+    whole = density_map.dtype == np.uint8
+    centre = float(density_map.flat[0]) if whole else density_map.mean(dtype=np.float64)
+    covariance = saliency_variance = density_variance = density_sum = 0.0
+    for saliency, density in blocks(saliency_map, density_map):
+        # Converted first: NumPy subtracts 8-bit from floating-point numbers in slow small pieces.
+        saliency, density = saliency - mean, density.astype(np.float64)
+        density -= centre
         covariance += sum_of_products(saliency, density)
         saliency_variance += sum_of_products(saliency, saliency)
         density_variance += sum_of_products(density, density)
+        density_sum += density.sum()
+    density_variance -= density_sum**2 / density_map.size
+    density_mean = centre + density_sum / density_map.size
+    if is_constant(density_map, density_mean, density_variance) or is_constant(saliency_map, mean, saliency_variance):
+        return float("nan")
     return float(covariance / (np.sqrt(saliency_variance) * np.sqrt(density_variance)))

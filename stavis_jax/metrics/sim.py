@@ -4,6 +4,8 @@ import numpy as np
 
 from stavis_jax.metrics.blocks import blocks
 
+CANCELLED = 1e-2  # below this share of what is subtracted, digits are lost by subtracting after the sum
+
 
 def sim(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
     """Sum of the pixelwise minimum of two maps [H, W], each stretched to [0, 1] and divided by its sum. In [0, 1].
@@ -19,11 +21,12 @@ def sim(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
         return float("nan")
     common = 0.0
     for saliency, density in blocks(saliency_map, density_map):
-        saliency, density = saliency - lowest, density - lowest_density
-        saliency /= mass
-        density /= density_mass
+        # Both in units of the saliency map's mass.
+        saliency, density = saliency - lowest, density.astype(np.float64)
+        density -= lowest_density
+        density *= mass / density_mass
         common += np.minimum(saliency, density, out=density).sum()
-    return float(common)
+    return float(common / mass)
 
 
 def _lowest_and_mass(values: np.ndarray) -> tuple[np.float64, float]:
@@ -31,4 +34,7 @@ def _lowest_and_mass(values: np.ndarray) -> tuple[np.float64, float]:
     lowest, highest = np.float64(values.min()), np.float64(values.max())
     if lowest == highest:
         return lowest, float("nan") if lowest else 1.0
+    mass = values.sum(dtype=np.float64) - values.size * lowest
+    if mass > CANCELLED * values.size * abs(lowest):
+        return lowest, mass
     return lowest, sum((block - lowest).sum() for (block,) in blocks(values))
