@@ -97,23 +97,20 @@ class Job:
 
     def train(self) -> None:
         """Trains the visual stage, if no visual network is given, and the audio-visual stage from it."""
-        uses_sound, visual = fusion.VARIANTS[self.variant].uses_sound, self.config.init.visual
-        if visual and not uses_sound:
-            raise UserError("--config.init.visual: nothing is left to train of the visual network. Leave it out.")
-        stages = {"visual": "visual"} if not visual else {}
-        stages |= {"audiovisual": self.variant} if uses_sound else {}
-        started = {stage: self._has_started(variant) for stage, variant in stages.items()}
+        started = {stage: self._has_started(variant) for stage, variant in self._stages().items()}
         check_same_settings(self.config, self.workdir, started)
-        recipes = {stage: self._recipe(stage) for stage in stages}
-        for setting, kind in (("kinetics", "kinetics"), ("soundnet", "soundnet"), ("visual", "stavis")):
-            self._init_weights(setting, kind)
+        recipes = self.check()
         if is_first_host():
             write_settings(self.config, self.workdir)
-        if "visual" in recipes:
-            self._train_stage(recipes["visual"], self._visual_start())
-            visual = self.workdir / "visual" / "last"
-        if "audiovisual" in recipes:
-            self._train_stage(recipes["audiovisual"], self._audiovisual_start(Path(visual)))
+        for stage, recipe in recipes.items():
+            self._train_stage(recipe, self._visual_start() if stage == "visual" else self._audiovisual_start())
+
+    def check(self) -> dict[str, Recipe]:
+        """The settings of the stages to be trained. Raises UserError for what is wrong with them or their starts."""
+        recipes = {stage: self._recipe(stage) for stage in self._stages()}
+        for setting, kind in (("kinetics", "kinetics"), ("soundnet", "soundnet"), ("visual", "stavis")):
+            self._init_weights(setting, kind)
+        return recipes
 
     def evaluate(self) -> dict:
         """Scores the centre bias and every variant trained here on the test films; writes results, report."""
@@ -165,6 +162,14 @@ class Job:
             if not folder.is_dir():
                 raise UserError(f"{folder}: no such folder. Give --config.data.raw as the shards were made from it.")
         return [Film(film.database, film.name, film.num_frames, film.fps) for film in stored]
+
+    def _stages(self) -> dict[str, str]:
+        """Stage -> the variant it trains."""
+        uses_sound, visual = fusion.VARIANTS[self.variant].uses_sound, self.config.init.visual
+        if visual and not uses_sound:
+            raise UserError("--config.init.visual: nothing is left to train of the visual network. Leave it out.")
+        stages = {"visual": "visual"} if not visual else {}
+        return stages | ({"audiovisual": self.variant} if uses_sound else {})
 
     def _has_started(self, variant: str) -> bool:
         folder = self.workdir / variant / "checkpoints"
@@ -237,7 +242,8 @@ class Job:
         self._fill(network, "kinetics", "the trunk")
         return network
 
-    def _audiovisual_start(self, visual: Path) -> Stavis:
+    def _audiovisual_start(self) -> Stavis:
+        visual = Path(self.config.init.visual or self.workdir / "visual" / "last")
         network = new_network(network_config(self.config), self.config.seed)
         weights, _ = load_weights(visual)
         self._fill_from(network, {name: w for name, w in weights.items() if _is_visual(name)}, visual)

@@ -6,7 +6,6 @@
 Short on purpose: what it does is in stavis_jax/job.py.
 """
 
-import sys
 from pathlib import Path
 
 from absl import app, flags, logging
@@ -14,6 +13,7 @@ from ml_collections import config_flags
 from rich.console import Console
 
 from data_pipelines.errors import UserError, command
+from stavis_jax import command_line
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: configs/av.py, configs/visual.py, or FILE:demo.")
 WORKDIR = flags.DEFINE_string(
@@ -39,19 +39,7 @@ REAL_THING = (
 @command
 def run(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # orbax reports every step of every checkpoint
-    if len(argv) > 1:
-        raise UserError(f"{argv[1]}: not understood. Settings are given as --config.KEY=VALUE.")
-    config = CONFIG.value
-    if config is None:
-        raise UserError("--config: not given. Try --config=configs/av.py.")
-    if config.preset not in ("paper", "demo") or (config.preset == "demo" and "demo" not in config):
-        raise UserError(f"--config.preset={config.preset}: cannot be chosen so. Write --config=configs/av.py:demo.")
-    if config.preset == "demo" and (config.data.path or config.data.raw):
-        raise UserError("--config.data.path: the demo makes its own data. Leave it out, or leave out ':demo'.")
-    if config.data.raw and not config.data.path:
-        raise UserError("--config.data.path: not given, but --config.data.raw is. Give the shards too.")
-    if config.seed < 0:
-        raise UserError(f"--config.seed={config.seed}: give 0 or more.")
+    config = command_line.check(CONFIG.value, argv, "configs/av.py")
     several = (COORDINATOR.value, PROCESSES.value, PROCESS.value)
     if any(value is not None for value in several) and None in several:
         raise UserError(
@@ -92,27 +80,7 @@ def run(argv: list[str]) -> None:
 
 
 def main() -> None:
-    app.run(run, flags_parser=_parse)
-
-
-def _parse(argv: list[str]) -> list[str]:
-    """Flags, with one line instead of a traceback where the config file or one of its settings is wrong."""
-    try:
-        rest = flags.FLAGS(argv)
-        if CONFIG.value is not None:
-            CONFIG.value.get("preset")  # a file that could not be read tells so when it is first used
-        return rest
-    except (AttributeError, KeyError) as error:
-        unknown = str(error).strip("\"'")
-        sys.exit(f"error: --config: has no setting {unknown!r}. The settings are in stavis_jax/recipes.py.")
-    except (flags.Error, OSError, ValueError, TypeError) as error:
-        named = "" if _last_line(error).startswith("flag --") else "--config: "
-        sys.exit(f"error: {named}{_last_line(error)}")
-
-
-def _last_line(error: Exception) -> str:
-    """The cause: ml_collections puts the traceback of a config file into its message."""
-    return str(error).strip().splitlines()[-1].strip()
+    app.run(run, flags_parser=command_line.parse)
 
 
 if __name__ == "__main__":

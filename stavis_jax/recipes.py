@@ -3,6 +3,23 @@
 import ml_collections
 
 PRESETS = ("paper", "demo")
+# The rows of Tables 4 and 5 that are the paper's own, in their order; the first is what the others start from.
+SYSTEMS = (
+    "visual",
+    "l1-audio-only",
+    "l2-audio-only",
+    "l3-audio-only",
+    "l1-s1",
+    "l2-s1",
+    "l3-s1",
+    "l1-s2",
+    "l2-s2",
+    "l3-s2",
+    "l3mul-s2",
+    "l3mul-s3",
+    "l3mul-fus",
+)
+SPLITS = {"paper": (1, 2, 3), "demo": (1,)}
 
 
 def config(variant: str, preset: str) -> ml_collections.ConfigDict:
@@ -15,6 +32,28 @@ def config(variant: str, preset: str) -> ml_collections.ConfigDict:
         raise ValueError(f"preset {preset!r} is not one of {', '.join(PRESETS)}")
     settings = _paper(variant)
     return demo(settings) if preset == "demo" else settings
+
+
+def ablation(preset: str) -> ml_collections.ConfigDict:
+    """The settings of many systems trained alike. Which variant, split and start is each training's own.
+
+    Raises:
+      ValueError: no such preset.
+    """
+    settings = config("visual", preset)
+    settings.unlock()
+    del settings.model.variant, settings.data.split, settings.init.visual
+    settings.ablation = ml_collections.ConfigDict(
+        {
+            "variants": ",".join(SYSTEMS),
+            "splits": ",".join(map(str, SPLITS[preset])),
+        }
+    )
+    if preset == "demo":  # 13 trainings for the price of a few
+        for stage, epochs in ((settings.stages.visual, 7), (settings.stages.audiovisual, 8)):
+            stage.epochs = stage.patience = epochs
+    settings.lock()
+    return settings
 
 
 def _paper(variant: str) -> ml_collections.ConfigDict:

@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
-FULLY_OPTIMIZED = ("test_golden_training.py", "test_demo.py", "test_ingest.py")
+FULLY_OPTIMIZED = ("test_ablate.py", "test_golden_training.py", "test_demo.py", "test_ingest.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

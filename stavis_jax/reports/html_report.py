@@ -1,7 +1,6 @@
 """Scores as one HTML page that needs no network, the published results beside; the tables in Markdown and LaTeX."""
 
 import importlib.resources
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from stavis_jax.metrics.aggregation import Results
 from stavis_jax.metrics.comparison import Comparison
 from stavis_jax.metrics.frame_scores import METRICS
 from stavis_jax.reports import html_tables, report_plots, table_text
+from stavis_jax.reports.files import write_text
 from stavis_jax.reports.html_elements import Element, append, element, jpeg_uri, page
 from stavis_jax.reports.paper_tables import (
     PaperTable,
@@ -86,10 +86,10 @@ def write_report(
     }
     output.mkdir(parents=True, exist_ok=True)
     tables = [*paper, *of_databases]
-    _write(output / "tables.md", "\n".join(map(table_text.markdown, tables)))
-    _write(output / "tables.tex", "\n".join(map(table_text.latex, tables)))
+    write_text(output / "tables.md", "\n".join(map(table_text.markdown, tables)))
+    write_text(output / "tables.tex", "\n".join(map(table_text.latex, tables)))
     path = output / "report.html"
-    _write(path, page(_page(title, {name: content for name, content in sections.items() if content})))
+    write_text(path, page(_page(title, {name: content for name, content in sections.items() if content})))
     return path
 
 
@@ -224,9 +224,3 @@ def _anchor(name: str) -> str:
 
 def _shipped(name: str) -> str:
     return importlib.resources.files("stavis_jax.reports").joinpath(name).read_text("utf-8")
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

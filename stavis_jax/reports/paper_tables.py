@@ -12,15 +12,17 @@ from stavis_jax.reports import published
 from stavis_jax.reports.tables import DECIMALS, MEAN_OF_DATABASES
 
 NO_VALUE = "–"
+FACTS = {"parameters, M": 2, "GFLOPs": 2, "clips/s": 1}  # columns that are no scores -> their decimals; none is best
 COMPLETE = 0.8  # of the paper's test videos: the authors' lists of DIEM hold 17 to 20 of its 20 films
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A value, NaN where there is none; `interval` its 95% interval, or None."""
+    """A value, NaN where there is none; its 95% interval, or None; what text tables print after it."""
 
     value: float
     interval: tuple[float, float] | None = None
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +63,8 @@ class PaperTable:
             values = [row.cells[index].value for row in self.rows if not row.reference]
             values = [value for value in values if not math.isnan(value)]
             pick = min if metric in LOWER_IS_BETTER else max
-            found.append(printed(pick(values), metric) if len(values) > 1 else None)
+            has_best = len(values) > 1 and metric not in FACTS
+            found.append(printed(pick(values), metric) if has_best else None)
         return tuple(found)
 
 
@@ -69,7 +72,7 @@ def printed(value: float | None, metric: str) -> str:
     """As the paper prints it: NSS with two decimals, the other four metrics with four; a dash for NaN or None."""
     if value is None or math.isnan(value):
         return NO_VALUE
-    return f"{value:.{DECIMALS.get(metric, 4)}f}"
+    return f"{value:.{FACTS.get(metric, DECIMALS.get(metric, 4))}f}"
 
 
 def published_tables(methods: Mapping[str, Results]) -> list[PaperTable]:

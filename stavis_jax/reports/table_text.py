@@ -4,7 +4,7 @@ import itertools
 import re
 
 from stavis_jax.metrics.frame_scores import LOWER_IS_BETTER
-from stavis_jax.reports.paper_tables import NO_VALUE, PaperTable, Row, printed
+from stavis_jax.reports.paper_tables import FACTS, NO_VALUE, PaperTable, Row, printed
 
 LATEX_SPECIAL = {
     NO_VALUE: "--",
@@ -17,7 +17,7 @@ LATEX_SPECIAL = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
 WIDEST_AS_IT_IS = 8  # columns of a table that is not shrunk to the page's width
-LATEX_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
+LATEX_ARROWS = {"↑": r" $\uparrow$", "↓": r" $\downarrow$", "": ""}
 MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#&~$])")
 
 
@@ -25,7 +25,7 @@ def markdown(table: PaperTable) -> str:
     """A heading, the table, its notes. A column is headed by its database and metric."""
     groups = dict.fromkeys(group for group, _ in table.columns)
     headings = [
-        f"{markdown_text(group) + ' ' if len(groups) > 1 else ''}{metric} {arrow(metric)}"
+        f"{markdown_text(group) + ' ' if len(groups) > 1 else ''}{metric} {arrow(metric)}".rstrip()
         for group, metric in table.columns
     ]
     lines = [f"### {markdown_text(table.title)}", ""]
@@ -33,7 +33,10 @@ def markdown(table: PaperTable) -> str:
     best = table.best()
     for row in table.rows:
         name = markdown_text(row.name) + " (ours)" * (row.group == "ours") if row.ours else plain_name(row.name)
-        cells = [f"**{text}**" if bold else text for text, bold in _marked(row, table, best)]
+        cells = [
+            _with_note(f"**{text}**" if bold else text, markdown_text(note))
+            for text, bold, note in _marked(row, table, best)
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [line for note in table.notes for line in ("", markdown_text(note))]
     return "\n".join(lines) + "\n"
@@ -51,14 +54,17 @@ def latex(table: PaperTable) -> str:
         ends = list(itertools.accumulate((count for _, count in groups), initial=1))
         lines.append(f" & {' & '.join(spans)} " + r"\\")
         lines.append("".join(rf"\cmidrule(lr){{{a + 1}-{b}}}" for a, b in itertools.pairwise(ends)))
-    metrics = [f"{latex_text(metric)} {LATEX_ARROWS[arrow(metric)]}" for _, metric in table.columns]
+    metrics = [f"{latex_text(metric)}{LATEX_ARROWS[arrow(metric)]}" for _, metric in table.columns]
     lines.append(f"Method & {' & '.join(metrics)} " + r"\\")
     best = table.best()
     for _, rows in itertools.groupby(table.rows, key=lambda row: row.group):
         lines.append(r"\midrule")
         for row in rows:
             name = latex_text(row.name) + " (ours)" * (row.group == "ours") if row.ours else row.name
-            cells = [rf"\textbf{{{text}}}" if bold else latex_text(text) for text, bold in _marked(row, table, best)]
+            cells = [
+                _with_note(rf"\textbf{{{text}}}" if bold else latex_text(text), latex_text(note))
+                for text, bold, note in _marked(row, table, best)
+            ]
             lines.append(f"{name} & {' & '.join(cells)} " + r"\\")
     lines += [
         r"\bottomrule",
@@ -70,7 +76,9 @@ def latex(table: PaperTable) -> str:
 
 
 def arrow(metric: str) -> str:
-    """Which way is better."""
+    """Which way is better; nothing for what is no score."""
+    if metric in FACTS:
+        return ""
     return "↓" if metric in LOWER_IS_BETTER else "↑"
 
 
@@ -87,7 +95,14 @@ def markdown_text(text: str) -> str:
     return MARKDOWN_SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def _marked(row: Row, table: PaperTable, best: tuple[str | None, ...]) -> list[tuple[str, bool]]:
-    """Each cell's text, and whether it is the best of its column."""
+def _with_note(text: str, note: str) -> str:
+    return f"{text} {note}" if note else text
+
+
+def _marked(row: Row, table: PaperTable, best: tuple[str | None, ...]) -> list[tuple[str, bool, str]]:
+    """Each cell's text, whether it is the best of its column, and its note."""
     texts = [printed(cell.value, metric) for cell, (_, metric) in zip(row.cells, table.columns, strict=True)]
-    return [(text, text == of_column and not row.reference) for text, of_column in zip(texts, best, strict=True)]
+    return [
+        (text, text == of_column and not row.reference, cell.note)
+        for text, of_column, cell in zip(texts, best, row.cells, strict=True)
+    ]

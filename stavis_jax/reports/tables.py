@@ -1,11 +1,8 @@
 """Scores as tables: on the terminal, as markdown, as JSON and CSV."""
 
-import csv
 import dataclasses
-import io
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from stavis_jax.metrics import bootstrap
 from stavis_jax.metrics.aggregation import Results
 from stavis_jax.metrics.comparison import ALL_FILMS, Comparison
 from stavis_jax.metrics.frame_scores import ALL_METRICS, LOWER_IS_BETTER, METRICS
+from stavis_jax.reports.files import write_csv, write_text
 
 Scores = Mapping[str, float | None]  # metric -> value; None or NaN where undefined
 DECIMALS = {"NSS": 2, "KL": 3, "IG": 3}  # NSS as the paper prints it; the others, all within [-1, 1], get four
@@ -157,16 +155,16 @@ def write_results(
             strict=True,
         )
     ]
-    _write_csv(output / "frames.csv", [*keys, "frame", *metrics], frames)
+    write_csv(output / "frames.csv", [*keys, "frame", *metrics], frames)
     columns = [*keys, "frames", *metrics]
     videos = [["" if video.get(key) is None else video[key] for key in columns] for video in content["videos"]]
-    _write_csv(output / "results.csv", columns, videos)
-    _write_csv(
+    write_csv(output / "results.csv", columns, videos)
+    write_csv(
         output / "databases.csv",
         ["method", "database", *(f"{metric}{what}" for metric in metrics for what in ("", " low", " high"))],
         _database_rows(content, metrics),
     )
-    _write(output / "results.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_text(output / "results.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
     return content
 
 
@@ -180,8 +178,8 @@ def write_comparison(output: Path, comparison: Comparison, more: Mapping[str, An
         [*film, *_blank_for_nan([row.get(metric, math.nan) for metric in metrics])]
         for film, row in comparison.films.items()
     ]
-    _write_csv(output / "comparison_films.csv", ["database", "video", *metrics], films)
-    _write_csv(
+    write_csv(output / "comparison_films.csv", ["database", "video", *metrics], films)
+    write_csv(
         output / "comparison.csv",
         list(DIFFERENCE_COLUMNS),
         [["" if row[key] is None else row[key] for key in DIFFERENCE_COLUMNS] for row in rows],
@@ -194,7 +192,7 @@ def write_comparison(output: Path, comparison: Comparison, more: Mapping[str, An
         "test": "two-sided sign test over films; interval: percentile bootstrap over films",
         **(more or {}),
     }
-    _write(output / "comparison.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_text(output / "comparison.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def _columns(rows: Mapping[Any, Mapping[str, Any]]) -> list[str]:
@@ -257,15 +255,3 @@ def _is_nan(value: Any) -> bool:
 
 def _blank_for_nan(values: list[float]) -> list[float | str]:
     return ["" if math.isnan(value) else value for value in values]
-
-
-def _write_csv(path: Path, header: list[str], rows: list[list]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    _write(path, text.getvalue())
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

@@ -48,3 +48,9 @@ def test_visual_weights_without_some_of_their_own_are_damaged(trained):
     without = {name: array for name, array in trained.items() if name != "fuse/conv/bias"}
     with pytest.raises(UserError, match=r"run: damaged, lacks fuse/conv/bias"):
         to_checkpoint(without, WeightsInfo.of_network(CONFIG), "run")
+
+
+def test_systems_that_the_authors_code_lacks_are_told():
+    info = WeightsInfo.of_network(NetworkConfig("l2-s1", 10))
+    with pytest.raises(UserError, match="run: the authors' code has no l2-s1, only visual and l3mul-s3"):
+        to_checkpoint({}, info, "run")
