@@ -21,6 +21,8 @@ class SaliencyModel:
     Attributes:
       config: which network.
       variant, depth: of the config.
+      uses_sound: whether it hears.
+      weights: its arrays, on the device.
       size: height and width of the clips it was trained on, pixels. Clips of other sizes work too.
     """
 
@@ -40,8 +42,8 @@ class SaliencyModel:
                 f"arrays of other shapes than {config.variant} of depth {config.depth}: {', '.join(wrong)}."
             )
         self.config, self.variant, self.depth, self.size = config, config.variant, config.depth, size
-        self._uses_sound = fusion.VARIANTS[config.variant].uses_sound
-        self._weights = {name: jnp.asarray(weights[name], jnp.float32) for name in shapes}
+        self.uses_sound = fusion.VARIANTS[config.variant].uses_sound
+        self.weights = {name: jnp.asarray(weights[name], jnp.float32) for name in shapes}
 
     def __call__(self, clip: jax.Array | np.ndarray, waveform: jax.Array | np.ndarray | None) -> Outputs:
         """Runs the network.
@@ -57,11 +59,11 @@ class SaliencyModel:
         Raises:
           ValueError: other shapes or dtypes.
         """
-        return _outputs(self.config, self._weights, *self._checked(clip, waveform))
+        return _outputs(self.config, self.weights, *self._checked(clip, waveform))
 
     def saliency_logits(self, clip: jax.Array | np.ndarray, waveform: jax.Array | np.ndarray | None) -> jax.Array:
         """The logits [B, H, W] alone, which is less work. Arguments and errors as of a call."""
-        return _logits(self.config, self._weights, *self._checked(clip, waveform))
+        return _logits(self.config, self.weights, *self._checked(clip, waveform))
 
     def _checked(self, clip, waveform) -> tuple[jax.Array, jax.Array | None]:
         if np.ndim(clip) != 5 or clip.shape[-1] != 3 or 0 in clip.shape:
@@ -69,7 +71,7 @@ class SaliencyModel:
         if not jnp.issubdtype(clip.dtype, jnp.floating):
             raise ValueError(f"clip: {clip.dtype}, expected float32, pixels minus the ActivityNet mean.")
         clip = jnp.asarray(clip, jnp.float32)
-        if not self._uses_sound:
+        if not self.uses_sound:
             return clip, None  # whatever its length, one compilation
         if np.ndim(waveform) != 2 or waveform.shape[0] != clip.shape[0] or waveform.shape[1] < FEWEST_SAMPLES:
             raise ValueError(

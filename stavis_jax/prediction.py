@@ -5,20 +5,18 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import av
 import numpy as np
-from scipy.special import expit
 
-from data_pipelines import clips
 from data_pipelines.errors import UserError
 from data_pipelines.transforms import ResizeFilter, ResizePicture
-from data_pipelines.video_file import SAMPLE_RATE_HZ, read_video_file, resample
+from data_pipelines.video_file import read_video_file, resample
+from stavis_jax.frame_stream import predict_stream
 from stavis_jax.reports.maps import save_maps
 from stavis_jax.reports.overlays import write_overlay
 
-FRAMES_BEFORE_TARGET = 7  # the target of frames 1 to 16 is frame 8
 WRITTEN = {"maps", "overlay.mp4"}
 
 MapSize = Literal["film", "network"]
@@ -43,6 +41,7 @@ def predict_frames(
     model: SaliencyModel,
     *,
     batch_size: int = 4,
+    stride: int = 1,
     advance: Advance = lambda num_frames: None,
 ) -> np.ndarray:
     """Predicts a map for every frame of a film: float32 [N, S, S] in [0, 1].
@@ -58,30 +57,29 @@ def predict_frames(
       fps: frames a second.
       model: see `SaliencyModel`.
       batch_size: clips a call; the last batch is filled up, so that every call has the same shapes.
-      advance: called with the number of frames after every batch.
+      stride: every how many frames the network is asked; maps between are interpolated.
+      advance: called with 1 after every frame.
 
     Raises:
-      ValueError: there is no frame, or `fps` or `batch_size` is not positive.
+      ValueError: there is no frame, or `fps`, `batch_size` or `stride` is not positive.
       UserError: the model's maps are not finite.
     """
-    if len(frames) == 0 or not fps > 0 or batch_size < 1:
-        raise ValueError(f"{len(frames)} frames, {fps} frames a second, batches of {batch_size}: all must be positive")
-    if frames.shape[1:3] != (model.size, model.size):
-        frames = np.stack([ResizePicture(model.size)(frame) for frame in frames])
-    waveform = np.zeros(0, np.float32) if waveform is None else resample(waveform, rate_hz)
-
+    if len(frames) == 0:
+        raise ValueError("0 frames: their number must be positive")
+    same_size = frames.shape[1:3] == (model.size, model.size)
+    resize = (lambda frame: frame) if same_size else ResizePicture(model.size)
+    film = (_Frame(resize(frame), number / fps) for number, frame in enumerate(frames))
+    chunks = () if waveform is None else (resample(waveform, rate_hz),)
     saliency_maps = np.empty((len(frames), model.size, model.size), np.float32)
-    running = None  # one batch runs while the next is put together
-    for start in range(0, len(frames), batch_size):
-        targets = np.arange(start, start + batch_size).clip(max=len(frames) - 1)
-        logits = model(*_clips_around(targets, frames, waveform, fps)).logits
-        if running:
-            _store(saliency_maps, *running, advance)
-        running = start, logits
-    _store(saliency_maps, *running, advance)
-    if not np.isfinite(saliency_maps).all():
-        raise UserError("checkpoint: its maps hold values that are not numbers. Give another checkpoint.")
+    for prediction in predict_stream(film, chunks, fps, model, batch_size=batch_size, stride=stride):
+        saliency_maps[prediction.number - 1] = prediction.saliency
+        advance(1)
     return saliency_maps
+
+
+class _Frame(NamedTuple):
+    picture: np.ndarray
+    seconds: float
 
 
 def predict_video(
@@ -170,26 +168,3 @@ def _finished_folder(folder: Path) -> Iterator[Path]:
         if is_new_output:
             with contextlib.suppress(OSError):  # holds a finished folder
                 folder.parent.rmdir()
-
-
-def _clips_around(
-    targets: np.ndarray, frames: np.ndarray, waveform: np.ndarray, fps: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the clips [B, 16, S, S, 3] minus the mean and waveforms [B, 35280] of target frames, counted from 0."""
-    window = np.arange(clips.CLIP_FRAMES) - FRAMES_BEFORE_TARGET
-    indices = (targets[:, None] + window).clip(0, len(frames) - 1)  # [B, 16]
-    waveforms = [_sound(waveform, first + 1, last + 1, fps) for first, last in indices[:, [0, -1]]]
-    return clips.subtract_mean(frames[indices]), np.stack(waveforms)
-
-
-def _sound(waveform: np.ndarray, first: int, last: int, fps: float) -> np.ndarray:
-    """Returns the sound of frames `first` to `last`, counted from 1: float32 [35280], windowed and centred."""
-    begin, _ = clips.sound_limits(first, fps, SAMPLE_RATE_HZ, len(waveform))
-    _, end = clips.sound_limits(last, fps, SAMPLE_RATE_HZ, len(waveform))
-    return clips.waveform(waveform[begin : end + 1])
-
-
-def _store(saliency_maps: np.ndarray, start: int, logits: Any, advance: Advance) -> None:
-    batch = saliency_maps[start : start + len(logits)]
-    batch[:] = expit(np.asarray(logits, np.float32)[: len(batch)])
-    advance(len(batch))

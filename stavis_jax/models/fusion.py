@@ -63,17 +63,32 @@ class Evidence:
         return upsample_bilinear(self.localization.weighted_sum(*self.hidden, weights), self.size)
 
 
-class AudioOnly(nnx.Module):
+class Fusion(nnx.Module):
+    """What a system makes of its evidence."""
+
+    def __call__(self, evidence: Evidence) -> jax.Array:
+        """Logits [B, H, W]."""
+        raise NotImplementedError
+
+    def localization_weights(self) -> jax.Array:
+        """Weights [K] of the localisation maps in the logits, to show where the sound is as one map."""
+        raise NotImplementedError
+
+
+class AudioOnly(Fusion):
     """1x1 convolution to one channel of the localisation maps: conv(L^u)."""
 
     def __init__(self, localization_maps: int, *, rngs: nnx.Rngs):
         self.conv = Conv2D(localization_maps, 1, 1, bias=LOGIT_BIAS, rngs=rngs)
 
     def __call__(self, evidence: Evidence) -> jax.Array:
-        return evidence.located(_weights(self.conv)) + _bias(self.conv)
+        return evidence.located(self.localization_weights()) + _bias(self.conv)
+
+    def localization_weights(self) -> jax.Array:
+        return _weights(self.conv)
 
 
-class WeightedSum(nnx.Module):
+class WeightedSum(Fusion):
     """S1: w_v S_v + w_a L^u + b. It starts as S_v + L^u: what the visual training learned is kept."""
 
     def __init__(self, localization_maps: int = 1, *, rngs: nnx.Rngs):
@@ -81,11 +96,14 @@ class WeightedSum(nnx.Module):
         self.conv.kernel[...] = jnp.ones_like(self.conv.kernel[...])
 
     def __call__(self, evidence: Evidence) -> jax.Array:
-        weights = _weights(self.conv)
-        return weights[0] * evidence.visual_map() + evidence.located(weights[1:]) + _bias(self.conv)
+        visual = _weights(self.conv)[0] * evidence.visual_map()
+        return visual + evidence.located(self.localization_weights()) + _bias(self.conv)
+
+    def localization_weights(self) -> jax.Array:
+        return _weights(self.conv)[1:]
 
 
-class LocalizationAttention(nnx.Module):
+class LocalizationAttention(Fusion):
     """S2: conv(V * (1 + L^u)), a 1x1 convolution. One map for all 64 channels, or 64, channel by channel."""
 
     def __init__(self, localization_maps: int, *, rngs: nnx.Rngs):
@@ -111,20 +129,26 @@ class LocalizationAttention(nnx.Module):
             total = total + jnp.einsum("bhwc,bhwc,c->bhw", features, located, weights[mine])
         return total
 
+    def localization_weights(self) -> jax.Array:
+        """Their mean: what each map adds depends on the picture."""
+        return jnp.full((self.localization_maps,), 1 / self.localization_maps, jnp.float32)
 
-class Concatenation(nnx.Module):
+
+class Concatenation(Fusion):
     """S3 (`fuseav`): 1x1 convolution to one channel of concat(V, L^u), 64 visual and K localisation channels."""
 
     def __init__(self, localization_maps: int, *, rngs: nnx.Rngs):
         self.conv = Conv2D(VISUAL_CHANNELS + localization_maps, 1, 1, bias=LOGIT_BIAS, rngs=rngs)
 
     def __call__(self, evidence: Evidence) -> jax.Array:
-        weights = _weights(self.conv)
-        visual, located = evidence.features(weights[:VISUAL_CHANNELS]), evidence.located(weights[VISUAL_CHANNELS:])
-        return visual + located + _bias(self.conv)
+        visual = evidence.features(_weights(self.conv)[:VISUAL_CHANNELS])
+        return visual + evidence.located(self.localization_weights()) + _bias(self.conv)
+
+    def localization_weights(self) -> jax.Array:
+        return _weights(self.conv)[VISUAL_CHANNELS:]
 
 
-class SumOfMaps(nnx.Module):
+class SumOfMaps(Fusion):
     """fus: w_1 S_v + w_2 audio-only + w_3 S3 + b. It starts as their mean."""
 
     def __init__(self, localization_maps: int, *, rngs: nnx.Rngs):
@@ -137,6 +161,11 @@ class SumOfMaps(nnx.Module):
         weights = _weights(self.conv)
         maps = evidence.visual_map(), self.audio_only(evidence), self.concatenation(evidence)
         return sum(weights[i] * saliency for i, saliency in enumerate(maps)) + _bias(self.conv)
+
+    def localization_weights(self) -> jax.Array:
+        weights = _weights(self.conv)
+        located = (self.audio_only.localization_weights(), self.concatenation.localization_weights())
+        return weights[1] * located[0] + weights[2] * located[1]
 
 
 def _weights(conv: Conv2D) -> jax.Array:
@@ -154,7 +183,7 @@ class Variant:
 
     localization: str = ""
     num_maps: int = 0
-    fusion: type[nnx.Module] | None = None
+    fusion: type[Fusion] | None = None
 
     @property
     def uses_sound(self) -> bool:
@@ -173,7 +202,7 @@ class Variant:
     def new_localization(self, rngs: nnx.Rngs) -> Localization:
         return METHODS[self.localization](self.num_maps, rngs=rngs)
 
-    def new_fusion(self, rngs: nnx.Rngs) -> nnx.Module:
+    def new_fusion(self, rngs: nnx.Rngs) -> Fusion:
         return self.fusion(self.num_maps, rngs=rngs)
 
 

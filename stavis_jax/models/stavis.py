@@ -83,22 +83,26 @@ class Stavis(nnx.Module):
         Returns:
           Outputs at H x W.
         """
-        layout = layout or fastest_layout()
-        size = clip.shape[2:4]
-        stages, middle = self._visual_path(lay_out(clip, layout), train)
+        stem = self.trunk.stem(lay_out(clip, layout or fastest_layout()), train)  # [B, 16, 56, 56, 64]
+        return self.after_stem(stem, waveform, clip.shape[2:4], train=train)
+
+    def after_stem(
+        self, stem: Video, waveform: jax.Array | None, size: tuple[int, int], *, train: bool = False
+    ) -> Outputs:
+        """The rest of the network, from the trunk's first features [B, T, ceil(H/2), ceil(W/2), 64]; `size`: (H, W)."""
+        stages, middle = self._visual_path(stem, train)
         attention = (self.attention1, self.attention2, self.attention3, self.attention4)
         attention_maps = tuple(stage.attention for stage in stages)
         if not fusion.VARIANTS[self.config.variant].uses_sound:
             logits = self.fuse(stages, attention, size)
             return Outputs(logits, fusion.side_logits(stages, attention, size), attention_maps, None)
-        sound = self.soundnet(waveform, train, as_columns=layout == "frames")  # [B, 1024]
+        sound = self.soundnet(waveform, train, as_columns=isinstance(stem, tuple))  # [B, 1024]
         hidden = self.hidden(middle, sound)  # [B, h, w, 128], [B, 128]
         evidence = fusion.Evidence(stages, attention, self.fuse, self.localization, hidden, size)
         return Outputs(self.fuseav(evidence), (), attention_maps, self.localization(*hidden))
 
-    def _visual_path(self, clip: Video, train: bool) -> tuple[list[StageSaliency], jax.Array]:
-        """Clip -> the four stages' saliency, and layer2's two centre time steps averaged. Shapes are of 16x112x112."""
-        x = self.trunk.stem(clip, train)  # [B, 16, 56, 56, 64]
+    def _visual_path(self, x: Video, train: bool) -> tuple[list[StageSaliency], jax.Array]:
+        """Stem -> the four stages' saliency, and layer2's two centre time steps averaged. Shapes are of 16x112x112."""
         stage1 = self.attention1(x)
         x = max_pool3d(scale_by_map(x, 1 + stage1.attention))  # [B, 8, 28, 28, 64]
         x = self.trunk.layer1(x, train)  # [B, 8, 28, 28, 256]

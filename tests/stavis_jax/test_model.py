@@ -94,7 +94,7 @@ def test_factors_are_not_rounded_to_fewer_bits_on_accelerators(models):
     from stavis_jax.model import _outputs
 
     model = models["l3mul-s3"]
-    program = str(_outputs.trace(model.config, model._weights, *example(1)).jaxpr)
+    program = str(_outputs.trace(model.config, model.weights, *example(1)).jaxpr)
     products = program.count("conv_general_dilated[") + program.count("dot_general[")
     assert products > 20
     assert (
