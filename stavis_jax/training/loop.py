@@ -38,6 +38,7 @@ class Recipe:
     momentum: float = 0.9
     dampening: float = 0.9
     weight_decay: float = 1e-5
+    max_gradient_norm: float = 0.0  # a longer gradient is scaled down to it; 0: never
     patience: int = 10  # epochs without a better validation loss before stopping
     save_every: int = 1  # epochs between checkpoints
     save_every_steps: int = 0  # and steps between them; 0: epochs alone
@@ -46,7 +47,7 @@ class Recipe:
     loss_weights: LossWeights = LossWeights()
 
     def __post_init__(self):
-        rates = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
+        rates = {name: getattr(self, name) for name in ("learning_rate", "weight_decay", "max_gradient_norm")}
         for name, value in (rates | {f"group_rates.{group}": rate for group, rate in self.group_rates.items()}).items():
             if not 0 <= value < math.inf:
                 raise UserError(f"{name}={value}: give 0 or more.")
@@ -225,7 +226,7 @@ class _Losses:
             raise UserError(
                 f"{self._title}: the {fault} at step {number}"
                 + (f", on clips of {', '.join(names)}" if names else "")
-                + ". Lower the learning rate or look at these films; the last checkpoint is from before."
+                + ". Lower the learning rate, set max_gradient_norm, or look at these films; the last checkpoint is from before."
             )
         self.rows.append(row)
         return row
@@ -240,6 +241,7 @@ def _start(network: Stavis, recipe: Recipe, steps_per_epoch: int) -> tuple[step.
         momentum=recipe.momentum,
         dampening=recipe.dampening,
         weight_decay=recipe.weight_decay,
+        max_gradient_norm=recipe.max_gradient_norm,
         accumulate=accumulate,
     )
     return step.create(

@@ -48,6 +48,7 @@ def sgd(
     dampening: float = 0.9,
     weight_decay: float = 1e-5,
     accumulate: int = 1,
+    max_gradient_norm: float = 0.0,
 ) -> optax.GradientTransformation:
     """SGD over parameters that each have their own rate.
 
@@ -56,8 +57,10 @@ def sgd(
       rate_factors: tree like the parameters, each one's rate over the base rate; 0 keeps it as it is.
       weight_decay: added to the gradient before momentum, for every parameter, biases and BatchNorm too.
       accumulate: gradients of that many batches are summed before a step.
+      max_gradient_norm: a step's gradient that is longer is scaled down to it; 0 leaves every gradient as it is.
     """
     transformation = optax.chain(
+        *([optax.clip_by_global_norm(max_gradient_norm)] if max_gradient_norm else []),
         optax.add_decayed_weights(weight_decay),
         dampened_trace(momentum, dampening),
         optax.stateless(lambda updates, _: jax.tree.map(lambda u, f: u * f, updates, rate_factors)),

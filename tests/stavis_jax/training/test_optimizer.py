@@ -49,6 +49,14 @@ def test_the_first_step_is_not_dampened():
     np.testing.assert_allclose(path[1] - path[0], -0.1, rtol=1e-5)
 
 
+def test_a_longer_gradient_is_scaled_down_and_a_shorter_one_left():
+    gradients = [np.array([3.0, 4.0], np.float32), np.array([0.3, 0.4], np.float32)]
+    sgd = optimizer.sgd(1.0, {"w": 1.0}, weight_decay=0.0, momentum=0.0, dampening=0.0, max_gradient_norm=2.0)
+    first, second = run(sgd, np.zeros(2, np.float32), gradients)
+    np.testing.assert_allclose(first, [-1.2, -1.6], rtol=1e-6)
+    np.testing.assert_allclose(second - first, [-0.3, -0.4], rtol=1e-5)
+
+
 def test_a_rate_of_zero_keeps_a_parameter_bit_for_bit_decay_or_not():
     start, gradients = draw(3)
     for weights in run(optimizer.sgd(0.1, {"w": 0.0}, weight_decay=0.5), start, gradients):
