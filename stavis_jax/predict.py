@@ -1,23 +1,30 @@
 """Command: films -> a saliency map for every frame, and the film with its maps laid over it.
 
-For each film writes OUTPUT/<film>/maps/000001.png ..., 8-bit grey, each stretched from its least to its most salient
-pixel, and OUTPUT/<film>/overlay.mp4, H.264 with the film's sound.
+For each film writes a folder OUTPUT/<film>/ with what --outputs asks for:
+
+  maps           maps/000001.png ..., 8-bit grey, each stretched from its least to its most salient pixel
+  overlay        overlay.mp4, the film with heat laid over it and its sound
+  grey           grey.mp4, the maps as a film
+  npy, npz       maps.npy, maps.npz: the maps as they come, float16 [N, S, S] in [0, 1]; npz with their times
+  contact-sheet  contact-sheet.png, frames of the whole film with their heat
+  track          track.csv, where gaze is to be expected in each frame: centre, peak, spread, entropy
+
+A film that is done is left alone, so the same command goes on where it was interrupted.
 """
 
 import argparse
-import functools
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-import stavis_jax
-from data_pipelines.errors import command
+from data_pipelines.errors import Stopped, UserError, command
+from data_pipelines.film import open_film
+from data_pipelines.find_films import find_films
 from data_pipelines.transforms import RESIZE_FILTERS
-from data_pipelines.video_file import open_video
-from stavis_jax import compilation_cache
-from stavis_jax.prediction import check_replaceable, output_folders, write_predictions
 
 EXAMPLE = "example: python -m stavis_jax.predict holiday.mp4 --checkpoint stavis.pth --output saliency"
 
@@ -25,33 +32,63 @@ EXAMPLE = "example: python -m stavis_jax.predict holiday.mp4 --checkpoint stavis
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(argv)
-    folders = output_folders(options.films, options.output)
-    for film, folder in zip(options.films, folders, strict=True):  # faults are told before the long work
-        check_replaceable(folder, options.overwrite)
-        with open_video(film):
-            pass
+    # After the arguments: --help answers at once.
+    import stavis_jax
+    from stavis_jax import compilation_cache
+    from stavis_jax.film_outputs import PredictionOptions, output_folders, write_predictions
+    from stavis_jax.reports.outputs import OutputOptions, output_names
+
+    appearance = OutputOptions(
+        map_size=options.map_size,
+        naming=options.naming,
+        colormap=options.colormap,
+        opacity=options.opacity,
+        view=options.view,
+        panes=_names(options.panes),
+        sheet_frames=options.sheet_frames,
+    )
+    how = PredictionOptions(
+        output_names(options.outputs), appearance, options.batch_size, options.stride, options.resize_filter
+    )
+    appearance.check(uses_sound=True)  # faults are told before the long work
+    paths = find_films(options.films)
+    films = [open_film(path, sound=options.sound, frame_rate_hz=options.frame_rate) for path in paths]
+    mine = _share(list(zip(films, output_folders(films, options.output), strict=True)), options.shard)
 
     compilation_cache.enable()
+    signal.signal(signal.SIGTERM, _stop)
     model = stavis_jax.load(options.checkpoint, variant=options.variant)
-    for film, folder in zip(options.films, folders, strict=True):
+    for film, folder in mine:
         with Progress(
-            TextColumn(f"{film.name}: {{task.description}}", markup=False),
+            TextColumn(f"{film.name}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
         ) as bars:
-            num_frames = write_predictions(
-                film,
-                folder,
-                model,
-                batch_size=options.batch_size,
-                resize_filter=options.resize_filter,
-                map_size=options.map_size,
-                overwrite=options.overwrite,
-                stage=lambda name, total, bars=bars: functools.partial(bars.advance, bars.add_task(name, total=total)),
-            )
-        print(f"{folder}: {num_frames} maps and overlay.mp4")
+
+            def start(num_frames: int | None, bars: Progress = bars, name: str = film.name):
+                task = bars.add_task(name, total=num_frames)
+                return lambda done: bars.advance(task, done)
+
+            num_frames = write_predictions(film, folder, model, how, overwrite=options.overwrite, start=start)
+        if num_frames is None:
+            print(f"{folder}: done before.")
+        else:
+            print(f"{folder}: {num_frames} frames, {', '.join(how.outputs)}")
+
+
+def _share(films: list, shard: tuple[int, int]) -> list:
+    number, count = shard
+    return films[number - 1 :: count]
+
+
+def _stop(*_) -> None:
+    raise Stopped("finished films are kept. The same command goes on from there.")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,28 +98,61 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("films", nargs="+", type=Path, metavar="VIDEO", help="films, of any kind FFmpeg decodes")
-    parser.add_argument(
-        "--checkpoint", required=True, type=Path, help="a .pth file, a converted directory or a training's workdir"
+    add = parser.add_argument
+    add(
+        "films",
+        nargs="+",
+        metavar="VIDEO",
+        help="films of any kind FFmpeg decodes, folders of films, folders of pictures, or quoted patterns: 'shots/*.mp4'",
     )
-    parser.add_argument("--output", required=True, type=Path, help="where the folders <film>/ are written")
-    parser.add_argument("--variant", help="network variant; default: told from the checkpoint")
-    parser.add_argument(
-        "--batch-size", type=positive_integer, default=4, metavar="N", help="clips of 16 frames a step; default: 4"
+    add("--checkpoint", required=True, type=Path, help="a .pth file, a converted directory or a training's workdir")
+    add("--output", required=True, type=Path, help="where the folders <film>/ are written")
+    add("--outputs", default="maps,overlay", metavar="NAMES", help="what is written, see above; default: maps,overlay")
+    add("--variant", help="network variant; default: told from the checkpoint")
+    add("--batch-size", type=positive_integer, default=4, metavar="N", help="clips of 16 frames a step; default: 4")
+    add(
+        "--stride",
+        type=positive_integer,
+        default=1,
+        metavar="N",
+        help="predict every N-th frame and interpolate between them; default: 1",
     )
-    parser.add_argument(
-        "--map-size",
-        choices=("film", "network"),
-        default="film",
-        help="size of the maps in pixels: the film's, or the network's as it comes; default: film",
-    )
-    parser.add_argument(
+    add("--shard", type=shard, default=(1, 1), metavar="I/N", help="only the I-th of N shares of the films, for job arrays")
+    add("--overwrite", action="store_true", help="replace the folders of earlier predictions")
+    group = parser.add_argument_group("the films")
+    add = group.add_argument
+    add("--sound", type=Path, metavar="WAV", help="of a folder of pictures; default: the one in it")
+    add("--frame-rate", type=float, metavar="HZ", help="of a folder of pictures, frames a second; default: 25")
+    add(
         "--resize-filter",
         choices=RESIZE_FILTERS,
         default="bicubic",
-        help="filter of the step to 320x240, as in the data the network was trained with; default: bicubic",
+        help="of the step to 320x240, as in the data the network was trained with; default: bicubic",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the folders of earlier predictions")
+    group = parser.add_argument_group("how it looks")
+    add = group.add_argument
+    add(
+        "--map-size",
+        choices=("film", "network"),
+        default="film",
+        help="size of maps and grey film in pixels: the film's, or the network's as it comes; default: film",
+    )
+    add(
+        "--naming",
+        choices=("frames", "original"),
+        default="frames",
+        help="of map pictures: by frame, or as the original's, for its scoring; default: frames",
+    )
+    add("--colormap", default="inferno", metavar="NAME", help="of the heat, any of matplotlib's; default: inferno")
+    add("--opacity", type=float, default=0.75, metavar="0..1", help="of the heat where it is hottest; default: 0.75")
+    add("--view", choices=("overlay", "side-by-side"), default="overlay", help="of overlay.mp4; default: overlay")
+    add(
+        "--panes",
+        default="",
+        metavar="NAMES",
+        help="more panes in overlay.mp4: localization (where the sound is), attention (DSAM's)",
+    )
+    add("--sheet-frames", type=positive_integer, default=12, metavar="N", help="on the contact sheet; default: 12")
     return parser
 
 
@@ -91,6 +161,14 @@ def positive_integer(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
+
+
+def shard(text: str) -> tuple[int, int]:
+    """ "2/8" -> (2, 8)."""
+    number, _, count = text.partition("/")
+    if not 1 <= int(number) <= int(count):
+        raise ValueError(text)
+    return int(number), int(count)
 
 
 if __name__ == "__main__":
