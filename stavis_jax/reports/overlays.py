@@ -11,22 +11,33 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
+from data_pipelines.errors import UserError
 from data_pipelines.video_file import open_video, upright_picture
 from stavis_jax.reports.maps import saliency_picture
 
 COLORMAP = "inferno"
-STRENGTH = 0.75  # share of the heat at the most salient pixel
+GOOD_COLORMAPS = (COLORMAP, "magma", "viridis", "turbo", "hot", "jet")
 H264_OPTIONS = {"crf": "20", "preset": "veryfast"}
 AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+OPACITY = 0.75  # share of the heat at the most salient pixel
 
 
-def blend(picture: np.ndarray, saliency: np.ndarray) -> np.ndarray:
-    """Lays heat over a picture: uint8 RGB [H, W, 3] and 8-bit saliency [H, W] -> uint8 [H, W, 3]."""
+def blend(picture: np.ndarray, saliency: np.ndarray, colormap: str = COLORMAP, opacity: float = OPACITY) -> np.ndarray:
+    """Lays heat over a picture: uint8 RGB [H, W, 3] and 8-bit saliency [H, W] -> uint8 [H, W, 3].
+
+    The heat's share grows from 0 where saliency is 0 to `opacity` where it is 255.
+    """
     level = Image.fromarray(saliency)
-    share = level.point([round(STRENGTH * value) for value in range(256)])
+    share = level.point([round(opacity * value) for value in range(256)])
     heat = level.copy()
-    heat.putpalette(_heat_colours())
+    heat.putpalette(_heat_colours(colormap))
     return np.asarray(Image.composite(heat.convert("RGB"), Image.fromarray(picture), share))
+
+
+def check_colormap(name: str) -> None:
+    """Raises `UserError` unless matplotlib has a colormap of that name."""
+    if name not in matplotlib.colormaps:
+        raise UserError(f"--colormap {name}: matplotlib has none of that name. Good ones: {', '.join(GOOD_COLORMAPS)}.")
 
 
 def write_overlay(
@@ -141,6 +152,7 @@ def _upright_shape(film: Path | str) -> tuple[int, int]:
 
 
 @cache
-def _heat_colours() -> bytes:
+def _heat_colours(colormap: str) -> bytes:
     """The colour of each of the 256 levels of saliency, R, G, B."""
-    return matplotlib.colormaps[COLORMAP](np.arange(256), bytes=True)[:, :3].tobytes()
+    levels = np.linspace(0, 1, 256)
+    return matplotlib.colormaps[colormap](levels, bytes=True)[:, :3].tobytes()
