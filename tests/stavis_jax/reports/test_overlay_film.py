@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 from fractions import Fraction
 from pathlib import Path
@@ -99,23 +100,21 @@ def test_film_without_sound_gives_a_silent_overlay(tmp_path, write_film, write_o
         assert not overlay.streams.audio
 
 
-def test_sound_may_come_from_another_file(tmp_path, write_film, open_film, feed, predicted):
-    film = open_film(write_film(tmp_path / "film.mkv", [0, 40], (32, 32)))
-    film.sound_path = write_film(tmp_path / "sound.mkv", [0], (32, 32), late_seconds=0.0)
+def test_sound_may_come_from_another_file(tmp_path, write_film, changed_film, feed, predicted):
+    sound = write_film(tmp_path / "sound.mkv", [0], (32, 32), late_seconds=0.0)
+    film = changed_film(write_film(tmp_path / "film.mkv", [0, 40], (32, 32)), sound_path=sound)
     feed(OverlayFilm(tmp_path / "overlay.mp4", film), predicted(np.zeros((2, 8, 8))))
     with av.open(str(tmp_path / "overlay.mp4")) as overlay:
         assert overlay.streams.audio[0].rate == SOUND_RATE_HZ
 
 
-def test_unreadable_sound_is_one_line(tmp_path, write_film, open_film):
-    film = open_film(write_film(tmp_path / "film.mkv", [0, 40], (32, 32)))
-    film.sound_path = tmp_path / "sound.wav"
-    film.sound_path.write_bytes(b"no sound")
+def test_unreadable_sound_is_one_line(tmp_path, write_film, changed_film):
+    path, damaged = write_film(tmp_path / "film.mkv", [0, 40], (32, 32)), tmp_path / "sound.wav"
+    damaged.write_bytes(b"no sound")
     with pytest.raises(UserError, match="sound.wav: its sound cannot be read"):
-        OverlayFilm(tmp_path / "overlay.mp4", film)
-    film.sound_path = film.path
+        OverlayFilm(tmp_path / "overlay.mp4", changed_film(path, sound_path=damaged))
     with pytest.raises(UserError, match="film.mkv: holds no sound"):
-        OverlayFilm(tmp_path / "overlay.mp4", film)
+        OverlayFilm(tmp_path / "overlay.mp4", changed_film(path, sound_path=path))
 
 
 def test_colours_of_the_film_are_kept(tmp_path, write_overlay, frames_of):
@@ -162,17 +161,17 @@ def test_broadcast_that_changes_its_picture_and_sound_midway_is_laid_over(tmp_pa
     assert num_samples == pytest.approx(2 * 48000, rel=0.05)  # AC-3 pads each part
 
 
-def test_rates_of_television_stay_exact(tmp_path, write_film, open_film, feed, predicted, frames_of):
-    film = open_film(write_film(tmp_path / "film.mkv", [0, 42, 83], (32, 32)))
-    film.frame_rate_hz = 24000 / 1001
-    pictures = list(film.pictures())
-    film.pictures = lambda: iter(
-        type(picture)(picture.pixels, number * Fraction(1001, 24000), Fraction(1001, 24000))
-        for number, picture in enumerate(pictures)
-    )
+def test_rates_of_television_stay_exact(tmp_path, write_film, open_film, changed_film, feed, predicted, frames_of):
+    step = Fraction(1001, 24000)
+    path = write_film(tmp_path / "film.mkv", [0, 42, 83], (32, 32))
+    pictures = [
+        dataclasses.replace(picture, seconds=number * step, duration_seconds=step)
+        for number, picture in enumerate(open_film(path).pictures())
+    ]
+    film = changed_film(path, frame_rate_hz=float(1 / step), pictures=lambda: iter(pictures))
     feed(OverlayFilm(tmp_path / "overlay.mp4", film), predicted(np.zeros((3, 8, 8))))
     frames = frames_of(tmp_path / "overlay.mp4", "video")
-    assert [frame.pts * frame.time_base for frame in frames] == [number * Fraction(1001, 24000) for number in range(3)]
+    assert [frame.pts * frame.time_base for frame in frames] == [number * step for number in range(3)]
 
 
 def test_film_stands_left_of_its_overlay_and_other_panes_below(tmp_path, small_film, feed, predicted, frames_of):
