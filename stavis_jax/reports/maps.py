@@ -1,6 +1,6 @@
 """Saliency maps as pictures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,20 +28,6 @@ def saliency_picture(saliency_map: np.ndarray, size: tuple[int, int] | None = No
 def map_path(folder: Path, number: int) -> Path:
     """Where the map of the film's frame `number`, counted from 1, lies."""
     return folder / f"{number:06d}.png"
-
-
-def save_maps(
-    folder: Path,
-    saliency_maps: Sequence[np.ndarray],
-    size: tuple[int, int] | None = None,
-    advance: Callable[[int], object] = lambda num_frames: None,
-) -> None:
-    """Writes maps N x [h, w] as folder/000001.png ..., 8-bit grey, `size` = (width, height) pixels."""
-    folder.mkdir(parents=True)
-    for number, saliency_map in enumerate(saliency_maps, start=1):
-        # Level 1: three times as fast as the default, for files half as big again.
-        Image.fromarray(saliency_picture(saliency_map, size)).save(map_path(folder, number), compress_level=1)
-        advance(1)
 
 
 def save_comparison(path: Path, columns: Mapping[str, Sequence[np.ndarray]], title: str = "") -> None:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy.special import expit
 
-from stavis_jax.reports.maps import saliency_picture, save_comparison, save_maps
+from stavis_jax.reports.maps import saliency_picture, save_comparison
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -31,15 +31,6 @@ def test_picture_of_a_films_size_keeps_the_peak_in_place():
     row, column = np.unravel_index(picture.argmax(), picture.shape)
     assert (row, column) == (pytest.approx(29 / 112 * 360, abs=3), pytest.approx(84 / 112 * 640, abs=3))
     assert picture.min() == 0
-
-
-def test_maps_are_numbered_from_one(tmp_path):
-    maps = np.random.default_rng(0).random((3, 8, 8), np.float32)
-    save_maps(tmp_path / "maps", maps, (16, 10))
-    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["000001.png", "000002.png", "000003.png"]
-    with Image.open(tmp_path / "maps" / "000002.png") as picture:
-        assert picture.mode == "L"
-        np.testing.assert_array_equal(np.asarray(picture), saliency_picture(maps[1], (16, 10)))
 
 
 def test_comparison_shows_every_picture_under_its_title(tmp_path):
