@@ -13,8 +13,9 @@ from scipy.special import expit
 
 from data_pipelines import clips
 from data_pipelines.errors import UserError
+from data_pipelines.film import Film, open_film
+from data_pipelines.film_sound import SAMPLE_RATE_HZ, resample
 from data_pipelines.transforms import ResizeFilter, ResizePicture
-from data_pipelines.video_file import SAMPLE_RATE_HZ, read_video_file, resample
 from stavis_jax.reports.maps import save_maps
 from stavis_jax.reports.overlays import write_overlay
 
@@ -92,8 +93,8 @@ def predict_video(
     `resize_filter` is the one the model was trained with, "bicubic" or "nearest". A film without sound is taken as
     silent, with a warning in the log. Raises `UserError` if the file is missing, is not a film or holds no frame.
     """
-    film = read_video_file(path, model.size, resize_filter)
-    return predict_frames(film.frames, film.waveform, film.rate_hz, film.frame_rate_hz, model, batch_size=batch_size)
+    frames, waveform, fps = _read(open_film(path), model.size, resize_filter)
+    return predict_frames(frames, waveform, SAMPLE_RATE_HZ, fps, model, batch_size=batch_size)
 
 
 def write_predictions(
@@ -115,13 +116,14 @@ def write_predictions(
     """
     check_replaceable(folder, overwrite)
     with _finished_folder(folder) as unfinished:
-        film = read_video_file(path, model.size, resize_filter, advance=stage("reading", None))
-        num_frames = len(film.frames)
+        film = open_film(path)
+        frames, waveform, fps = _read(film, model.size, resize_filter, advance=stage("reading", film.num_frames))
+        num_frames = len(frames)
         saliency_maps = predict_frames(
-            film.frames,
-            film.waveform,
-            film.rate_hz,
-            film.frame_rate_hz,
+            frames,
+            waveform,
+            SAMPLE_RATE_HZ,
+            fps,
             model,
             batch_size=batch_size,
             advance=stage("predicting", num_frames),
@@ -150,6 +152,19 @@ def check_replaceable(folder: Path, overwrite: bool) -> None:
         raise UserError(f"{folder}: exists already. Give --overwrite to replace it, or another --output.")
     if not folder.is_dir() or {entry.name for entry in folder.iterdir()} - WRITTEN:
         raise UserError(f"{folder}: is not a prediction, so it is not overwritten. Give another --output.")
+
+
+def _read(
+    film: Film, size: int, resize_filter: ResizeFilter, advance: Advance = lambda num_frames: None
+) -> tuple[np.ndarray, np.ndarray | None, float]:
+    """Returns a film's frames uint8 [N, S, S, 3], its waveform (None for silence) and its average frames a second."""
+    frames = []
+    for frame in film.frames(size, resize_filter):
+        frames.append(frame)
+        advance(1)
+    chunks = list(film.waveform())
+    fps = (len(frames) - 1) / frames[-1].seconds if len(frames) > 1 else film.frame_rate_hz
+    return np.stack([frame.picture for frame in frames]), np.concatenate(chunks) if chunks else None, fps
 
 
 @contextlib.contextmanager
