@@ -1,4 +1,4 @@
-"""Work in a thread beside the network: what comes next is read before it is asked for, what is done is written behind."""
+"""Work in a thread beside the network: what comes next is read ahead, what is done is written behind."""
 
 import collections
 import concurrent.futures

@@ -41,7 +41,7 @@ def write_predictions(
     film: Film | Path | str,
     folder: Path,
     model: SaliencyModel,
-    options: PredictionOptions = PredictionOptions(),  # noqa: B008, frozen
+    options: PredictionOptions = PredictionOptions(),
     *,
     overwrite: bool = False,
     start: Callable[[int | None], Advance] = lambda num_frames: lambda done: None,

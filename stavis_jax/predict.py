@@ -13,17 +13,18 @@ A film that is done is left alone, so the same command goes on where it was inte
 """
 
 import argparse
+import contextlib
+import functools
 import signal
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from data_pipelines.errors import Stopped, UserError, command
+from data_pipelines.errors import Stopped, command
 from data_pipelines.film import open_film
-from data_pipelines.find_films import find_films
+from data_pipelines.film_paths import find_films
 from data_pipelines.transforms import RESIZE_FILTERS
 
 EXAMPLE = "example: python -m stavis_jax.predict holiday.mp4 --checkpoint stavis.pth --output saliency"
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     import stavis_jax
     from stavis_jax import compilation_cache
     from stavis_jax.film_outputs import PredictionOptions, output_folders, write_predictions
-    from stavis_jax.reports.outputs import OutputOptions, output_names
+    from stavis_jax.reports.outputs import OutputOptions, listed, output_names
 
     appearance = OutputOptions(
         map_size=options.map_size,
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         colormap=options.colormap,
         opacity=options.opacity,
         view=options.view,
-        panes=_names(options.panes),
+        panes=listed(options.panes),
         sheet_frames=options.sheet_frames,
     )
     how = PredictionOptions(
@@ -56,26 +57,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     mine = _share(list(zip(films, output_folders(films, options.output), strict=True)), options.shard)
 
     compilation_cache.enable()
-    signal.signal(signal.SIGTERM, _stop)
-    model = stavis_jax.load(options.checkpoint, variant=options.variant)
-    for film, folder in mine:
-        with Progress(
-            TextColumn(f"{film.name}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        ) as bars:
+    with _ended_by_sigterm():
+        model = stavis_jax.load(options.checkpoint, variant=options.variant)
+        for film, folder in mine:
+            with _progress(film.name) as start:
+                num_frames = write_predictions(film, folder, model, how, overwrite=options.overwrite, start=start)
+            said = "done before." if num_frames is None else f"{num_frames} frames, {', '.join(how.outputs)}"
+            print(f"{folder}: {said}")
 
-            def start(num_frames: int | None, bars: Progress = bars, name: str = film.name):
-                task = bars.add_task(name, total=num_frames)
-                return lambda done: bars.advance(task, done)
 
-            num_frames = write_predictions(film, folder, model, how, overwrite=options.overwrite, start=start)
-        if num_frames is None:
-            print(f"{folder}: done before.")
-        else:
-            print(f"{folder}: {num_frames} frames, {', '.join(how.outputs)}")
+@contextlib.contextmanager
+def _progress(name: str) -> Iterator[Callable[[int | None], Callable[[int], None]]]:
+    """Gives what starts a bar: number of frames, if known -> what is called with how many are done."""
+    columns = (TextColumn(name, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        yield lambda num_frames: functools.partial(bars.advance, bars.add_task(name, total=num_frames))
 
 
 def _share(films: list, shard: tuple[int, int]) -> list:
@@ -83,12 +79,18 @@ def _share(films: list, shard: tuple[int, int]) -> list:
     return films[number - 1 :: count]
 
 
-def _stop(*_) -> None:
-    raise Stopped("finished films are kept. The same command goes on from there.")
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Within it SIGTERM is an exception, so that the film under way leaves nothing behind."""
 
+    def stop(*_) -> None:
+        raise Stopped("finished films are kept. The same command goes on from there.")
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         "films",
         nargs="+",
         metavar="VIDEO",
-        help="films of any kind FFmpeg decodes, folders of films, folders of pictures, or quoted patterns: 'shots/*.mp4'",
+        help="films of any kind FFmpeg decodes, folders of them, folders of pictures, quoted patterns: 'shots/*.mp4'",
     )
     add("--checkpoint", required=True, type=Path, help="a .pth file, a converted directory or a training's workdir")
     add("--output", required=True, type=Path, help="where the folders <film>/ are written")
@@ -117,7 +119,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="predict every N-th frame and interpolate between them; default: 1",
     )
-    add("--shard", type=shard, default=(1, 1), metavar="I/N", help="only the I-th of N shares of the films, for job arrays")
+    add(
+        "--shard",
+        type=shard,
+        default=(1, 1),
+        metavar="I/N",
+        help="only the I-th of N shares of the films, for job arrays",
+    )
     add("--overwrite", action="store_true", help="replace the folders of earlier predictions")
     group = parser.add_argument_group("the films")
     add = group.add_argument

@@ -50,7 +50,7 @@ def predict_film(
     """
     film = open_film(film) if isinstance(film, Path | str) else film
     frames = read_ahead(film.frames(model.size, resize_filter), FRAMES_AHEAD)
-    waveform = film.waveform() if film.has_sound and getattr(model, "uses_sound", True) else ()
+    waveform = film.waveform() if getattr(model, "uses_sound", True) else ()
     return predict_stream(frames, waveform, film.frame_rate_hz, model, batch_size=batch_size, stride=stride)
 
 

@@ -226,7 +226,8 @@ class _Losses:
             raise UserError(
                 f"{self._title}: the {fault} at step {number}"
                 + (f", on clips of {', '.join(names)}" if names else "")
-                + ". Lower the learning rate, set max_gradient_norm, or look at these films; the last checkpoint is from before."
+                + ". Lower the learning rate, set max_gradient_norm or look at these films; "
+                "the last checkpoint is from before."
             )
         self.rows.append(row)
         return row

@@ -2,17 +2,13 @@ import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
-import av
 import numpy as np
 import pytest
-from PIL import Image
 from scipy.special import expit, logit
 
-import stavis_jax
 from data_pipelines import clips
 from data_pipelines.errors import UserError
-from stavis_jax import predict
-from stavis_jax.prediction import predict_frames, predict_video, write_predictions
+from stavis_jax.prediction import predict_frames, predict_video
 
 SIZE = 16
 RATE_HZ = 22050
@@ -151,114 +147,11 @@ def test_maps_that_are_not_numbers_are_an_error():
         predicted_numbers(lambda clip, _: np.nan, 3)
 
 
-def test_command_predicts_a_real_film_with_sound(tmp_path, monkeypatch, capsys):
-    loaded = []
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: loaded.append((a, k)) or Brightness(), raising=False)
-    film = real_film("bigbuckbunny.mp4")
-    predict.main([str(film), "--checkpoint", "some.pth", "--variant", "visual", "--output", str(tmp_path / "out")])
-
-    assert loaded == [((Path("some.pth"),), {"variant": "visual"})]
-    folder = tmp_path / "out" / "bigbuckbunny"
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["bigbuckbunny"]
-    assert f"{folder}: 132 maps and overlay.mp4" in capsys.readouterr().out
-    maps = sorted((folder / "maps").iterdir())
-    assert [path.name for path in maps] == [f"{number:06d}.png" for number in range(1, 133)]
-    with Image.open(maps[60]) as picture:
-        assert (picture.size, picture.mode, picture.getextrema()) == ((1280, 720), "L", (0, 255))
-    with av.open(str(film)) as source, av.open(str(folder / "overlay.mp4")) as overlay:
-        assert overlay.streams.video[0].frames == 132
-        assert overlay.streams.video[0].average_rate == 25
-        assert (overlay.streams.video[0].width, overlay.streams.video[0].height) == (1280, 720)
-        assert overlay.duration == pytest.approx(source.duration, abs=1024 / 48000 * 1e6)  # one AAC frame
-        assert sum(frame.samples for frame in overlay.decode(audio=0)) > 5.2 * 48000
-
-
-def test_command_warns_of_a_film_without_sound_and_predicts_it(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
-    predict.main([str(real_film("bikes.mp4")), "--checkpoint", "x", "--output", str(tmp_path), "--map-size", "network"])
-    (warning,) = caplog.messages
-    assert "bikes.mp4: no sound in this film" in warning
-    assert len(list((tmp_path / "bikes" / "maps").iterdir())) == 250
-    with Image.open(tmp_path / "bikes" / "maps" / "000001.png") as picture:
-        assert picture.size == (SIZE, SIZE)
-
-
 def test_predict_video_gives_one_map_for_every_frame():
     maps = predict_video(real_film("carphone_pristine.mp4"), Brightness())
     assert maps.shape == (120, SIZE, SIZE)
     assert 0 < maps.min() < maps.max() < 1
     assert maps.std(axis=(1, 2)).min() > 0.01
-
-
-def command_error(*arguments) -> str:
-    with pytest.raises(SystemExit) as stopped:
-        predict.main([*map(str, arguments), "--checkpoint", "x"])
-    assert "\n" not in str(stopped.value)
-    return str(stopped.value)
-
-
-@pytest.fixture
-def no_model(monkeypatch):
-    def load(*arguments, **options):
-        raise AssertionError("faults of films and folders are told before the model is loaded")
-
-    monkeypatch.setattr(stavis_jax, "load", load, raising=False)
-
-
-@pytest.mark.usefixtures("no_model")
-def test_command_names_what_is_not_a_film(tmp_path):
-    (tmp_path / "notes.mp4").write_bytes(b"no film")
-    good = real_film("bikes.mp4")
-    assert "notes.mp4: cannot be read" in command_error(good, tmp_path / "notes.mp4", "--output", tmp_path / "out")
-    assert "none.mp4: no such file" in command_error(good, tmp_path / "none.mp4", "--output", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.usefixtures("no_model")
-def test_command_refuses_two_films_of_one_name(tmp_path):
-    message = command_error("day1/film.mp4", "day2/film.avi", "--output", tmp_path)
-    assert "day2/film.avi: its maps would go where those of day1/film.mp4 go" in message
-
-
-@pytest.mark.usefixtures("no_model")
-def test_command_refuses_an_earlier_prediction_unless_told(tmp_path):
-    (tmp_path / "bikes" / "maps").mkdir(parents=True)
-    assert "bikes: exists already. Give --overwrite" in command_error(real_film("bikes.mp4"), "--output", tmp_path)
-    (tmp_path / "bikes" / "letters.txt").touch()
-    message = command_error(real_film("bikes.mp4"), "--output", tmp_path, "--overwrite")
-    assert "bikes: is not a prediction" in message
-    assert (tmp_path / "bikes" / "letters.txt").exists()
-
-
-def test_overwriting_leaves_nothing_of_the_earlier_prediction(tmp_path):
-    old = tmp_path / "film" / "maps" / "000999.png"
-    old.parent.mkdir(parents=True)
-    old.touch()
-    num_frames = write_predictions(
-        real_film("carphone_pristine.mp4"), tmp_path / "film", Brightness(), overwrite=True, map_size="network"
-    )
-    assert num_frames == 120
-    assert len(list(old.parent.iterdir())) == 120
-    assert not old.exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["film"]
-
-
-def test_output_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="file/film: cannot be written"):
-        write_predictions(real_film("carphone_pristine.mp4"), tmp_path / "file" / "film", Brightness())
-
-
-def test_a_failure_leaves_nothing_behind(tmp_path):
-    earlier = tmp_path / "film" / "overlay.mp4"
-    earlier.parent.mkdir()
-    earlier.write_text("earlier")
-    broken = Model(lambda clip, waveform: np.nan)
-    for folder in (tmp_path / "film", tmp_path / "new" / "film"):
-        with pytest.raises(UserError, match="not numbers"):
-            write_predictions(real_film("carphone_pristine.mp4"), folder, broken, overwrite=True)
-    assert earlier.read_text() == "earlier"
-    assert sorted(tmp_path.rglob("*")) == [earlier.parent, earlier]
 
 
 def test_saliency_is_the_sigmoid_of_the_logits():

