@@ -73,11 +73,12 @@ class SoundBuffer:
 
     def excerpt(self, begin: int, end: int) -> np.ndarray:
         """Samples begin..end-1, float32, as far as there are any. `begin` may not go back behind `forget`."""
-        while self._begin + len(self._kept) < end:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                break
-            self._kept = np.concatenate([self._kept, chunk])
+        pieces, missing = [self._kept], end - self._begin - len(self._kept)
+        while missing > 0 and (chunk := next(self._chunks, None)) is not None:
+            pieces.append(chunk)
+            missing -= len(chunk)
+        if len(pieces) > 1:
+            self._kept = np.concatenate(pieces)
         return self._kept[max(begin - self._begin, 0) : max(end - self._begin, 0)]
 
     def forget(self, begin: int) -> None:

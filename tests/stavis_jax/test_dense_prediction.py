@@ -47,7 +47,7 @@ def corner_picture(number: int) -> np.ndarray:
 
 
 class Reader:
-    """Notes of each clip how bright its eighth frame's corner is, and where its sound clicks, from the sound's middle."""
+    """Notes how bright the corner of a clip's eighth frame is, and where its sound clicks, from the sound's middle."""
 
     size = SIZE
 
