@@ -126,7 +126,7 @@ def _decoded_after(path: Path, last: int | None) -> Generator[av.VideoFrame, Non
     """Yields the pictures with timestamps after `last`; returns the number of damaged packets among theirs."""
     damaged = 0
     with open_video(path) as streams:
-        streams.video.thread_type = "SLICE"
+        streams.video.thread_type, streams.video.thread_count = "SLICE", 1
         if last is not None:
             with contextlib.suppress(av.FFmpegError):  # then it begins at the film's start
                 streams.container.seek(last, stream=streams.video)

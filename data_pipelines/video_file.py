@@ -70,7 +70,8 @@ def open_container(path: Path | str, kind: str = "a film") -> Iterator[av.contai
     try:
         if not path.stat().st_size:
             raise UserError(f"{path}: is empty. Give {kind}.")
-        container = av.open(f"file:{path}")  # else a:b.mp4 would be a protocol
+        # Without "file:", a:b.mp4 would be a protocol. Titles and the like may be in any encoding.
+        container = av.open(f"file:{path}", metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         raise UserError(f"{path}: cannot be read as {kind} ({error.strerror}). Give a file that plays.") from error
     with container:
@@ -86,6 +87,8 @@ def packets(path: Path, container: av.container.InputContainer, streams: list[av
             stream.discard = av.stream.Discard.all
     try:
         yield from container.demux(streams)
+    except IndexError:
+        pass  # PyAV's, at the end of files in which a stream appears midway; ours have had their last packets
     except av.FFmpegError as error:
         logger.warning("%s: reading ended early (%s).", path, error.strerror)
         for stream in streams:

@@ -31,6 +31,7 @@ def write(
     codec: str = "ffv1",
     pix_fmt: str = "bgr0",
     sound_codec: str = "pcm_s16le",
+    title: str = "a film",
 ) -> Path:
     """Writes pictures at 10 fps, or at `times_ms`, and pieces of sound int16 [channels, samples].
 
@@ -38,6 +39,7 @@ def write(
     sound begins `seconds` later than it.
     """
     with av.open(str(path), "w") as film:
+        film.metadata["title"] = title
         video = film.add_stream(codec, rate=FPS)
         video.height, video.width = pictures.shape[1:3]
         video.pix_fmt, video.gop_size = pix_fmt, 1  # each picture by itself

@@ -178,7 +178,16 @@ def test_a_film_cut_short_gives_the_frames_it_has(tmp_path, write_film, pictures
     assert 5 < len(pixels(film)) == len(list(film.frames(16))) < 15
 
 
-def test_a_film_that_cannot_be_read_on_gives_what_came_before(tmp_path, write_film, pictures, caplog, monkeypatch):
+@pytest.mark.parametrize(
+    ("num_packets", "error", "num_frames", "warning"),
+    [
+        (8, av.error.OSError(5, "Input/output error"), 8, ["reading ended early (Input/output error)"]),
+        (None, IndexError(), 20, []),  # PyAV's, of a stream that appears midway
+    ],
+)
+def test_a_film_that_cannot_be_read_on_gives_what_came_before(
+    tmp_path, write_film, pictures, caplog, monkeypatch, num_packets, error, num_frames, warning
+):
     film = open_film(write_film(tmp_path / "film.mkv", pictures()))
     original = video_file.packets
 
@@ -187,14 +196,14 @@ def test_a_film_that_cannot_be_read_on_gives_what_came_before(tmp_path, write_fi
             self.container, self.streams = container, container.streams
 
         def demux(self, streams):
-            yield from itertools.islice(self.container.demux(streams), 8)
-            raise av.error.OSError(5, "Input/output error")
+            yield from itertools.islice(self.container.demux(streams), num_packets)
+            raise error
 
     monkeypatch.setattr(
         encoded_film, "packets", lambda path, container, streams: original(path, FailingDisk(container), streams)
     )
-    assert len(list(film.frames(16))) == 8
-    assert "film.mkv: reading ended early (Input/output error)" in caplog.text
+    assert len(list(film.frames(16))) == num_frames
+    assert [message.split(": ")[1].rstrip(".") for message in caplog.messages] == warning
 
 
 def test_opening_reads_only_the_first_frames(tmp_path, write_film, pictures, monkeypatch):
@@ -288,6 +297,12 @@ def test_any_name_will_do(tmp_path, write_film, pictures, click, monkeypatch, na
     assert len(pixels(film)) == 2
     assert next(film.waveform()).size
     assert len(pixels(open_film("link"))) == 2
+
+
+def test_a_title_in_an_old_encoding_does_no_harm(tmp_path, write_film, pictures):
+    path = write_film(tmp_path / "film.mkv", pictures(2), title="Cafe")
+    path.write_bytes(path.read_bytes().replace(b"Cafe", "Café".encode("latin-1")))
+    assert len(pixels(open_film(path))) == 2
 
 
 def test_a_frame_rate_for_a_film_file_is_refused(tmp_path, write_film, pictures):
