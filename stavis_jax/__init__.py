@@ -1,8 +1,10 @@
 """STAViS, spatio-temporal audiovisual saliency, in JAX.
 
   model = stavis_jax.load("stavis.pth")
+  saliency_maps = stavis_jax.predict_video("film.mp4", model)  # [N, 112, 112]
+  saliency_maps = stavis_jax.predict_frames(frames, sound, 44_100, 25, model)
+  for prediction in stavis_jax.predict_film("two_hours.mkv", model): ...
   outputs = model(clip, waveform)
-  saliency_maps = stavis_jax.predict_video("film.mp4", model)
 
 `stavis_jax.metrics` scores saliency maps.
 """
@@ -12,18 +14,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stavis_jax import metrics
+    from stavis_jax.film_outputs import PredictionOptions, write_predictions
+    from stavis_jax.frame_prediction import FramePrediction
     from stavis_jax.model import SaliencyModel, load
     from stavis_jax.models.stavis import NetworkConfig, Outputs
-    from stavis_jax.prediction import predict_video
+    from stavis_jax.prediction import predict_film, predict_frames, predict_video
 
-__all__ = ["NetworkConfig", "Outputs", "SaliencyModel", "load", "metrics", "predict_video"]
+__all__ = [
+    "FramePrediction",
+    "NetworkConfig",
+    "Outputs",
+    "PredictionOptions",
+    "SaliencyModel",
+    "load",
+    "metrics",
+    "predict_film",
+    "predict_frames",
+    "predict_video",
+    "write_predictions",
+]
 
 _MODULES = {
+    "FramePrediction": "stavis_jax.frame_prediction",
     "NetworkConfig": "stavis_jax.models.stavis",
     "Outputs": "stavis_jax.models.stavis",
+    "PredictionOptions": "stavis_jax.film_outputs",
     "SaliencyModel": "stavis_jax.model",
     "load": "stavis_jax.model",
+    "predict_film": "stavis_jax.prediction",
+    "predict_frames": "stavis_jax.prediction",
     "predict_video": "stavis_jax.prediction",
+    "write_predictions": "stavis_jax.film_outputs",
 }
 
 

@@ -3,28 +3,22 @@
 import collections
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import expit
 
 from data_pipelines import clips
 from data_pipelines.errors import UserError
+from data_pipelines.film import FilmFrame
+from data_pipelines.film_sound import SAMPLE_RATE_HZ
 from stavis_jax.clip_streams import ClipStream, Predicted, clip_stream
 from stavis_jax.frame_prediction import FramePrediction
 
-SAMPLE_RATE_HZ = 22_050  # of the network
 FRAMES_BEFORE_TARGET = 7  # the target of frames 1 to 16 is frame 8
 FRAMES_AFTER_TARGET = clips.CLIP_FRAMES - 1 - FRAMES_BEFORE_TARGET
 SAME_FRAME = 0.01  # frames; times this near to a whole number of frames are rounded times of a steady film
 NO_END = 2**62  # samples
-
-
-class FilmFrame(Protocol):
-    """A frame as the network takes it: picture uint8 [S, S, 3], RGB; seconds since the first frame, rising."""
-
-    picture: np.ndarray
-    seconds: float
 
 
 def predict_stream(

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from data_pipelines.film import Film, open_film
-from data_pipelines.film_sound import resample
+from data_pipelines.film import Film, FilmFrame, open_film
+from data_pipelines.film_sound import FULL_SCALE, resample
 from data_pipelines.transforms import ResizeFilter, ResizePicture
 from stavis_jax.background import read_ahead
 from stavis_jax.frame_prediction import FramePrediction
@@ -84,7 +84,8 @@ def predict_frames(
 
     Args:
       frames: uint8 [N, H, W, 3], RGB; resized if H, W differ from the model's size.
-      waveform: float [num_samples] in [-256, 256), mono, starting with the first frame; None for silence.
+      waveform: the sound from the first frame on, [num_samples] or [num_samples, channels]: PCM of any integer type, or
+        float in [-256, 256), which is 256 times the usual [-1, 1); None for silence.
       rate_hz: the waveform's samples a second; resampled if not 22,050.
       fps: frames a second.
       model: see `SaliencyModel`.
@@ -100,8 +101,8 @@ def predict_frames(
         raise ValueError(f"{len(frames)} frames, {fps} frames a second: both must be positive")
     same_size = frames.shape[1:3] == (model.size, model.size)
     resize = (lambda frame: frame) if same_size else ResizePicture(model.size)
-    film = (_Frame(resize(frame), number / fps) for number, frame in enumerate(frames))
-    chunks = () if waveform is None else (resample(waveform, rate_hz),)
+    film = (FilmFrame(resize(frame), number / fps) for number, frame in enumerate(frames))
+    chunks = () if waveform is None else (resample(_mono(waveform), rate_hz),)
     saliency_maps = np.empty((len(frames), model.size, model.size), np.float32)
     for prediction in predict_stream(film, chunks, fps, model, batch_size=batch_size, stride=stride):
         saliency_maps[prediction.number - 1] = prediction.saliency
@@ -109,6 +110,12 @@ def predict_frames(
     return saliency_maps
 
 
-class _Frame(NamedTuple):
-    picture: np.ndarray
-    seconds: float
+def _mono(waveform: np.ndarray) -> np.ndarray:
+    """float32 [num_samples] in [-256, 256): the mean of the channels, PCM as a share of its type's range."""
+    waveform = np.asarray(waveform)
+    mono = waveform.mean(axis=1, dtype=np.float64) if waveform.ndim == 2 else waveform
+    if waveform.dtype.kind in "iu":
+        limits = np.iinfo(waveform.dtype)
+        middle = (int(limits.max) + int(limits.min) + 1) / 2
+        mono = (mono - middle) / (limits.max + 1 - middle) * FULL_SCALE
+    return mono.astype(np.float32)

@@ -129,6 +129,20 @@ def test_sound_of_another_rate_is_resampled():
     np.testing.assert_allclose(predicted_numbers(number, 20, twice, rate_hz=2 * RATE_HZ), expected, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "waveform",
+    [
+        np.full(22050, 2**14, np.int16),
+        np.stack([np.full(22050, 2**15 - 2), np.full(22050, 2)], axis=1).astype(np.int16),
+        np.full(22050, 192, np.uint8),
+        np.full(22050, 2**30, np.int32),
+    ],
+)
+def test_pcm_and_stereo_are_taken_as_they_are(waveform):
+    loudest = predicted_numbers(lambda _, sound: in_range(sound.max()), 25, waveform)
+    np.testing.assert_allclose(loudest[12] * 100, 128, rtol=1e-3)  # half of the full scale, at the Hann window's top
+
+
 def test_frames_of_another_size_are_resized():
     frames = np.zeros((3, 30, 40, 3), np.uint8)
     frames[:, :, 20:] = 255
