@@ -13,11 +13,15 @@ from data_pipelines.errors import UserError
 
 AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 
+SMALLEST_GAP_SECONDS = Fraction(1, 25)  # timestamps tremble by less
+LONGEST_GAP_SECONDS = 3600  # more is a wrong timestamp
+SILENT_SAMPLES = 2**16  # at once
+
 logger = logging.getLogger(__name__)
 
 
 class SoundTrack:
-    """The sound without gaps, starting at its time in the film; more than two channels become stereo.
+    """The sound, starting at its time in the film, silence in its gaps; more than two channels become stereo.
 
     What sounds before the first picture is left out.
     """
@@ -41,6 +45,7 @@ class SoundTrack:
         self._stream = target.add_stream("aac", rate=self._rate_hz, layout=self._layout)
         self._frames = self._decode(path, audio)
         self._source_format = self._resampler = None
+        self._heard_until: Fraction | None = None  # on the file's clock
         self._next_sample: int | None = None  # its number, from the first picture on; negative before that
         self._ended = False
 
@@ -83,6 +88,7 @@ class SoundTrack:
         if self._next_sample is None:
             late_seconds = 0 if source.pts is None else source.pts * source.time_base - self._start_seconds
             self._next_sample = round(late_seconds * self._rate_hz)
+        self._fill_gap(source)
         source_format = (source.format.name, source.layout.name, source.rate)
         if source_format != self._source_format:  # at the start, and where broadcasts change it
             self._encode(None)
@@ -90,6 +96,26 @@ class SoundTrack:
             self._resampler = av.AudioResampler("fltp", self._layout, self._rate_hz)
         source.pts = None
         self._encode(source)
+
+    def _fill_gap(self, source: av.AudioFrame) -> None:
+        """Silence up to the time at which a piece of sound says it starts; joined films may start their clock again."""
+        seconds = self._heard_until if source.pts is None else source.pts * source.time_base
+        if seconds is None:
+            return
+        gap = Fraction(0) if self._heard_until is None else seconds - self._heard_until
+        if SMALLEST_GAP_SECONDS < gap < LONGEST_GAP_SECONDS:
+            self._encode(None)
+            self._source_format = None
+            self._resampler = av.AudioResampler("fltp", self._layout, self._rate_hz)
+            missing = round(gap * self._rate_hz)
+            channels = 1 if self._layout == "mono" else 2
+            while missing > 0:
+                silence = np.zeros((channels, min(missing, SILENT_SAMPLES)), np.float32)
+                frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout=self._layout)
+                frame.rate = self._rate_hz
+                self._encode(frame)
+                missing -= silence.shape[1]
+        self._heard_until = seconds + Fraction(source.samples, source.sample_rate)
 
     def _encode(self, source: av.AudioFrame | None) -> None:
         """Encodes a frame, or with None what the resampler still holds."""

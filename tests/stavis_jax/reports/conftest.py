@@ -190,10 +190,12 @@ def write_film() -> Callable[..., Path]:
             film.mux(video.encode(None))
             if audio:
                 tone = (8000 * np.sin(np.arange(SOUND_RATE_HZ) / 5)).astype(np.int16)[None]
-                frame = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
-                frame.rate, frame.time_base = SOUND_RATE_HZ, Fraction(1, SOUND_RATE_HZ)
-                frame.pts = round(late_seconds * SOUND_RATE_HZ)
-                film.mux(audio.encode(frame))
+                for begin in range(0, tone.shape[1], 1024):
+                    piece = np.ascontiguousarray(tone[:, begin : begin + 1024])
+                    frame = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
+                    frame.rate, frame.time_base = SOUND_RATE_HZ, Fraction(1, SOUND_RATE_HZ)
+                    frame.pts = round(late_seconds * SOUND_RATE_HZ) + begin
+                    film.mux(audio.encode(frame))
                 film.mux(audio.encode(None))
         return path
 

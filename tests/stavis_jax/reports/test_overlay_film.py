@@ -86,6 +86,22 @@ def test_uneven_frame_times_and_late_sound_are_kept(tmp_path, write_film, write_
     assert loud.time == pytest.approx(0.4, abs=1.5 * AAC_FRAME / SOUND_RATE_HZ)
 
 
+def test_silence_fills_a_gap_in_the_sounds_timestamps(tmp_path, write_film, write_overlay, frames_of):
+    whole = write_film(tmp_path / "whole.mkv", list(range(0, 3000, 40)), (32, 32), late_seconds=0.0)
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "film.mkv"), "w") as film:
+        streams = [film.add_stream_from_template(stream) for stream in source.streams]
+        for packet in source.demux():
+            if packet.size:
+                if packet.stream.type == "audio" and packet.pts * packet.time_base > 0.5:
+                    packet.pts = packet.dts = packet.pts + round(1 / packet.time_base)  # a second later
+                packet.stream = streams[packet.stream.index]
+                film.mux(packet)
+    sounds = frames_of(write_overlay(tmp_path / "film.mkv", np.zeros((75, 8, 8))), "audio")
+    silent = [frame.time for frame in sounds if np.abs(frame.to_ndarray()).max() < 0.01]
+    assert (silent[0], silent[-1]) == pytest.approx((0.5, 1.5), abs=0.15)
+    assert sounds[-1].time == pytest.approx(2, abs=0.1)
+
+
 def test_sound_before_the_first_picture_is_left_out(tmp_path, write_film, write_overlay, frames_of):
     film = write_film(tmp_path / "film.mkv", [300, 340, 380], (32, 32), late_seconds=0.0)
     sounds = frames_of(write_overlay(film, np.zeros((3, 8, 8))), "audio")
