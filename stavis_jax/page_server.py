@@ -46,6 +46,7 @@ def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, outpu
       UserError: `host` or `port` cannot be listened at, or `output` cannot be written.
     """
     _check_free(host, port)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as after Ctrl-C, the folder goes
     with _own_folder() as folder:
         results = _made(output or folder / "results").resolve()
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(folder / "uploads"))
@@ -81,10 +82,10 @@ def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, outpu
         )
         print(f"The page is at {page.local_url} and ends with Ctrl-C.", flush=True)
         try:
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the folder goes then too
             threading.Event().wait()
         finally:
             stop.set()
+            page.server.force_exit = True  # browsers hold their connections open
             page.close(verbose=False)
 
 
