@@ -85,7 +85,6 @@ def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, outpu
             threading.Event().wait()
         finally:
             stop.set()
-            page.server.force_exit = True  # browsers hold their connections open
             page.close(verbose=False)
 
 
