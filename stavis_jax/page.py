@@ -13,11 +13,14 @@ import pandas as pd
 
 from data_pipelines.errors import Stopped, UserError
 from stavis_jax.page_networks import Networks, describe
-from stavis_jax.page_prediction import OPTIONS, TRACK, Advance, Look, Stage, predict_for_page
+from stavis_jax.page_prediction import TRACK, predict_for_page
+from stavis_jax.prediction import Advance
+from stavis_jax.reports.outputs import OutputOptions
+from stavis_jax.reports.overlays import GOOD_COLORMAPS
 
-COLORMAPS = ("inferno", "magma", "viridis", "turbo", "hot", "jet")
 VIEWS = {"over the film": "overlay", "beside it": "side-by-side"}
 PANES = {"where the sound is": "localization", "attention": "attention"}
+LOOK = ("colormap", "opacity", "view", "panes")  # of OutputOptions
 DIRECTIONS = {"center_x_px": "x, from the left edge", "center_y_px": "y, from the top edge"}
 MOST_POINTS = 1000  # of a line
 UPLOADS_KEPT_SECONDS = 24 * 3600
@@ -32,18 +35,30 @@ Drop a film: the network predicts, frame by frame, where people look, given its 
 log = logging.getLogger("stavis_jax")
 
 
+class Work:
+    """The prediction that runs. `running` is held meanwhile; once `stop` is set it ends after its next frame."""
+
+    def __init__(self):
+        self.running, self.stop = threading.Lock(), threading.Event()
+
+    def end(self, within_seconds: float) -> None:
+        """Ends it for good: none can begin afterwards."""
+        self.stop.set()
+        self.running.acquire(timeout=within_seconds)
+
+
 def theme() -> gr.Theme:
     """Fonts of the reader's system: none is fetched."""
     return gr.themes.Default(font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace"))
 
 
-def build_page(networks: Networks, results: Path, stop: threading.Event, max_megabytes: int) -> gr.Blocks:
+def build_page(networks: Networks, results: Path, work: Work, max_megabytes: int) -> gr.Blocks:
     """Lays the page out.
 
     Args:
       networks: what can be chosen.
       results: the folder that a folder for each prediction is made in.
-      stop: set, by the page too, to end the prediction that runs.
+      work: for the server to end it.
       max_megabytes: said to the reader; the server sees to it.
     """
     with gr.Blocks(title="stavis_jax", analytics_enabled=False, delete_cache=(3600, UPLOADS_KEPT_SECONDS)) as page:
@@ -66,16 +81,17 @@ def build_page(networks: Networks, results: Path, stop: threading.Event, max_meg
                             gr.DownloadButton(size="sm", elem_id=name)
                             for name in ("overlay-file", "track-file", "maps-file")
                         ]
+        film.change(lambda: "", None, status, show_progress="hidden", api_visibility="private")
         results_shown = [status, overlay, shown, *plots, *files]
         start.click(lambda: _line("Predicting"), None, status, show_progress="hidden", api_visibility="private").then(
-            _predictor(networks, results, stop),
+            _predictor(networks, results, work),
             [film, *network, *look],
             results_shown,
             show_progress_on=[overlay],
             concurrency_limit=1,
             api_visibility="private",
         )
-        cancel.click(stop.set, queue=False, api_visibility="private")
+        cancel.click(work.stop.set, queue=False, api_visibility="private")
     return page.queue(max_size=16)
 
 
@@ -92,16 +108,14 @@ def _network_choice(networks: Networks) -> list[gr.Dropdown]:
 
 
 def _look_choice() -> list[gr.components.Component]:
-    """The fields of `Look` in their order; those that a prediction does not take are not shown."""
-    look = Look()
-    with gr.Group(visible=bool(OPTIONS & {"colormap", "opacity", "view", "panes"})):
+    """What is asked of `LOOK`, in its order."""
+    first = OutputOptions()
+    with gr.Group():
         return [
-            gr.Dropdown(COLORMAPS, value=look.colormap, label="Colours", visible="colormap" in OPTIONS),
-            gr.Slider(0, 1, value=look.opacity, step=0.05, label="Opacity, at most", visible="opacity" in OPTIONS),
-            gr.Radio(list(VIEWS.items()), value=look.view, label="Saliency", visible="view" in OPTIONS),
-            gr.CheckboxGroup(
-                list(PANES.items()), value=list(look.panes), label="More panes", visible="panes" in OPTIONS
-            ),
+            gr.Dropdown(GOOD_COLORMAPS, value=first.colormap, label="Colours", elem_id="colormap"),
+            gr.Slider(0, 1, value=first.opacity, step=0.05, label="Opacity, at most", elem_id="opacity"),
+            gr.Radio(list(VIEWS.items()), value=first.view, label="Saliency", elem_id="view"),
+            gr.CheckboxGroup(list(PANES.items()), value=["localization"], label="More panes", elem_id="panes"),
         ]
 
 
@@ -122,18 +136,19 @@ def _lines(track: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return rows.rename(columns=DIRECTIONS).melt("seconds", list(DIRECTIONS.values()), "direction", "px"), rows
 
 
-def _predictor(networks: Networks, results: Path, stop: threading.Event) -> Callable[..., list[Any]]:
+def _predictor(networks: Networks, results: Path, work: Work) -> Callable[..., list[Any]]:
     """What the button does: choices -> what is shown of status, overlay, the rest at all, plots and files."""
 
     def predict(film, checkpoint, variant, *look, progress=gr.Progress()) -> list[Any]:  # noqa: B008, Gradio's way
         if not film:
             return _nothing("No film yet. Drop one first.")
         film = Path(film)
-        stop.clear()
         try:
-            model = networks.load(checkpoint, variant)
-            folder = _new_folder(results, film.stem)
-            found = predict_for_page(film, folder, model, Look(*look), _reported(progress, stop))
+            with work.running:
+                work.stop.clear()
+                model = networks.load(checkpoint, variant)
+                folder, options = _new_folder(results, film.stem), OutputOptions(**dict(zip(LOOK, look, strict=True)))
+                found = predict_for_page(film, folder, model, options, _reported(progress, work.stop))
         except (UserError, Stopped) as error:
             return _nothing(str(error).replace(str(film), film.name))
         except Exception:  # a fault of ours: the page stays up, and who started it is told
@@ -149,11 +164,11 @@ def _predictor(networks: Networks, results: Path, stop: threading.Event) -> Call
     return predict
 
 
-def _reported(progress: Callable[..., object], stop: threading.Event) -> Stage:
-    """Shows how far each stage is, from whatever thread tells it, and ends it when told to."""
+def _reported(progress: Callable[..., object], stop: threading.Event) -> Callable[[int | None], Advance]:
+    """Shows how far a prediction is, from whatever thread tells it, and ends it when told to."""
     here = contextvars.copy_context()  # Gradio knows by it whose progress it is
 
-    def stage(name: str, total: int | None) -> Advance:
+    def start(total: int | None) -> Advance:
         done = 0
 
         def advance(num_frames: int) -> None:
@@ -161,12 +176,12 @@ def _reported(progress: Callable[..., object], stop: threading.Event) -> Stage:
             if stop.is_set():
                 raise Stopped("Stopped.")
             done += num_frames
-            here.copy().run(progress, (done, total), desc=name, unit="frames")
+            here.copy().run(progress, (done, total), desc="Predicting", unit="frames")
 
         advance(0)
         return advance
 
-    return stage
+    return start
 
 
 def _nothing(message: str) -> list[Any]:

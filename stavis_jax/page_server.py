@@ -23,6 +23,7 @@ QUIET = {
     "DO_NOT_TRACK": "1",
 }
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+LONGEST_END_SECONDS = 60  # the network may be compiling
 
 
 def is_loopback(host: str) -> bool:
@@ -55,12 +56,12 @@ def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, outpu
         from starlette.middleware import Middleware
         from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-        from stavis_jax.page import STYLE, build_page, theme
+        from stavis_jax.page import STYLE, Work, build_page, theme
 
         # Another site's name made to point here is not served.
         hosts = ["127.0.0.1", "localhost"] if is_loopback(host) and ":" not in host else ["*"]
-        stop = threading.Event()
-        page = build_page(networks, results, stop, max_megabytes)
+        work = Work()
+        page = build_page(networks, results, work, max_megabytes)
         page.launch(
             server_name=host,
             server_port=port,
@@ -84,7 +85,7 @@ def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, outpu
         try:
             threading.Event().wait()
         finally:
-            stop.set()
+            work.end(LONGEST_END_SECONDS)  # nothing is written into the folder any more when it goes
             page.close(verbose=False)
 
 

@@ -110,12 +110,17 @@ def page(served):
         yield tab
 
 
-def predict(page, file) -> str:
-    """Drops a file, presses the button and returns the line that is shown when it is done."""
+def drop(page, file) -> None:
     for button in page.locator("#film button[aria-label='Clear']").all():
         button.click()
     page.locator("#film input[type=file]").set_input_files(file)
-    page.locator("#film").get_by_text("KB").or_(page.locator("#film").get_by_text(" B")).first.wait_for()
+
+
+def predict(page, file) -> str:
+    """Drops a file, presses the button and returns the line that is shown when it is done."""
+    drop(page, file)
+    page.locator("#film a[download]").wait_for()
+    page.locator("#status p").wait_for(state="detached")  # that of the file before
     page.locator("#predict").click()
     line = page.locator("#status p").filter(has_not_text="Predicting")
     line.wait_for()
@@ -133,7 +138,8 @@ def test_a_film_gets_an_overlay_that_plays_with_sound_plots_and_files(page, film
     assert line.startswith("holiday.mp4: 30 frames") and page.locator("#status .error").count() == 0
     page.locator("#overlay video").wait_for()
     played = page.evaluate(PLAY)
-    assert played["ready"] >= 2 and played["width"] >= 96 and played["sound"] > 0
+    assert played["ready"] >= 2 and played["sound"] > 0
+    assert played["width"] >= 2 * 96  # beside the saliency, where the sound is
     assert played["seconds"] == pytest.approx(1.2, abs=0.1)  # AAC comes in frames of 46 ms
     for plot in ("#gaze", "#entropy"):
         drawn = page.locator(plot).locator("canvas, svg.marks").first
@@ -147,9 +153,7 @@ def test_a_film_gets_an_overlay_that_plays_with_sound_plots_and_files(page, film
 
 
 def test_a_file_that_is_too_big_is_not_taken(page):
-    page.locator("#film button[aria-label='Clear']").click()
-    big = {"name": "long.mp4", "mimeType": "video/mp4", "buffer": bytes(2 * 2**20)}
-    page.locator("#film input[type=file]").set_input_files(big)
+    drop(page, {"name": "long.mp4", "mimeType": "video/mp4", "buffer": bytes(2 * 2**20)})
     page.get_by_text("maximum allowed size").first.wait_for()
 
 
