@@ -1,34 +1,85 @@
-"""The demo's data: a synthetic database in the raw layout, and its shards."""
+"""Command: a page in the browser where a film is dropped and its saliency is seen: overlay, gaze track, files.
 
-import json
+Serves this machine only, until Ctrl-C. Films and results lie in a temporary folder that goes with it, or results in
+--output. Needs the extra `demo`: pip install -e '.[demo]'.
+"""
+
+import argparse
+import importlib.util
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
-import ml_collections
-from rich.console import Console
+from data_pipelines.errors import UserError, command
 
-from data_pipelines.errors import UserError
-from data_pipelines.prepare import prepare
-from data_pipelines.synthesize import synthesize
+EXAMPLE = "example: python -m stavis_jax.demo --checkpoint stavis.pth --checkpoint runs/demo-l3mul-s3"
+
+log = logging.getLogger("stavis_jax")
 
 
-def make_data(settings: ml_collections.ConfigDict, folder: Path, seed: int, console: Console) -> tuple[Path, Path]:
-    """Makes what is not there yet: FOLDER/raw and FOLDER/shards, which it returns (shards first)."""
-    raw, shards, record = folder / "raw", folder / "shards", folder / "settings.json"
-    wanted = settings.to_dict() | {"seed": seed}
-    if record.exists() and (made := json.loads(record.read_text())) != wanted:
-        raise UserError(f"{folder}: was made with {made}, now it is {wanted}. Give another --workdir.")
-    folder.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(wanted))
-    if not raw.exists():
-        console.print("Making a synthetic database: films in which only the sound tells what people look at.")
-        synthesize(
-            raw,
-            num_train_films=settings.train_films,
-            num_test_films=settings.test_films,
-            num_frames=settings.frames,
-            seed=seed,
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    options = _parser().parse_args(argv)
+    if importlib.util.find_spec("gradio") is None:
+        raise UserError("the page needs gradio, which is not installed. Install it with: pip install -e '.[demo]'")
+
+    from stavis_jax import compilation_cache, page_server  # imports JAX, which --help need not wait for
+    from stavis_jax.page_networks import Networks
+
+    if not page_server.is_loopback(options.host):
+        log.warning(
+            "--host %s: whoever reaches this machine can use the page, without a password. "
+            "Leave --host out to keep it to yourself.",
+            options.host,
         )
-    if not shards.exists():
-        console.print("Preparing its shards.")
-        prepare(raw, shards, size=settings.size)
-    return shards, raw
+    compilation_cache.enable()
+    page_server.serve(
+        Networks(options.checkpoint),
+        host=options.host,
+        port=options.port,
+        max_megabytes=options.max_megabytes,
+        output=options.output,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m stavis_jax.demo",
+        description=__doc__.removeprefix("Command: "),
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        action="append",
+        type=Path,
+        help="a .pth file, a converted directory or a training's workdir; once for each network to choose from",
+    )
+    parser.add_argument("--port", type=_port, default=7860, help="of the page's address, 1 to 65535; default: 7860")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: 127.0.0.1, this machine")
+    parser.add_argument(
+        "--max-megabytes", type=_positive, default=200, metavar="N", help="largest film taken, in MB; default: 200"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="keep results, in DIR/<film>/; default: they go when the page ends"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _port(text: str) -> int:
+    number = _positive(text)
+    if number > 65535:
+        raise ValueError(text)
+    return number
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ from data_pipelines.errors import UserError
 from data_pipelines.fold_lists import Film
 from data_pipelines.raw_layout import RawLayout
 from data_pipelines.shards import Shards
-from stavis_jax import demo
+from stavis_jax import demo_data
 from stavis_jax.database_maps import read_test_maps, write_test_maps
 from stavis_jax.evaluation import print_warnings, warnings_of
 from stavis_jax.metrics import baselines, protocol
@@ -66,7 +66,7 @@ def find_data(config: ml_collections.ConfigDict, workdir: Path, console: Console
     network_config(config)  # a wrong one shows before data are made
     databases = tuple(name.strip() for name in config.data.databases.split(",") if name.strip()) or None
     if config.preset == "demo":
-        shards, raw = demo.make_data(config.demo, workdir / "data", config.seed, console)
+        shards, raw = demo_data.make_data(config.demo, workdir / "data", config.seed, console)
         return Data(shards, raw, databases, config.data.split)
     shards = Path(config.data.path)
     if not shards.is_dir():
