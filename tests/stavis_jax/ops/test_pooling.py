@@ -2,10 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from stavis_jax.ops.pooling import max_pool1d, max_pool3d
 from stavis_jax.ops.video import lay_out
+
+torch = pytest.importorskip("torch")
 
 SHAPES = [(16, 8, 8), (4, 7, 9), (3, 5, 6), (1, 1, 2)]
 

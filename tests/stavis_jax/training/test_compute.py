@@ -71,7 +71,7 @@ def test_per_device_statistics_are_those_of_each_part_by_itself(layout):
 
 @LAYOUTS
 def test_statistics_are_those_of_pytorch(layout):
-    import torch
+    torch = pytest.importorskip("torch")
 
     clip, theirs = draw(2, 4, 2, 3, 3, 3), torch.nn.BatchNorm3d(3)
     norm = norm_of(1)
