@@ -242,6 +242,9 @@ def test_every_depth_has_a_step(depth):
     after, values = jax.eval_shape(
         lambda *given: step.train_step(jobs[0], *given), state, batch, jax.ShapeDtypeStruct((), jnp.float32)
     )
-    shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), tree) for tree in (state, after)]
+    shapes = [
+        [(jax.tree_util.keystr(path), x.shape, x.dtype) for path, x in jax.tree_util.tree_leaves_with_path(tree)]
+        for tree in (state, after)
+    ]
     assert shapes[0] == shapes[1]
     assert values.keys() == {"loss", "cross_entropy", "correlation", "nss", "grad_norm"}
