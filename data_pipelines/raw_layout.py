@@ -103,7 +103,7 @@ def read_fixations(path: Path) -> np.ndarray:
     if _HDF5 in (content[:8], content[512:520]):
         raise UserError(f"{path}: a .mat file of MATLAB 7.3 is not read. Save it with save(..., '-v7').")
     try:
-        variables = scipy.io.loadmat(io.BytesIO(content), variable_names=["eyeMap"])
+        variables = scipy.io.loadmat(io.BytesIO(content), variable_names=["eyeMap"], spmatrix=False)
     except Exception as error:  # scipy raises a dozen kinds for a damaged file
         raise UserError(f"{path}: not a readable .mat file ({error}). Fetch it again.") from None
     if "eyeMap" not in variables:

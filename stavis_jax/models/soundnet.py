@@ -13,11 +13,10 @@ The table prints the pools' stride as 1; the released weights were trained with 
 """
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from stavis_jax.models.layers import BatchNorm, Conv1D
-from stavis_jax.ops.pooling import max_pool1d
+from stavis_jax.ops.pooling import max_over, max_pool1d
 
 # channels, kernel, padding, pool after (1: none)
 ROWS = (
@@ -49,4 +48,4 @@ class SoundNet(nnx.Module):
             x = getattr(self, f"conv{i}")(x, as_columns)
             x = nnx.relu(getattr(self, f"bn{i}")(x, train))
             x = max_pool1d(x, pool) if pool > 1 else x
-        return jnp.max(x, axis=1)
+        return max_over(x, axis=1)

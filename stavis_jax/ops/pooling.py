@@ -37,4 +37,16 @@ def _max_of_three(frame: jax.Array, axis: int) -> jax.Array:
 def max_pool1d(signal: jax.Array, size: int) -> jax.Array:
     """Signal [B, S, C] -> [B, S // size, C]: max over blocks of `size` steps, an incomplete last block dropped."""
     blocks = signal.shape[1] // size
-    return jnp.max(signal[:, : blocks * size].reshape(signal.shape[0], blocks, size, -1), axis=2)
+    return max_over(signal[:, : blocks * size].reshape(signal.shape[0], blocks, size, -1), axis=2)
+
+
+def max_over(x: jax.Array, axis: int) -> jax.Array:
+    """Maximum along a short axis; its gradient goes to the first of equals, as PyTorch's does.
+
+    Not jnp.max, whose gradient goes where x equals the maximum: should XLA compute x anew for it and round it
+    otherwise, that is nowhere, and the gradient is NaN.
+    """
+    maximum, *others = (jnp.squeeze(part, axis) for part in jnp.split(x, x.shape[axis], axis))
+    for other in others:
+        maximum = jnp.where((maximum >= other) | jnp.isnan(maximum), maximum, other)
+    return maximum

@@ -1,5 +1,7 @@
 """Devices as a mesh with one axis, `data`: a batch is split over them, everything else is on each."""
 
+import inspect
+import logging
 import math
 from collections.abc import Mapping
 
@@ -9,6 +11,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from data_pipelines.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 SCORING_SECONDS = 7 * 24 * 3600  # how long the other hosts wait for the first one to end
 
@@ -51,13 +55,22 @@ class DataParallel:
 def connect(coordinator: str | None, num_processes: int | None, process: int | None) -> None:
     """Makes this process one of several hosts; before anything else touches a device.
 
-    On TPU pods, Slurm and Open MPI nothing need be given: jax.distributed finds it out.
+    On TPU pods, Slurm and Open MPI nothing need be given: jax.distributed finds it out. A host that has ended waits for
+    the others, for SCORING_SECONDS, or for 5 minutes where JAX cannot be told (0.7); a warning says so.
 
     Raises:
       UserError: the others are not reached.
     """
+    patience = {"shutdown_timeout_seconds": SCORING_SECONDS}
+    if patience.keys() - inspect.signature(jax.distributed.initialize).parameters.keys():
+        patience = {}
+        _log.warning(
+            "jax %s: hosts that are done wait 5 minutes for the first one, which scores. If that may take longer, "
+            "give --mode=train, and then --mode=evaluate on one host.",
+            jax.__version__,
+        )
     try:
-        jax.distributed.initialize(coordinator, num_processes, process, shutdown_timeout_seconds=SCORING_SECONDS)
+        jax.distributed.initialize(coordinator, num_processes, process, **patience)
     except (RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0][:200]
         raise UserError(

@@ -15,6 +15,8 @@ import pytest
 from data_pipelines.batch_reader import BatchReader
 from data_pipelines.errors import UserError
 
+GRAINS_NOTE = "Grain multiprocess worker profiling requires jaxlib"  # logged by every process before jaxlib 0.11
+
 # Keeps its last batch and closes nothing: what comes then is up to the reader.
 PROGRAM = """
 import multiprocessing, os, signal, sys, time
@@ -115,4 +117,4 @@ def test_reading_processes_end_with_a_program_that_was_killed():
 def test_ctrl_c_is_the_programs_alone_and_it_ends_without_noise():
     output, noise = start_program("interrupt").communicate(timeout=60)
     assert output.splitlines()[1] == "[20]"
-    assert noise == ""
+    assert [line for line in noise.splitlines() if GRAINS_NOTE not in line] == []

@@ -3,12 +3,13 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
 from data_pipelines.errors import UserError
 from stavis_jax.convert import directory_to_pytorch, main, pytorch_to_directory
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import read_info, read_weights, save_weights
+
+torch = pytest.importorskip("torch")
 
 SPEC = "audiovisual_resnet10"
 

@@ -2,10 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from stavis_jax.ops.conv3d import conv2d, conv3d
 from stavis_jax.ops.video import lay_out
+
+torch = pytest.importorskip("torch")
 
 RTOL = 1e-5  # float32, sums of up to 700 products in another order
 # kernel size, strides, clip (T, H, W): what the network uses, at whole and uneven sizes

@@ -2,10 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from stavis_jax.ops.pooling import max_pool1d, max_pool3d
 from stavis_jax.ops.video import lay_out
+
+torch = pytest.importorskip("torch")
 
 SHAPES = [(16, 8, 8), (4, 7, 9), (3, 5, 6), (1, 1, 2)]
 
@@ -41,6 +42,19 @@ def test_3d_pooling_is_pytorchs_and_so_is_its_gradient(layout, shape):
 @pytest.mark.parametrize("samples", [32, 35])
 @pytest.mark.parametrize("size", [4, 8])
 def test_1d_pooling_is_pytorchs(size, samples):
-    signal = np.random.default_rng(0).normal(size=(2, samples, 3)).astype(np.float32)
-    theirs = torch.nn.functional.max_pool1d(torch.from_numpy(signal).permute(0, 2, 1), size)
-    np.testing.assert_array_equal(max_pool1d(jnp.asarray(signal), size), theirs.permute(0, 2, 1).numpy())
+    signal = np.random.default_rng(0).normal(size=(2, samples, 3)).round(1).astype(np.float32)  # some are equal
+    signal[1, 5, 0] = np.nan
+    leaf = torch.from_numpy(signal).permute(0, 2, 1).requires_grad_()
+    theirs = torch.nn.functional.max_pool1d(leaf, size)
+    torch.sum(torch.square(theirs)).backward()
+    np.testing.assert_array_equal(max_pool1d(jnp.asarray(signal), size), theirs.permute(0, 2, 1).detach().numpy())
+    gradient = jax.jit(jax.grad(lambda x: jnp.sum(jnp.square(max_pool1d(x, size)))))(signal)
+    np.testing.assert_array_equal(gradient, leaf.grad.permute(0, 2, 1).numpy())
+
+
+def test_1d_gradient_is_finite_where_xla_rounds_the_signal_in_two_ways():
+    """x * a + b, compiled as in these tests, is rounded once in one place and twice in another."""
+    signal = np.random.default_rng(0).normal(0, 3, (2, 64, 2)).astype(np.float32)
+    a, b = np.float32([[[1.3, 0.7]]]), np.float32([[[0.1, -0.2]]])
+    gradient = jax.jit(jax.grad(lambda b, x, a: jnp.sum(max_pool1d(x * a + b, 8))))(b, signal, a)
+    np.testing.assert_array_equal(gradient, [[[16, 16]]])  # one of each of 2 x 8 blocks

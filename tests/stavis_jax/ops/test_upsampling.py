@@ -2,9 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from stavis_jax.ops.upsampling import bilinear_kernel, upsample_bilinear, upsample_transposed
+
+torch = pytest.importorskip("torch")
 
 RTOL = 1e-5  # float32
 

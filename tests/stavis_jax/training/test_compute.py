@@ -71,7 +71,7 @@ def test_per_device_statistics_are_those_of_each_part_by_itself(layout):
 
 @LAYOUTS
 def test_statistics_are_those_of_pytorch(layout):
-    import torch
+    torch = pytest.importorskip("torch")
 
     clip, theirs = draw(2, 4, 2, 3, 3, 3), torch.nn.BatchNorm3d(3)
     norm = norm_of(1)
@@ -242,6 +242,9 @@ def test_every_depth_has_a_step(depth):
     after, values = jax.eval_shape(
         lambda *given: step.train_step(jobs[0], *given), state, batch, jax.ShapeDtypeStruct((), jnp.float32)
     )
-    shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), tree) for tree in (state, after)]
+    shapes = [
+        [(jax.tree_util.keystr(path), x.shape, x.dtype) for path, x in jax.tree_util.tree_leaves_with_path(tree)]
+        for tree in (state, after)
+    ]
     assert shapes[0] == shapes[1]
     assert values.keys() == {"loss", "cross_entropy", "correlation", "nss", "grad_norm"}

@@ -30,7 +30,7 @@ def draw(count: int) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def test_steps_are_those_of_pytorch_with_dampening_and_decay():
-    import torch
+    torch = pytest.importorskip("torch")
 
     start, gradients = draw(6)
     weight = torch.nn.Parameter(torch.tensor(start))

@@ -2,12 +2,13 @@ import logging
 
 import numpy as np
 import pytest
-import torch
 
 from data_pipelines.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import WeightsInfo, save_weights
 from stavis_jax.weights.loading import find_directory, load_weights, read_pytorch_weights
+
+torch = pytest.importorskip("torch")
 
 SPEC = "audiovisual_resnet10"
 

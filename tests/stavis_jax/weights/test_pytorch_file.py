@@ -4,10 +4,11 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 
 from data_pipelines.errors import UserError
 from stavis_jax.weights.pytorch_file import PyTorchCheckpoint, read_checkpoint, write_checkpoint
+
+torch = pytest.importorskip("torch")
 
 SPEC = "soundnet8"
 
