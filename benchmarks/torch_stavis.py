@@ -102,10 +102,17 @@ class Attention(nn.Module):
         self.upscale = nn.ConvTranspose2d(SALIENCY_CHANNELS, SALIENCY_CHANNELS, kernel, stride, bias=False)
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        features, activation, attention = self.attention(x)
+        return attention, *self.upsampled(features, activation, size)
+
+    def attention(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Saliency features [B, 16, h, w], activation and attention [B, 1, h, w]."""
         features = self.side_prep(x.mean(dim=2))
         activation = self.score_dsn(features)
-        attention = F.softmax(activation.flatten(1), dim=1).view_as(activation)
-        return attention, _crop(self.upscale(features), size), _crop(self.upscale_(activation), size)
+        return features, activation, F.softmax(activation.flatten(1), dim=1).view_as(activation)
+
+    def upsampled(self, features: Tensor, activation: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        return _crop(self.upscale(features), size), _crop(self.upscale_(activation), size)
 
 
 def _crop(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -149,7 +156,7 @@ class TorchStavis(nn.Module):
         super().__init__()
         if variant not in ("visual", "l3mul-s3"):
             raise ValueError(f"variant {variant!r} is neither visual nor l3mul-s3")
-        self.variant = variant
+        self.variant, self.depth = variant, depth
         block = Bottleneck if depth in BOTTLENECKS else BasicBlock
         stage2, stage3, stage4 = (width * block.expansion for width in (64, 128, 256))
         blocks = BLOCKS[depth]
@@ -172,13 +179,13 @@ class TorchStavis(nn.Module):
         size = clip.shape[3:]
         x = self.stem(clip)
         attention1, saliency1, side1 = self.score_dsn[0](x, size)
-        x = self.layer1(self.maxpool(_attend(x, attention1)))
+        x = self.layer1(self.maxpool(attend(x, attention1)))
         attention2, saliency2, side2 = self.score_dsn[1](x, size)
-        x = self.layer2(_attend(x, attention2))
+        x = self.layer2(attend(x, attention2))
         centre = x.shape[2] // 2
         middle = x[:, :, max(centre - 1, 0) : centre + 1].mean(dim=2)
         attention3, saliency3, side3 = self.score_dsn[2](x, size)
-        x = self.layer3(_attend(x, attention3))
+        x = self.layer3(attend(x, attention3))
         _, saliency4, side4 = self.score_dsn[3](x, size)
         visual = torch.cat([saliency1, saliency2, saliency3, saliency4], dim=1)  # [B, 64, H, W]
         side_logits = tuple(side[:, 0] for side in (side1, side2, side3, side4))
@@ -202,5 +209,6 @@ def _layer(block: type[nn.Module], channels: int, width: int, blocks: int, strid
     return nn.Sequential(block(channels, width, stride), *later)
 
 
-def _attend(x: Tensor, attention: Tensor) -> Tensor:
+def attend(x: Tensor, attention: Tensor) -> Tensor:
+    """Video [B, C, T, h, w] times 1 + attention [B, 1, h, w]."""
     return x * (1 + attention[:, :, None])
