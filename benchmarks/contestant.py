@@ -7,7 +7,7 @@ array. It is called once before the first reply. Then every line of standard inp
 standard output a reply, in JSON:
 
     (at the start)       {"ready": true, "device": what MODULE.device() says}
-    {"run": seconds}     calls for that long, at least once; {"seconds": of a call}
+    {"run": seconds}     calls for that long, at least once; {"seconds": of a call, "others": cores that others used}
     {"peak": true}       {"bytes": the most memory this process has had at once}
     {"save": file}       writes what the first call returned, as .npy; {}
 """
@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.machine import cores
 
 
 def main(name: str, arguments: str) -> None:
@@ -44,7 +46,7 @@ def main(name: str, arguments: str) -> None:
 def _answer(request: dict[str, Any], job: Callable[[], Any], first: Any) -> dict[str, Any]:
     match request:
         case {"run": seconds}:
-            return {"seconds": seconds_of(job, seconds)}
+            return timed(job, seconds)
         case {"peak": _}:
             return {"bytes": peak_bytes()}
         case {"save": file}:
@@ -53,15 +55,40 @@ def _answer(request: dict[str, Any], job: Callable[[], Any], first: Any) -> dict
     raise ValueError(f"request {request}: expected run, peak or save")
 
 
-def seconds_of(job: Callable[[], Any], at_least: float) -> float:
-    """Mean seconds of a call, of as many as fill `at_least` seconds."""
-    calls, begin = 0, time.perf_counter()
+def timed(job: Callable[[], Any], at_least: float) -> dict[str, float | None]:
+    """Mean seconds of a call, of as many as fill `at_least` seconds; and how many cores other programs used meanwhile.
+
+    The latter is None where the system does not tell.
+    """
+    calls, begin, others = 0, time.perf_counter(), _seconds_of_others()
     while True:
         job()
         calls += 1
         passed = time.perf_counter() - begin
         if passed >= at_least:
-            return passed / calls
+            break
+    used = None if others is None else max(0.0, _seconds_of_others() - others) / passed
+    return {"seconds": passed / calls, "others": used}
+
+
+def _seconds_of_others() -> float | None:
+    """CPU seconds of the whole machine but for this process and its children that have ended.
+
+    None where the system does not tell, or this process has a part of the machine for itself.
+    """
+    if cores() != os.cpu_count():
+        return None
+    try:
+        user, nice, system, _, _, interrupts, soft, stolen = map(
+            int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        )
+    except (OSError, ValueError):
+        return None
+    ours = sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+    return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK") - ours
 
 
 def peak_bytes() -> int:

@@ -1,4 +1,7 @@
-"""Our side of every comparison: functions that make a job, for contestant.py. torch_jobs.py is the other side."""
+"""Our side of what scores: functions that make a job, for contestant.py. torch_jobs.py is the other side.
+
+Imports no more than a user's program that predicts: start-up and memory are measured with it.
+"""
 
 import functools
 import tempfile
@@ -8,20 +11,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 import stavis_jax
 from benchmarks import inputs
 from benchmarks.machine import cores
 from data_pipelines.video_file import read_video_file
-from stavis_jax import compilation_cache, recipes
+from stavis_jax import compilation_cache
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.prediction import predict_frames
 from stavis_jax.reports.maps import save_maps
-from stavis_jax.training import optimizer, step
 from stavis_jax.training.compute import Compute
-from stavis_jax.training.devices import DataParallel
 from stavis_jax.weights.flat import expected_shapes, network_from
 from stavis_jax.weights.loading import load_weights
 
@@ -48,39 +48,6 @@ def forward(weights: str, batch: int, size: int, dtype: str = "float32") -> Call
     score = _scorer(weights, dtype)
     clip, waveform = map(jnp.asarray, inputs.clips(batch, size))
     return lambda: jax.block_until_ready(score(clip, waveform))
-
-
-def training(
-    weights: str, batch: int, size: int, dtype: str = "float32", num_devices: int = 1
-) -> Callable[[], jax.Array]:
-    """Loss, gradients and update, as training/loop.py runs them; the loss is returned."""
-    recipe = recipes.config("l3mul-s3", "paper").stages.audiovisual
-    make_optimizer = functools.partial(
-        optimizer.sgd,
-        recipe.learning_rate,
-        momentum=recipe.momentum,
-        dampening=recipe.dampening,
-        weight_decay=recipe.weight_decay,
-    )
-    devices = DataParallel(jax.devices()[:num_devices])
-    network = load_network(weights, dtype)
-    task, state = step.create(network, make_optimizer, recipe.group_rates.to_dict(), effective_batch=batch)
-    state = devices.replicate(state)
-    train_step = jax.jit(functools.partial(step.train_step, task), donate_argnums=0, out_shardings=devices.everywhere)
-    clip, waveform = inputs.clips(batch, size)
-    density, fixations = inputs.maps(batch, size)
-    weight = np.ones(batch, np.float32)
-    examples = devices.split_batch(
-        {"clip": clip, "waveform": waveform, "density": density, "fixations": fixations, "weight": weight}
-    )
-
-    def job() -> jax.Array:
-        nonlocal state
-        with jax.default_matmul_precision("highest"):
-            state, values = train_step(state, examples, jnp.float32(0))
-        return jax.block_until_ready(values["loss"])
-
-    return job
 
 
 def dense(weights: str, num_frames: int, size: int) -> Callable[[], Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from benchmarks import report, targets
 from benchmarks.paired import Contestant
+from benchmarks.speed import OUR_JOBS
 from benchmarks.workshop import Workshop
 
 CALLS = 3
@@ -21,8 +22,8 @@ def memory(workshop: Workshop) -> dict[str, str]:
     for number, (name, (job, arguments)) in enumerate(jobs.items()):
         theirs = _peak(workshop, f"torch_jobs:{job}", arguments)
         own_cache = {"JAX_COMPILATION_CACHE_DIR": str(workshop.folder / f"memory-{number}")}
-        compiling = _peak(workshop, f"jax_jobs:{job}", arguments, own_cache)
-        ours = _peak(workshop, f"jax_jobs:{job}", arguments, own_cache)
+        compiling = _peak(workshop, OUR_JOBS[job], arguments, own_cache)
+        ours = _peak(workshop, OUR_JOBS[job], arguments, own_cache)
         goal = targets.columns(f"memory, {name}", ours / theirs)
         megabytes = [f"{size / 2**20:.0f}" for size in (theirs, ours, compiling)]
         rows.append([name, *megabytes, f"**{ours / theirs:.2f}**", f"{compiling / theirs:.2f}", *goal])

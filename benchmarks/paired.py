@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,7 @@ TUNED_MALLOC = {
     "MALLOC_TOP_PAD_": str(2**28),
     "MALLOC_TRIM_THRESHOLD_": str(2**34),
 }
+QUIET_CORES = 0.1
 
 
 class Contestant:
@@ -64,9 +65,10 @@ class Contestant:
     def __exit__(self, *_) -> None:
         self.close()
 
-    def run(self, at_least: float = 0.0) -> float:
-        """Seconds of a call, the mean of as many as fill `at_least` seconds."""
-        return self._ask(run=at_least)["seconds"]
+    def run(self, at_least: float = 0.0) -> "Time":
+        """Of a call, the mean of as many as fill `at_least` seconds."""
+        reply = self._ask(run=at_least)
+        return Time(reply["seconds"], reply["others"] or 0.0)
 
     def peak_bytes(self) -> int:
         """The most memory its process has had at once."""
@@ -105,40 +107,66 @@ class Contestant:
         raise UserError(f"{self._job}: failed ({said[-1]}).")
 
 
+class Time(NamedTuple):
+    """Seconds of a call, and how many cores other programs used meanwhile (0 where that is not known)."""
+
+    seconds: float
+    others: float
+
+
 @dataclasses.dataclass(frozen=True)
 class Pairs:
-    """Seconds of both sides, a pair a round."""
+    """Times of both sides, a pair a round."""
 
-    theirs: Sequence[float]
-    ours: Sequence[float]
+    theirs: Sequence[Time]
+    ours: Sequence[Time]
 
     @property
     def their_seconds(self) -> float:
         """Median."""
-        return statistics.median(self.theirs)
+        return statistics.median(time.seconds for time in self.theirs)
 
     @property
     def our_seconds(self) -> float:
         """Median."""
-        return statistics.median(self.ours)
+        return statistics.median(time.seconds for time in self.ours)
 
     @property
     def ratios(self) -> list[float]:
         """Theirs over ours, of each pair."""
-        return [theirs / ours for theirs, ours in zip(self.theirs, self.ours, strict=True)]
+        return [theirs.seconds / ours.seconds for theirs, ours in zip(self.theirs, self.ours, strict=True)]
 
     @property
     def ratio(self) -> float:
         """Median of the ratios."""
         return statistics.median(self.ratios)
 
+    @property
+    def others(self) -> float:
+        """The most cores that other programs used during one of the times."""
+        return max(time.others for time in (*self.theirs, *self.ours))
+
 
 def alternate(theirs: Contestant, ours: Contestant, rounds: int, at_least: float = 0.0) -> Pairs:
-    """Times both in turn, who is first changing every round, after a round that does not count."""
-    times: dict[Contestant, list[float]] = {theirs: [], ours: []}
-    for number in range(-1, rounds):
-        for side in (theirs, ours) if number % 2 else (ours, theirs):
-            seconds = side.run(at_least)
-            if number >= 0:
-                times[side].append(seconds)
-    return Pairs(times[theirs], times[ours])
+    """Times both in turn, who is first changing every round, after a round that does not count.
+
+    Pairs that other programs disturbed are taken again, up to as often; if there are still too few, all count.
+    """
+    pairs: list[tuple[Time, Time]] = []
+    quiet: list[tuple[Time, Time]] = []
+    for number in range(-1, 2 * rounds):
+        times = {side: side.run(at_least) for side in ((theirs, ours) if number % 2 else (ours, theirs))}
+        if number >= 0:
+            pairs.append((times[theirs], times[ours]))
+            quiet += pairs[-1:] if max(time.others for time in pairs[-1]) <= QUIET_CORES else []
+        if len(quiet) == rounds:
+            break
+    return Pairs(*zip(*(quiet if len(quiet) == rounds else pairs), strict=True))
+
+
+def disturbance(*measured: Pairs) -> str:
+    """A sentence if other programs had the machine too: PyTorch's threads wait for each other, so it suffers most."""
+    others = max(pairs.others for pairs in measured)
+    if others <= QUIET_CORES:
+        return ""
+    return f" **Other programs used up to {others:.1f} cores meanwhile: measure again on an idle machine.**"

@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError("--quick --write: figures of a toy network are not for the page. Leave one of them out.")
     if importlib.util.find_spec("torch") is None:
         raise UserError("PyTorch: not installed here, and is what is measured against. Run pip install torch.")
+    if options.quick:
+        print("A toy network, one round: whether all works. The figures mean nothing.\n", flush=True)
     plan = QUICK if options.quick else Plan()
     if options.rounds is not None:
         plan = dataclasses.replace(plan, rounds=options.rounds)

@@ -49,10 +49,10 @@ def linear(workshop: Workshop, picture: Path | None = None) -> dict[str, str]:
         shown = f"![time and memory over film length, batch and devices]({picture.name})\n\n"
     text = (
         "Time and peak memory of dense prediction over the length of a film, time of a forward pass over the batch, "
-        f"and of a training step of {plan.split_batch} clips over the number of devices it is split over. Devices here are "
-        "parts of one CPU, so equal times mean that splitting costs nothing. The last column: cost per frame, clip or "
-        "device at the largest number over that at the smallest; 1 is linear growth, less is better (for devices of "
-        "one CPU, 1 / their number)."
+        f"and of a training step of {plan.split_batch} clips over the number of devices that share it. Devices here "
+        "are parts of one CPU, so equal times mean that splitting costs nothing. The last column: cost per frame, "
+        "clip or device at the largest number over that at the smallest; 1 is linear growth, less is better (for "
+        "devices of one CPU, 1 / their number)."
     )
     table = report.table(["", "value at each number", "growth"], rows)
     machine = report.machine("jax", "torch")
@@ -100,8 +100,8 @@ def _device_curve(workshop: Workshop, network: tuple[int, int]) -> Curve:
     for count in workshop.plan.device_counts:
         flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}", "JAX_PLATFORMS": "cpu"}
         arguments = {"batch": workshop.plan.split_batch, "num_devices": count}
-        with workshop.start("jax_jobs:training", environment=flags, network=network, **arguments) as ours:
-            times = [ours.run() for _ in range(min(workshop.plan.rounds, 3))]
+        with workshop.start("jax_training:training", environment=flags, network=network, **arguments) as ours:
+            times = [ours.run().seconds for _ in range(min(workshop.plan.rounds, 3))]
         milliseconds[count] = 1e3 * min(times)
     return Curve("devices", "devices", "ms", {"ours": milliseconds})
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from benchmarks import report, targets
 from benchmarks.machine import peak_tflops
-from benchmarks.paired import Contestant, Pairs, alternate
+from benchmarks.paired import Contestant, Pairs, alternate, disturbance
 from benchmarks.work import gflop_of_clip
 from benchmarks.workshop import MALLOCS, Workshop
 from data_pipelines.errors import UserError
 
 # Of the largest value. Only a wrong network is further off: float32 is 1e-5, bfloat16 a few hundredths.
 AGREEMENT = {"float32": 1e-2, "bfloat16": 0.5}
+OUR_JOBS = {"forward": "jax_jobs:forward", "dense": "jax_jobs:dense", "training": "jax_training:training"}
 HEAD = ["", "PyTorch, ms", "ours, ms", "ratio", *targets.HEAD]
 
 
@@ -108,7 +109,7 @@ def _measure(
     environment = MALLOCS[malloc]
     with (
         workshop.start(f"torch_jobs:{job}", environment=environment, **arguments) as theirs,
-        workshop.start(f"jax_jobs:{job}", environment=environment, **arguments) as ours,
+        workshop.start(OUR_JOBS[job], environment=environment, **arguments) as ours,
     ):
         difference = _difference(name, theirs, ours, AGREEMENT[dtype])
         pairs = alternate(theirs, ours, workshop.plan.rounds, workshop.plan.window_seconds)
@@ -136,7 +137,7 @@ def _section(text: str, rows: Sequence[Measured], workshop: Workshop, flops: int
     parts = [text, report.table(HEAD, [row.row() for row in rows])]
     if flops and workshop.device["platform"] != "cpu":
         parts.append(_rates(rows, workshop, flops))
-    return "\n\n".join([*parts, _foot(workshop)])
+    return "\n\n".join([*parts, _foot(workshop) + disturbance(*(row.pairs for row in rows))])
 
 
 def _rates(rows: Sequence[Measured], workshop: Workshop, flops: int) -> str:

@@ -1,7 +1,7 @@
 """Where the time of a forward pass goes: every stage alone on both sides, its work, and the floor that work sets."""
 
 from benchmarks import report
-from benchmarks.paired import Contestant, Pairs, alternate
+from benchmarks.paired import Contestant, Pairs, alternate, disturbance
 from benchmarks.speed import ratio_text
 from benchmarks.stage_inputs import STAGES
 from benchmarks.work import gflop_of_clip
@@ -33,6 +33,7 @@ def stages(workshop: Workshop) -> dict[str, str]:
         f"{1e3 * total / peak[1]:.0f} ms; ours takes {ours:.0f} ms, PyTorch {theirs:.0f} ms."
     )
     machine = f"`python -m benchmarks.run`, {plan.rounds} rounds. {report.machine('jax', 'torch')}."
+    machine += disturbance(whole, *measured.values())
     return {"Where the time goes": "\n\n".join([text, report.table(head, rows), limit, machine])}
 
 
