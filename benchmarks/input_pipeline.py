@@ -64,9 +64,9 @@ def make_films(folder: Path, frame_size: tuple[int, int], *, num_films: int = 12
         num_frames=num_frames,
         frame_size=frame_size,
     )
-    texture = _texture(frame_size)
+    grain = texture(frame_size)
     for number, path in enumerate(sorted(raw.glob("video_frames/*/*/*.jpg"))):
-        picture = np.asarray(Image.open(path)) + np.roll(texture, (3 * number, 7 * number), (0, 1))[..., None]
+        picture = np.asarray(Image.open(path)) + np.roll(grain, (3 * number, 7 * number), (0, 1))[..., None]
         Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(path, quality=90)
     prepare(raw, shards)
     _list_often(shards)
@@ -180,14 +180,14 @@ def _read(batches: Iterator, seconds: float) -> float:
             return count * BATCH_SIZE / passed
 
 
-def _texture(frame_size: tuple[int, int], contrast: float = 20) -> np.ndarray:
+def texture(frame_size: tuple[int, int], contrast: float = 20) -> np.ndarray:
     """Noise whose amplitude falls with frequency, as in photographs: [H, W], with this standard deviation."""
     width, height = frame_size
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
     spectrum = np.fft.rfft2(np.random.default_rng(0).normal(size=(height, width))) / np.maximum(frequency, 1 / width)
     spectrum[0, 0] = 0
-    texture = np.fft.irfft2(spectrum, (height, width))
-    return texture * (contrast / texture.std())
+    noise = np.fft.irfft2(spectrum, (height, width))
+    return noise * (contrast / noise.std())
 
 
 def run(output: Path, *, frame_sizes=FRAME_SIZES, rounds: int = 5, seconds: float = 2.0) -> str:

@@ -63,9 +63,7 @@ class RawClips:
         return item | {"waveform": self._waveform(name, fps, int(frames[0]), int(frames[-1]))}
 
     def _picture(self, path: Path, mode: str) -> np.ndarray:
-        with Image.open(path) as picture:
-            small = picture.convert(mode).resize((320, 240), BICUBIC)
-        return np.asarray(small.resize((self.size, self.size), BILINEAR))
+        return resized_picture(path, mode, self.size)
 
     def _fixations(self, path: Path) -> np.ndarray:
         points = Image.fromarray(scipy.io.loadmat(path)["eyeMap"].astype(np.float32)).resize((320, 240), BILINEAR)
@@ -73,17 +71,32 @@ class RawClips:
         return (np.asarray(patches.resize((self.size, self.size), BILINEAR)) > 0).astype(np.float32)
 
     def _sound(self, name: str) -> tuple[np.ndarray, int]:
-        path = self.root / "video_audio" / self.database / name / f"{name}.wav"
-        pcm, rate_hz = soundfile.read(path, dtype="int16", always_2d=True)
-        return (pcm / 128).mean(axis=1).astype(np.float32), rate_hz
+        return read_sound(self.root / "video_audio" / self.database / name / f"{name}.wav")
 
     def _waveform(self, name: str, fps: float, first: int, last: int) -> np.ndarray:
-        sound, rate_hz = self.sounds[name]
-        begin = int(max(0.0, (first - 1) * (1.0 / fps) * rate_hz - rate_hz / fps / 2))
-        end = int(min(len(sound), (last - 1) * (1.0 / fps) * rate_hz + rate_hz / fps / 2))
-        excerpt = sound[begin : end + 1]
-        excerpt = excerpt * np.hanning(len(excerpt)).astype(np.float32)
-        buffer = np.zeros(BUFFER_SAMPLES, np.float32)
-        start = BUFFER_SAMPLES // 2 - len(excerpt) // 2
-        buffer[start : start + len(excerpt)] = excerpt
-        return buffer
+        return windowed_excerpt(*self.sounds[name], fps, first, last)
+
+
+def resized_picture(path: Path, mode: str, size: int) -> np.ndarray:
+    """uint8 [size, size, 3] of mode RGB, [size, size] of mode L."""
+    with Image.open(path) as picture:
+        small = picture.convert(mode).resize((320, 240), BICUBIC)
+    return np.asarray(small.resize((size, size), BILINEAR))
+
+
+def read_sound(path: Path) -> tuple[np.ndarray, int]:
+    """A wav: float32 [samples] in [-256, 256), mono, and its samples a second."""
+    pcm, rate_hz = soundfile.read(path, dtype="int16", always_2d=True)
+    return (pcm / 128).mean(axis=1).astype(np.float32), rate_hz
+
+
+def windowed_excerpt(sound: np.ndarray, rate_hz: int, fps: float, first: int, last: int) -> np.ndarray:
+    """The sound of frames `first` to `last`, counted from 1, under a Hann window and centred: float32 [35280]."""
+    begin = int(max(0.0, (first - 1) * (1.0 / fps) * rate_hz - rate_hz / fps / 2))
+    end = int(min(len(sound), (last - 1) * (1.0 / fps) * rate_hz + rate_hz / fps / 2))
+    excerpt = sound[begin : end + 1]
+    excerpt = excerpt * np.hanning(len(excerpt)).astype(np.float32)
+    buffer = np.zeros(BUFFER_SAMPLES, np.float32)
+    start = BUFFER_SAMPLES // 2 - len(excerpt) // 2
+    buffer[start : start + len(excerpt)] = excerpt
+    return buffer

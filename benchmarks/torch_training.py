@@ -1,0 +1,82 @@
+"""A training step in PyTorch, as torch_stavis.py is the network: losses and rates of the paper's supplement.
+
+Loss of a clip: 0.1 BCE + 2 CC + 1 NSS. The audio-visual stage: `l3mul-s3`, whose side outputs do not count.
+"""
+
+import re
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from benchmarks.torch_stavis import Outputs, TorchStavis
+
+EPSILON = torch.finfo(torch.float32).eps
+BASE_RATE = 0.01
+RATES = (  # the first pattern found in a name; rates over the base rate
+    (r"^(conv1|bn1|layer\d)\.", 0.01),
+    (r"side_prep\.weight", 0.01),
+    (r"side_prep\.bias", 0.02),
+    (r"(\.score_dsn|upscale_?|^fuse|^fuseav)\.weight", 0.001),
+    (r"(\.score_dsn|^fuse|^fuseav)\.bias", 0.002),
+    (r"^soundnet8\.", 0.1),
+    (r"^fusion3\.", 1.0),
+)
+
+
+def cross_entropy(logits: Tensor, density: Tensor) -> Tensor:
+    """Summed over pixels, against density / 255: [B, H, W] twice -> [B]."""
+    return F.binary_cross_entropy_with_logits(logits, density / 255, reduction="none").sum(dim=(1, 2))
+
+
+def correlation(logits: Tensor, density: Tensor) -> Tensor:
+    """Minus Pearson's correlation of sigmoid(logits) and density: [B]."""
+    saliency = logits.sigmoid()
+    saliency = saliency - saliency.mean(dim=(1, 2), keepdim=True)
+    density = density - density.mean(dim=(1, 2), keepdim=True)
+    squares = saliency.square().sum(dim=(1, 2)) * (density.square().sum(dim=(1, 2)) + EPSILON)
+    return -(saliency * density).sum(dim=(1, 2)) / squares.sqrt()
+
+
+def nss(logits: Tensor, fixations: Tensor) -> Tensor:
+    """Minus the mean at fixated pixels of the standardised sigmoid(logits), population deviation: [B]."""
+    saliency = logits.sigmoid()
+    spread = saliency.std(dim=(1, 2), keepdim=True, correction=0)
+    standardised = (saliency - saliency.mean(dim=(1, 2), keepdim=True)) / spread
+    return -(standardised * fixations).sum(dim=(1, 2)) / (fixations.sum(dim=(1, 2)) + EPSILON)
+
+
+def loss(outputs: Outputs, density: Tensor, fixations: Tensor) -> Tensor:
+    """The batch's mean; of the stages' own maps nothing."""
+    logits = outputs.logits
+    terms = cross_entropy(logits, density), correlation(logits, density), nss(logits, fixations)
+    return (0.1 * terms[0] + 2 * terms[1] + terms[2]).mean()
+
+
+def sgd(network: TorchStavis) -> torch.optim.SGD:
+    """One rate a parameter; momentum and dampening 0.9, weight decay of everything."""
+    return torch.optim.SGD(list(_groups(network)), momentum=0.9, dampening=0.9, weight_decay=1e-5)
+
+
+def _groups(network: TorchStavis) -> Iterator[dict]:
+    names = dict(network.named_parameters())
+    rates = {name: next(rate for pattern, rate in RATES if re.search(pattern, name)) for name in names}
+    for rate in sorted(set(rates.values())):
+        yield {"params": [names[name] for name in names if rates[name] == rate], "lr": BASE_RATE * rate}
+
+
+def training_step(
+    network: TorchStavis,
+    optimizer: torch.optim.Optimizer,
+    clip: Tensor,
+    waveform: Tensor,
+    density: Tensor,
+    fixations: Tensor,
+) -> Tensor:
+    """One update of a network in training mode; the loss before it."""
+    optimizer.zero_grad(set_to_none=True)
+    value = loss(network(clip, waveform), density, fixations)
+    value.backward()
+    optimizer.step()
+    return value.detach()
