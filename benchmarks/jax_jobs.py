@@ -16,11 +16,11 @@ from flax import nnx
 import stavis_jax
 from benchmarks import inputs
 from benchmarks.machine import cores
-from data_pipelines.video_file import read_video_file
 from stavis_jax import compilation_cache
+from stavis_jax.film_outputs import PredictionOptions, write_predictions
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.prediction import predict_frames
-from stavis_jax.reports.maps import save_maps
+from stavis_jax.reports.outputs import OutputOptions
 from stavis_jax.training.compute import Compute
 from stavis_jax.weights.flat import expected_shapes, network_from
 from stavis_jax.weights.loading import load_weights
@@ -65,14 +65,11 @@ def first_map(weights: str, size: int) -> Callable[[], Any]:
 def film(weights: str, frames: str, sound: str, path: str, size: int) -> Callable[[], None]:
     """A film file to maps on disk, of the network's size; its extracted `frames`, `sound` are for the other side."""
     model = _model(weights, size)
+    options = PredictionOptions(("maps",), OutputOptions(map_size="network"), BATCH_SIZE)
 
     def job() -> None:
-        found = read_video_file(path, size)
-        maps = predict_frames(
-            found.frames, found.waveform, found.rate_hz, found.frame_rate_hz, model, batch_size=BATCH_SIZE
-        )
         with tempfile.TemporaryDirectory() as folder:
-            save_maps(Path(folder) / "maps", maps)
+            write_predictions(path, Path(folder) / "film", model, options)
 
     return job
 
