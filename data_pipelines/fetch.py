@@ -26,7 +26,7 @@ from pathlib import Path
 import rich.console
 import rich.progress
 
-from data_pipelines import errors
+from data_pipelines import errors, json_files
 from data_pipelines.databases import DATABASES
 from data_pipelines.download import PLAIN, download, free_bytes
 from data_pipelines.errors import UserError
@@ -86,7 +86,7 @@ def fetch(
         raise UserError("fetch: this Python cannot unpack archives safely. Use Python 3.11.4 or newer.")
     if not base_url.startswith(("http://", "https://")):
         raise UserError(f"--base-url: {base_url!r} is not an address. Give one that starts with http:// or https://.")
-    record = _read_record(output)
+    record, is_new = _read_record(output), not output.exists()
     parts = [part for part in parts if not _is_complete(output, part, record)]
     try:
         for part in parts:
@@ -102,7 +102,7 @@ def fetch(
         path, fault = error.filename or output, error.strerror or error
         raise UserError(f"{path}: {fault}. Mend that and run the command again.") from None
     finally:
-        for folder in (*_work_folder(output).glob("*"), _work_folder(output)):
+        for folder in (*_work_folder(output).glob("*"), _work_folder(output), *([output] if is_new else [])):
             with contextlib.suppress(OSError):
                 folder.rmdir()  # if empty: a download that was cut stays
     return [part.name for part in parts]
@@ -190,13 +190,15 @@ def _refuse_to_mix(output: Path, part: _Part, record: dict[str, dict]) -> None:
 
 
 def _read_record(output: Path) -> dict[str, dict]:
-    path = output / RECORD_NAME
+    path, advice = output / RECORD_NAME, "Remove it and the folders it lists."
     if not path.is_file():
         return {}
-    try:
-        return dict(json.loads(path.read_text()))
-    except ValueError as error:
-        raise UserError(f"{path}: not readable ({error}). Remove it and the folders it lists.") from None
+    record = json_files.read_object(path, advice)
+    for name, part in record.items():
+        entries = part.get("entries", []) if isinstance(part, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+            raise UserError(f"{path}: damaged ({name} has no list of entries). {advice}")
+    return record
 
 
 def _write_record(output: Path, record: dict[str, dict]) -> None:

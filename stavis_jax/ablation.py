@@ -14,6 +14,7 @@ import jax
 import ml_collections
 from rich.console import Console
 
+from data_pipelines import json_files
 from data_pipelines.errors import UserError
 from stavis_jax import cost
 from stavis_jax.job import Data, Job, find_data
@@ -68,7 +69,7 @@ class Part:
     def is_scored(self, workdir: Path, which: str | None = None) -> bool:
         """Whether with these weights; None: with any."""
         path = self.folder(workdir) / SCORED
-        return path.is_file() and which in (None, json.loads(path.read_text())["weights"])
+        return path.is_file() and which in (None, _read_mark(path).get("weights"))
 
 
 def plan(variants: str, splits: str) -> list[Part]:
@@ -261,11 +262,22 @@ def _system(name: str, videos: dict[str, list[VideoScores]], done: Sequence[Part
     mine = videos[name]
     splits = tuple(sorted({video.split for video in mine}))
     first = next((part for part in done if part.variant == name), None)
-    found = cost.Cost(**json.loads((first.folder(workdir) / SCORED).read_text())["cost"]) if first else None
+    found = _read_cost(first.folder(workdir) / SCORED) if first else None
     same_splits = [video for video in videos.get(VISUAL, ()) if video.split in splits]
     comparable = first is not None and name != VISUAL and bool(same_splits)
     gain = compare(film_scores(mine), film_scores(same_splits)) if comparable else None
     return System(aggregate(mine), splits, found, gain)
+
+
+def _read_mark(path: Path) -> dict:
+    return json_files.read_object(path, "Remove it and score again.")
+
+
+def _read_cost(path: Path) -> cost.Cost:
+    try:
+        return cost.Cost(**_read_mark(path)["cost"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: holds no cost ({error}). Remove it and score again.") from None
 
 
 def _notes(systems: dict[str, System], missing: Sequence[str]) -> list[str]:
