@@ -93,6 +93,8 @@ class Job:
             raise UserError(f"--config.evaluation.weights={config.evaluation.weights}: choose from last, best.")
         if config.evaluation.batch_size < 1:
             raise UserError(f"--config.evaluation.batch_size={config.evaluation.batch_size}: give 1 or more.")
+        if config.data.workers < 0:
+            raise UserError(f"--config.data.workers={config.data.workers}: give 0 or more.")
         self.compute = Compute(**config.compute)
 
     def train(self) -> None:
