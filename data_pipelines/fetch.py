@@ -26,7 +26,7 @@ from pathlib import Path
 import rich.console
 import rich.progress
 
-from data_pipelines import errors, json_files
+from data_pipelines import errors, json_files, places
 from data_pipelines.databases import DATABASES
 from data_pipelines.download import PLAIN, download, free_bytes
 from data_pipelines.errors import UserError
@@ -86,14 +86,14 @@ def fetch(
         raise UserError("fetch: this Python cannot unpack archives safely. Use Python 3.11.4 or newer.")
     if not base_url.startswith(("http://", "https://")):
         raise UserError(f"--base-url: {base_url!r} is not an address. Give one that starts with http:// or https://.")
-    record, is_new = _read_record(output), not output.exists()
+    record = _read_record(output)
     parts = [part for part in parts if not _is_complete(output, part, record)]
     try:
         for part in parts:
             _refuse_to_mix(output, part, record)
             if archives is not None and not (path := Path(archives, f"{part.name}.tar.gz")).is_file():
                 raise UserError(f"{path}: the archive is missing. Put it there, or narrow --what and --databases.")
-        with _progress_bars() as progress:
+        with _progress_bars() as progress, places.only_run_in(output), _tidied(_work_folder(output)):
             for part in parts:
                 with _archive(output, part, base_url, archives, progress) as (archive, source):
                     _install(output, part, archive, source, progress)
@@ -101,11 +101,18 @@ def fetch(
     except OSError as error:
         path, fault = error.filename or output, error.strerror or error
         raise UserError(f"{path}: {fault}. Mend that and run the command again.") from None
-    finally:
-        for folder in (*_work_folder(output).glob("*"), _work_folder(output), *([output] if is_new else [])):
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # if empty: a download that was cut stays
     return [part.name for part in parts]
+
+
+@contextlib.contextmanager
+def _tidied(folder: Path) -> Iterator[None]:
+    """Removes the folder at the end, unless a download that was cut is in it."""
+    try:
+        yield
+    finally:
+        for left in (*folder.glob("*"), folder):
+            with contextlib.suppress(OSError):
+                left.rmdir()
 
 
 def _parts(databases: Sequence[str] | None, what: Sequence[str] | None) -> list[_Part]:

@@ -12,8 +12,6 @@ import io
 import math
 import multiprocessing
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
@@ -25,7 +23,7 @@ from rich.console import Console
 from rich.progress import track
 from scipy.io import savemat, wavfile
 
-from data_pipelines import errors
+from data_pipelines import errors, places
 from data_pipelines.limits import FRAME_RATES_HZ, LARGEST_SIZE
 from data_pipelines.synthetic_gaze import density_map, fixation_map, gaze_points
 from data_pipelines.synthetic_plan import KINDS, FilmPlan, film_plan
@@ -65,10 +63,8 @@ def synthesize(
     num_films = num_train_films + num_test_films
     write = partial(_write_film, seed=seed, num_frames=num_frames, fps=fps, frame_size=tuple(frame_size))
 
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial_output = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    try:
-        root = partial_output / "raw"  # a folder of ordinary permissions, which mkdtemp's own has not
+    with places.folder_beside(output) as aside:
+        root = aside / "raw"
         _write_fold_lists(root, num_films, num_test_films, num_frames, fps)
         for _ in track(
             _each(partial(write, root), range(1, num_films + 1), workers),
@@ -82,8 +78,6 @@ def synthesize(
         if output.exists():
             output.rmdir()
         root.rename(output)
-    finally:
-        shutil.rmtree(partial_output, ignore_errors=True)
 
 
 def _check(

@@ -15,7 +15,8 @@ import ml_collections
 from rich.console import Console
 
 from data_pipelines import json_files
-from data_pipelines.errors import UserError
+from data_pipelines.errors import UserError, out_of_memory_names
+from data_pipelines.places import only_run_in
 from stavis_jax import cost
 from stavis_jax.job import Data, Job, find_data
 from stavis_jax.metrics.aggregation import VideoScores, aggregate
@@ -205,6 +206,10 @@ class Ablation:
     def _do(self, part: Part, data: Data) -> None:
         folder = part.folder(self.workdir)
         self._say(f"{part.name}:")
+        with only_run_in(folder):
+            self._train_and_score(part, folder, data)
+
+    def _train_and_score(self, part: Part, folder: Path, data: Data) -> None:
         job = Job(part_config(self.config, part, self.workdir), folder, data, self.console)
         if not part.is_trained(self.workdir):
             job.train()
@@ -214,7 +219,8 @@ class Ablation:
         job.evaluate()
         which, batch_size = self.config.evaluation.weights, self.config.evaluation.batch_size
         weights, info = read_weights(part.weights(self.workdir, which))
-        found = cost.measure(SaliencyModel(info.network_config(), weights, info.size), batch_size)
+        with out_of_memory_names(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
+            found = cost.measure(SaliencyModel(info.network_config(), weights, info.size), batch_size)
         write_text(folder / SCORED, json.dumps({"weights": which, "cost": dataclasses.asdict(found)}) + "\n")
 
     def _is_scored(self, part: Part) -> bool:

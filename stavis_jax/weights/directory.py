@@ -6,8 +6,6 @@ safetensors, as a file of strangers is only data there, it is read in one go, an
 import dataclasses
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,6 +14,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from data_pipelines import places
 from data_pipelines.errors import UserError
 from data_pipelines.limits import LARGEST_SIZE
 from stavis_jax.models.stavis import NetworkConfig
@@ -85,24 +84,19 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
         raise UserError(
             f"{directory}: is not a converted checkpoint, so it is not overwritten. Give another directory."
         )
-    unfinished = directory.with_name(f".{directory.name}.{os.getpid()}.unfinished")
-    replaced = directory.with_name(f".{directory.name}.{os.getpid()}.replaced")
     try:
-        unfinished.mkdir(parents=True)
-        arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
-        safetensors.numpy.save_file(arrays, unfinished / ARRAYS_FILE)
-        written = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": _sha256(unfinished / ARRAYS_FILE)}
-        content = written | dataclasses.asdict(info)
-        (unfinished / INFO_FILE).write_text(json.dumps(content, indent=2) + "\n")
-        if directory.exists():
-            directory.rename(replaced)
-        unfinished.rename(directory)
+        with places.folder_beside(directory) as aside:
+            new = aside / "new"
+            new.mkdir()
+            arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+            safetensors.numpy.save_file(arrays, new / ARRAYS_FILE)
+            written = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": _sha256(new / ARRAYS_FILE)}
+            content = written | dataclasses.asdict(info)
+            (new / INFO_FILE).write_text(json.dumps(content, indent=2) + "\n")
+            places.replace_folder(new, directory)
     except (OSError, safetensors.SafetensorError) as error:  # the latter for a full disk
         reason = getattr(error, "strerror", None) or _first_line(error)
         raise UserError(f"{directory}: cannot be written ({reason}). Give another one.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def read_weights(directory: Path) -> tuple[Weights, WeightsInfo]:

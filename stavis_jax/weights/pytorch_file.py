@@ -1,7 +1,6 @@
 """Reads and writes PyTorch checkpoint files. torch is imported when one is first read or written."""
 
 import dataclasses
-import os
 import re
 import types
 import warnings
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_pipelines import places
 from data_pipelines.errors import UserError
 
 PREFIX = "module."  # DataParallel's, on every key of the authors' files
@@ -55,17 +55,14 @@ def write_checkpoint(path: Path | str, checkpoint: PyTorchCheckpoint) -> None:
     content = state
     if checkpoint.architecture:
         content = {"epoch": checkpoint.epoch or 1, "arch": checkpoint.architecture, "state_dict": state}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            torch.save(content, file)
-        unfinished.replace(path)
+        with places.folder_beside(path) as aside:
+            with (aside / "new").open("wb") as file:
+                torch.save(content, file)
+            (aside / "new").replace(path)
     except (OSError, RuntimeError) as error:  # RuntimeError is torch's for a full disk
         reason = getattr(error, "strerror", None) or "is the disk full?"
         raise UserError(f"{path}: cannot be written ({reason}). Give another --output.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _torch(path: Path) -> types.ModuleType:
