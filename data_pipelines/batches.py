@@ -53,7 +53,8 @@ def training_batches(
         .random_map(RandomCrop())
         .map(ReadClip(windows))
         .random_map(FlipLeftRight())[host_index::host_count]
-        .batch(batch_size, batch_fn=_stack)
+        # Without an end there is no remainder; grain rounds one up, for single clips past the largest length there is.
+        .batch(batch_size, drop_remainder=True, batch_fn=_stack)
     )
     return BatchReader(chain, num_workers)
 

@@ -1,12 +1,21 @@
 """What a user reads when something is wrong: one line and an exit code. For both packages."""
 
+import contextlib
 import errno
 import functools
 import logging
+import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
-FILE_SYSTEM_FAULTS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
+FILE_SYSTEM_FAULTS = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+)
+LONGEST_LINE = 1000  # characters: a stranger's file may have a line of millions
+SIGTERM_CODE = 143  # the shell's
 
 
 class UserError(Exception):
@@ -17,34 +26,108 @@ class Stopped(Exception):  # noqa: N818, it is no error
     """The work was asked to end early and kept what is done; the message says how to go on."""
 
 
+class _Terminated(BaseException):
+    """SIGTERM, where no one else answers it: what is half-written is cleared away on the way out, as on Ctrl-C."""
+
+
 def command(main: Callable[..., None]) -> Callable[..., None]:
     """Makes `main` end on a `UserError` with one line on stderr and exit code 1, without a traceback.
 
-    Warnings of the log become lines on stderr too; libraries' progress reports stay out of them.
+    So it ends on a full memory, and on a file that cannot be written; on SIGTERM with code 143. Warnings of the log
+    become lines on stderr too; libraries' progress reports stay out of them.
     """
 
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> None:
         _show_warnings_plainly()
         try:
-            main(*args, **kwargs)
+            with _sigterm_raises():
+                main(*args, **kwargs)
         except UserError as error:
-            sys.exit("error: " + " ".join(str(error).split()))
+            sys.exit(f"error: {one_line(error)}")
         except Stopped as stopped:
             print(f"stopped: {stopped}", file=sys.stderr)
-            sys.exit(143)  # the shell's code for SIGTERM
+            sys.exit(SIGTERM_CODE)
+        except _Terminated:
+            print("stopped: on request. Run the same command again.", file=sys.stderr)
+            sys.exit(SIGTERM_CODE)
         except OSError as error:
             if error.errno not in FILE_SYSTEM_FAULTS:
                 raise
-            sys.exit(f"error: {error.filename or 'output'}: {error.strerror}. Give a folder that can be written.")
+            place = os.fsdecode(error.filename or "output")
+            sys.exit(f"error: {one_line(f'{place}: {error.strerror}. Give a folder that can be written.')}")
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            advice = "Use smaller batches (--batch-size, or batch_size of --config), fewer --workers, or smaller files."
+            sys.exit(f"error: the memory is full{memory_fault(error)}. {advice}")
         except KeyboardInterrupt:
             sys.exit(130)  # the shell's code for Ctrl-C
 
     return wrapped
 
 
+def one_line(fault: object) -> str:
+    """A message as a terminal can show it: one line, not longer than anyone would read, no control characters."""
+    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(str(fault).split()))
+    if len(text) <= LONGEST_LINE:
+        return text
+    end = LONGEST_LINE // 4  # where it says what to do
+    return f"{text[: LONGEST_LINE - end]} [...] {text[-end:]}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python, NumPy or a device of JAX could not get the memory it asked for."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def memory_fault(error: BaseException) -> str:
+    """ " (what could not be got)", as far as the error tells."""
+    said = one_line(str(error).removeprefix("RESOURCE_EXHAUSTED: ").partition("\n")[0])[:200].rstrip(".")
+    return f" ({said})" if said else ""
+
+
+@contextlib.contextmanager
+def out_of_memory_names(setting: str, advice: str) -> Iterator[None]:
+    """Makes a memory that gets full within the block a UserError: `setting`, what could not be got, `advice`."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f"{setting}: does not fit into the memory{memory_fault(error)}. {advice}") from error
+
+
+@contextlib.contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Unless someone else answers SIGTERM already. Only a main thread can."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one does not wait for the clearing away
+    raise _Terminated
+
+
 def _show_warnings_plainly() -> None:
     logging.basicConfig(level=logging.WARNING)
     for handler in logging.getLogger().handlers:  # libraries may have put theirs there when imported
         if type(handler) is logging.StreamHandler:
-            handler.setFormatter(logging.Formatter("warning: %(message)s"))
+            handler.setFormatter(_PlainWarnings())
+
+
+class _PlainWarnings(logging.Formatter):
+    """One line a warning, as the errors are: names of files are in both."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"warning: {one_line(record.getMessage())}"

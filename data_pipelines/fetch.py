@@ -26,7 +26,7 @@ from pathlib import Path
 import rich.console
 import rich.progress
 
-from data_pipelines import errors
+from data_pipelines import errors, json_files, places
 from data_pipelines.databases import DATABASES
 from data_pipelines.download import PLAIN, download, free_bytes
 from data_pipelines.errors import UserError
@@ -93,7 +93,7 @@ def fetch(
             _refuse_to_mix(output, part, record)
             if archives is not None and not (path := Path(archives, f"{part.name}.tar.gz")).is_file():
                 raise UserError(f"{path}: the archive is missing. Put it there, or narrow --what and --databases.")
-        with _progress_bars() as progress:
+        with _progress_bars() as progress, places.only_run_in(output), _tidied(_work_folder(output)):
             for part in parts:
                 with _archive(output, part, base_url, archives, progress) as (archive, source):
                     _install(output, part, archive, source, progress)
@@ -101,11 +101,18 @@ def fetch(
     except OSError as error:
         path, fault = error.filename or output, error.strerror or error
         raise UserError(f"{path}: {fault}. Mend that and run the command again.") from None
-    finally:
-        for folder in (*_work_folder(output).glob("*"), _work_folder(output)):
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # if empty: a download that was cut stays
     return [part.name for part in parts]
+
+
+@contextlib.contextmanager
+def _tidied(folder: Path) -> Iterator[None]:
+    """Removes the folder at the end, unless a download that was cut is in it."""
+    try:
+        yield
+    finally:
+        for left in (*folder.glob("*"), folder):
+            with contextlib.suppress(OSError):
+                left.rmdir()
 
 
 def _parts(databases: Sequence[str] | None, what: Sequence[str] | None) -> list[_Part]:
@@ -190,13 +197,15 @@ def _refuse_to_mix(output: Path, part: _Part, record: dict[str, dict]) -> None:
 
 
 def _read_record(output: Path) -> dict[str, dict]:
-    path = output / RECORD_NAME
+    path, advice = output / RECORD_NAME, "Remove it and the folders it lists."
     if not path.is_file():
         return {}
-    try:
-        return dict(json.loads(path.read_text()))
-    except ValueError as error:
-        raise UserError(f"{path}: not readable ({error}). Remove it and the folders it lists.") from None
+    record = json_files.read_object(path, advice)
+    for name, part in record.items():
+        entries = part.get("entries", []) if isinstance(part, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+            raise UserError(f"{path}: damaged ({name} has no list of entries). {advice}")
+    return record
 
 
 def _write_record(output: Path, record: dict[str, dict]) -> None:

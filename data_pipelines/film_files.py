@@ -36,13 +36,21 @@ class FilmFiles:
     def read(self, film: int, frame: int) -> bytes:
         """The record of frame number `frame` (from 1) of film number `film` (from 0).
 
-        Raises UserError if the film's file is missing.
+        Raises UserError if the film's file is missing or damaged: records have checksums.
         """
-        return self._reader(film).read([frame - 1])[0]
+        try:
+            return self._reader(film).read([frame - 1])[0]
+        except (RuntimeError, IndexError) as error:
+            raise UserError(
+                f"{self._path(film)}, frame {frame}: damaged ({error}). Prepare the shards again."
+            ) from None
 
     def _open(self, film: int):
-        folder, dataset_name, num_films = self._names
-        path = film_path(folder, dataset_name, film, num_films)
+        path = self._path(film)
         if not path.is_file():
             raise UserError(f"{path}: the file is missing. Prepare the shards again.")
         return array_record_module.ArrayRecordReader(str(path), _READER_OPTIONS)
+
+    def _path(self, film: int) -> Path:
+        folder, dataset_name, num_films = self._names
+        return film_path(folder, dataset_name, film, num_films)

@@ -106,8 +106,8 @@ def frames_of(gaze: Gaze, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     frame on the screen; a fixation to every frame that is there while it lasts.
     """
     if gaze.counts_frames:
-        numbers = gaze.starts.astype(int) - 1
-        starts = times[np.minimum(numbers, len(times) - 1)]
+        numbers = np.minimum(gaze.starts, len(times)).astype(int) - 1
+        starts = times[numbers]
     else:
         starts = gaze.starts
     ends = starts + gaze.durations
@@ -131,10 +131,10 @@ def _points_on_frames(
         timely = first <= last
         num_outside += np.count_nonzero(~inside)
         num_untimely += np.count_nonzero(inside & ~timely)
-        points = np.stack([x, y], axis=1) * footage.frame_size / np.array(footage.film_size)
-        kept = inside & timely
+        kept = inside & timely  # what is far beside the picture may not bear multiplying
+        points = np.stack([x[kept], y[kept]], axis=1) * footage.frame_size / np.array(footage.film_size)
         whose = np.array(gaze.observers, object)[gaze.observer[kept]]
-        parts.append((first[kept], last[kept], np.floor(points[kept]).astype(int), whose))
+        parts.append((first[kept], last[kept], np.floor(points).astype(int), whose))
     first, last, points, whose = (np.concatenate(part) for part in zip(*parts, strict=True))
     points = np.minimum(points, np.array(footage.frame_size) - 1)
     return first, last, points, whose, int(num_outside), int(num_untimely)

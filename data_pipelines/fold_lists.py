@@ -5,7 +5,6 @@ import functools
 import importlib.resources
 import json
 import logging
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Literal
 from data_pipelines import raw_layout
 from data_pipelines.databases import DATABASES
 from data_pipelines.errors import UserError
+from data_pipelines.limits import MOST_FRAMES, is_name, is_rate
 from data_pipelines.raw_layout import RawLayout
 
 Subset = Literal["train", "test"]
@@ -146,17 +146,21 @@ def _list_path(layout: RawLayout, database: str, subset: Subset, split: int) -> 
 
 def _read_list(path: Path, root: Path, database: str) -> list[Film]:
     films = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeError:
+        raise UserError(f"{path.relative_to(root)}: is not text in UTF-8. Save it so.") from None
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             name, num_frames, fps = line.rsplit(maxsplit=2)
             film = Film(database, name.strip(), int(num_frames), float(fps))
-            if film.num_frames < 1 or not (film.fps > 0 and math.isfinite(film.fps)):
+            if not (1 <= film.num_frames <= MOST_FRAMES and is_rate(film.fps) and is_name(film.name)):
                 raise ValueError("out of range")
         except ValueError:
             raise UserError(
-                f"{path.relative_to(root)}, line {number}: expected 'name frames fps', found {line.strip()!r}. "
+                f"{path.relative_to(root)}, line {number}: expected 'name frames fps', found {line.strip()[:200]!r}. "
                 "Mend or remove the line."
             ) from None
         films.append(film)

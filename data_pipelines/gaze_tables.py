@@ -177,9 +177,9 @@ class _Table:
         try:
             number = float(text.replace(",", "."))
         except ValueError:
-            raise self._error(line, f"{name}: {text!r} is not a number") from None
+            raise self._error(line, f"{name}: {text[:40]!r} is not a number") from None
         if math.isinf(number):
-            raise self._error(line, f"{name}: {text!r} is not a finite number")
+            raise self._error(line, f"{name}: {text[:40]!r} is not a finite number")
         return number * _SECONDS.get(name, 1.0)
 
     def _error(self, line: int, fault: str) -> UserError:
@@ -188,6 +188,8 @@ class _Table:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line number, fields) of each line that is not empty; the header first."""
+    if not path.is_file():
+        raise UserError(f"{path}: is no file. Give tables of gaze, or folders of them.")
     with path.open("rb") as file:
         encoding = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"  # as some trackers export
     try:

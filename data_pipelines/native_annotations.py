@@ -11,6 +11,7 @@ import numpy as np
 
 from data_pipelines import raw_layout, tf_example
 from data_pipelines.film_files import FilmFiles
+from data_pipelines.limits import MOST_PIXELS
 
 DATASET_NAME = "native_annotations"
 FOLDER = "annotations"
@@ -56,22 +57,28 @@ class NativeAnnotation:
     """One frame as read; each map is unpacked when asked for. Their sizes are those of the raw files."""
 
     def __init__(self, serialized: bytes, source: str):
-        self._features = tf_example.parse(serialized)
         self._source = source
+        with tf_example.damage_names(source):
+            self._features = tf_example.parse(serialized)
 
     @property
     def density(self) -> np.ndarray:
         """Density of the gaze, uint8 [H, W], 0 to 255."""
-        return raw_layout.decode_density(self._bytes("density"), self._source)
+        with tf_example.damage_names(self._source):
+            encoded = self._bytes("density")
+        return raw_layout.decode_density(encoded, self._source)
 
     @property
     def fixations(self) -> np.ndarray:
         """Fixated pixels, uint8 [H, W], 0 or 1."""
-        height, width = (int(np.frombuffer(self._bytes(key), np.int32)[0]) for key in ("height", "width"))
-        rows, columns = np.frombuffer(self._bytes("fixations"), np.int32).reshape(-1, 2).T
-        fixations = np.zeros((height, width), np.uint8)
-        fixations[rows, columns] = 1
-        return fixations
+        with tf_example.damage_names(self._source):
+            height, width = (int(np.frombuffer(self._bytes(key), np.int32)[0]) for key in ("height", "width"))
+            rows, columns = np.frombuffer(self._bytes("fixations"), np.int32).reshape(-1, 2).T
+            if not 0 < height * width <= MOST_PIXELS:
+                raise ValueError(f"its size is {width}x{height}")
+            fixations = np.zeros((height, width), np.uint8)
+            fixations[rows, columns] = 1
+            return fixations
 
     def _bytes(self, key: str) -> bytes:
         return self._features[key].bytes_list.value[0]

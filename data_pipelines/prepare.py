@@ -18,6 +18,7 @@ from data_pipelines.errors import UserError
 from data_pipelines.film_records import Settings, is_whole, read_entry
 from data_pipelines.film_workers import FilmJob
 from data_pipelines.fold_lists import Film, read_all_lists
+from data_pipelines.limits import LARGEST_SIZE
 from data_pipelines.listed_films import films_of, positions
 from data_pipelines.raw_films import look_up
 from data_pipelines.raw_layout import RawLayout
@@ -107,9 +108,10 @@ def _finish_all(
 
 
 def _check_settings(settings: Settings, workers: int | None, runner: str | None) -> None:
-    if settings.size < 1:
+    if not 1 <= settings.size <= LARGEST_SIZE:
         raise UserError(
-            f"size: {settings.size} is not a number of pixels. Give 1 or more; the network was made for 112."
+            f"size: {settings.size} is not a number of pixels. Give 1 or more, up to {LARGEST_SIZE}; "
+            "the network was made for 112."
         )
     if settings.resize_filter not in RESIZE_FILTERS:
         raise UserError(

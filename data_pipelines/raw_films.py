@@ -8,10 +8,14 @@ from pathlib import Path
 from data_pipelines.fold_lists import Film
 from data_pipelines.raw_layout import RawLayout
 
+_ABSENT = b"absent;"
+
 
 @dataclasses.dataclass(frozen=True)
 class FilesOfFilm:
-    """`missing`: the first file a film needs and does not have. `state`: changes with any file's size or time."""
+    """`missing`: the first file a film needs and does not have. `state`: changes with any file's size or time; of use
+    where none is missing.
+    """
 
     missing: Path | None
     state: str
@@ -19,17 +23,18 @@ class FilesOfFilm:
 
 def look_up(layout: RawLayout, film: Film) -> FilesOfFilm:
     """Lists a film's folders; opens no file."""
-    missing, digest = None, hashlib.sha256()
+    digest = hashlib.sha256()
     for path_of in (layout.frame_path, layout.density_path, layout.fixation_path):
-        paths = [path_of(film.database, film.name, number) for number in range(1, film.num_frames + 1)]
-        found = _entries(paths[0].parent)
-        for path in paths:
-            entry = found.get(path.name)
-            missing = missing or (None if entry else path)
-            digest.update(_state(entry))
+        found = _entries(path_of(film.database, film.name, 1).parent)
+        for number in range(1, film.num_frames + 1):
+            path = path_of(film.database, film.name, number)
+            state = _state(found.get(path.name))
+            if state == _ABSENT:  # and no further: a list may promise any number of frames
+                return FilesOfFilm(path, "")
+            digest.update(state)
     sound = layout.sound_path(film.database, film.name)
     digest.update(_state(_entries(sound.parent).get(sound.name)))
-    return FilesOfFilm(missing, digest.hexdigest())
+    return FilesOfFilm(None, digest.hexdigest())
 
 
 def _entries(folder: Path) -> dict[str, os.DirEntry]:
@@ -40,7 +45,10 @@ def _entries(folder: Path) -> dict[str, os.DirEntry]:
 
 
 def _state(entry: os.DirEntry | None) -> bytes:
-    if entry is None:
-        return b"absent;"
-    status = entry.stat()
+    try:
+        status = entry.stat() if entry else None
+    except OSError:  # a link to nothing, or to itself
+        status = None
+    if status is None:
+        return _ABSENT
     return b"%d %d;" % (status.st_size, status.st_mtime_ns)

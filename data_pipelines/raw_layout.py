@@ -12,7 +12,9 @@ Frames are numbered from 1.
 
 import dataclasses
 import io
+import math
 import re
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +22,17 @@ import PIL
 import scipy.io
 import scipy.sparse
 import soundfile
-from PIL import Image
 
 from data_pipelines import databases
 from data_pipelines.errors import UserError
+from data_pipelines.limits import MOST_PIXELS
+from data_pipelines.matlab_files import check_unpacked_size
+from data_pipelines.pictures import open_picture
 
 OBSERVER_COLUMNS = ("observer", "frame", "x", "y")  # frame from 1, pixels of the annotation from 0
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+SOUND_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU")  # unpacked: others may hold days in a megabyte
 _FRAME_NAME = re.compile(r"img_(\d{5,})\.jpg")
 
 
@@ -103,12 +108,15 @@ def read_fixations(path: Path) -> np.ndarray:
     if _HDF5 in (content[:8], content[512:520]):
         raise UserError(f"{path}: a .mat file of MATLAB 7.3 is not read. Save it with save(..., '-v7').")
     try:
+        check_unpacked_size(content)
         variables = scipy.io.loadmat(io.BytesIO(content), variable_names=["eyeMap"], spmatrix=False)
     except Exception as error:  # scipy raises a dozen kinds for a damaged file
         raise UserError(f"{path}: not a readable .mat file ({error}). Fetch it again.") from None
     if "eyeMap" not in variables:
         raise UserError(f"{path}: has no variable eyeMap. Save the fixation map [H, W] of 0 and 1 under this name.")
     eye_map = variables["eyeMap"]
+    if math.prod(eye_map.shape) > MOST_PIXELS:  # a sparse one is small until it is unpacked
+        raise UserError(f"{path}: eyeMap is too large. Save the fixation map [H, W] of 0 and 1.")
     if scipy.sparse.issparse(eye_map):
         eye_map = eye_map.toarray()
     if eye_map.ndim != 2 or not eye_map.size or eye_map.dtype.kind not in "biuf":
@@ -124,7 +132,10 @@ def read_sound(path: Path) -> tuple[np.ndarray, int]:
     Raises UserError if the file is missing or damaged.
     """
     try:
-        samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            if file.format not in SOUND_FORMATS:
+                raise UserError(f"{path}: is {file.format}, not WAV. Convert it to WAV.")
+            samples, rate_hz = file.read(dtype="float32", always_2d=True), file.samplerate
     except soundfile.LibsndfileError as error:
         raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
     if not np.isfinite(samples).all():
@@ -142,6 +153,8 @@ def sound_seconds(path: Path) -> float:
 
 def _content(path: Path) -> bytes:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep its reader waiting
+            raise UserError(f"{path}: cannot be read (it is no file). Fetch it again.")
         return path.read_bytes()
     except FileNotFoundError:
         raise UserError(
@@ -153,7 +166,7 @@ def _content(path: Path) -> bytes:
 
 def _decode(encoded: bytes, mode: str, source: Path | str) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
+        with open_picture(io.BytesIO(encoded)) as image:
             return np.asarray(image.convert(mode))
     except PIL.UnidentifiedImageError:  # its text names the buffer
         raise UserError(f"{source}: not a readable picture (of no known format). Fetch it again.") from None

@@ -5,9 +5,6 @@ folder in video_frames: it goes first and comes last.
 """
 
 import contextlib
-import fcntl
-import logging
-import os
 import re
 import shutil
 import tempfile
@@ -15,12 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_pipelines.errors import UserError
+from data_pipelines.places import only_run_in
 from data_pipelines.raw_layout import RawLayout
 
 _MARK = ".ingest-"
 _NAME = re.compile(r"\w[\w.-]*")
-
-_log = logging.getLogger(__name__)
 
 
 def check_database_name(database: str) -> None:
@@ -42,9 +38,7 @@ def new_database(raw: Path, database: str, overwrite: bool) -> Iterator[RawLayou
     check_database_name(database)
     if raw.exists() and not raw.is_dir():
         raise UserError(f"{raw}: is not a folder. Give another --output.")
-    is_new = not raw.exists()
-    raw.mkdir(parents=True, exist_ok=True)
-    with _alone_in(raw):
+    with only_run_in(raw):
         for leftover in raw.glob(f".*{_MARK}*"):
             _put_back(raw, leftover)
         there = _pieces(raw, database)
@@ -58,8 +52,6 @@ def new_database(raw: Path, database: str, overwrite: bool) -> Iterator[RawLayou
             _put_in_place(raw, aside, database)
         finally:
             _put_back(raw, aside)
-            if is_new and not any(raw.iterdir()):
-                raw.rmdir()
 
 
 def _pieces(root: Path, database: str) -> list[Path]:
@@ -95,18 +87,3 @@ def _move(piece: Path, root: Path, other_root: Path) -> None:
     target = other_root / piece.relative_to(root)
     target.parent.mkdir(parents=True, exist_ok=True)
     piece.rename(target)
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{folder}: another run is writing to it. Wait for its end.") from None
-        except OSError as error:  # some network file systems have no locks
-            _log.warning("%s: cannot be locked (%s). Do not start a second run for it.", folder, error.strerror)
-        yield
-    finally:
-        os.close(descriptor)

@@ -6,17 +6,18 @@ is copying. The films, their lists and the settings are in metadata.json.
 """
 
 import dataclasses
-import json
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from data_pipelines import tf_example
+from data_pipelines import json_files, tf_example
 from data_pipelines.errors import UserError
 from data_pipelines.film_files import FilmFiles
+from data_pipelines.limits import LARGEST_SIZE, MOST_FRAMES, is_name, is_rate
 from data_pipelines.native_annotations import NativeAnnotation, NativeAnnotations
+from data_pipelines.transforms import RESIZE_FILTERS
 
 DATASET_NAME = "saliency_frames"
 FORMAT_VERSION = 1  # of metadata.json and the records: shards of another version are refused
@@ -69,7 +70,7 @@ class Shards:
     def read(self, film: int, frame: int) -> "StoredFrame":
         """Frame number `frame` (from 1) of film number `film` (from 0)."""
         self._check(film, frame)
-        return StoredFrame(self._frames.read(film, frame), self.size)
+        return StoredFrame(self._frames.read(film, frame), self.size, f"{self.folder}, film {film}, frame {frame}")
 
     def native_annotation(self, film: int, frame: int) -> NativeAnnotation:
         """The maps of a frame as they were recorded, numbered as in `read`.
@@ -101,13 +102,15 @@ class Shards:
 class StoredFrame:
     """A record as read; each part is unpacked when asked for."""
 
-    def __init__(self, serialized: bytes, size: int):
-        self._features = tf_example.parse(serialized)
-        self._size = size
+    def __init__(self, serialized: bytes, size: int, source: str):
+        self._size, self._source = size, source
+        with tf_example.damage_names(source):
+            self._features = tf_example.parse(serialized)
 
     @property
     def image(self) -> np.ndarray:
-        return np.frombuffer(self._bytes("image"), np.uint8).reshape(self._size, self._size, 3)
+        with tf_example.damage_names(self._source):
+            return np.frombuffer(self._bytes("image"), np.uint8).reshape(self._size, self._size, 3)
 
     @property
     def density(self) -> np.ndarray:
@@ -119,19 +122,45 @@ class StoredFrame:
 
     @property
     def sound(self) -> np.ndarray:
-        return np.frombuffer(self._bytes("sound"), np.float32)
+        with tf_example.damage_names(self._source):
+            return np.frombuffer(self._bytes("sound"), np.float32)
 
     def _bytes(self, key: str) -> bytes:
         return self._features[key].bytes_list.value[0]
 
     def _map(self, key: str) -> np.ndarray:
-        return np.frombuffer(zlib.decompress(self._bytes(key)), np.uint8).reshape(self._size, self._size)
+        with tf_example.damage_names(self._source):
+            pixels = zlib.decompressobj().decompress(self._bytes(key), self._size**2 + 1)  # no more than is right
+            return np.frombuffer(pixels, np.uint8).reshape(self._size, self._size)
 
 
 def _read_metadata(folder: Path) -> dict[str, Any]:
     if not (folder / "dataset_info.json").is_file() or not (folder / "metadata.json").is_file():
         raise UserError(f"{folder}: holds no shards. Make them with python -m data_pipelines.prepare.")
-    metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+    metadata = json_files.read_object(folder / "metadata.json", "Prepare the shards again.")
     if metadata.get("format_version") != FORMAT_VERSION:
         raise UserError(f"{folder}: holds shards of another version. Make them again with data_pipelines.prepare.")
+    try:
+        _check_metadata(metadata)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f"{folder / 'metadata.json'}: damaged ({error}). Prepare the shards again.") from None
     return metadata
+
+
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    """Raises ValueError, KeyError, TypeError or AttributeError if they are not what `prepare` writes."""
+    if not (isinstance(metadata["size"], int) and 1 <= metadata["size"] <= LARGEST_SIZE):
+        raise ValueError(f"size {metadata['size']!r}")
+    if metadata["resize_filter"] not in RESIZE_FILTERS:
+        raise ValueError(f"resize_filter {metadata['resize_filter']!r}")
+    films = [StoredFilm(**film) for film in metadata["films"]]
+    for film in films:
+        counts = film.sound_rate_hz, film.num_samples, film.annotation_height, film.annotation_width
+        if not (is_name(film.name) and is_name(film.database)):
+            raise ValueError(f"a film is called {film.database!r}, {film.name!r}")
+        if not (1 <= film.num_frames <= MOST_FRAMES and is_rate(film.fps) and min(counts) >= 0):
+            raise ValueError(f"film {film.name!r} has other numbers than a film")
+    for splits in metadata["lists"].values():
+        for listed in splits.values():
+            if not all(isinstance(film, int) and 0 <= film < len(films) for film in listed):
+                raise ValueError("a list names films that are not there")

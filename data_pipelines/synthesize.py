@@ -9,10 +9,9 @@ Example:
 
 import argparse
 import io
+import math
 import multiprocessing
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
@@ -24,7 +23,8 @@ from rich.console import Console
 from rich.progress import track
 from scipy.io import savemat, wavfile
 
-from data_pipelines import errors
+from data_pipelines import errors, places
+from data_pipelines.limits import FRAME_RATES_HZ, LARGEST_SIZE
 from data_pipelines.synthetic_gaze import density_map, fixation_map, gaze_points
 from data_pipelines.synthetic_plan import KINDS, FilmPlan, film_plan
 from data_pipelines.synthetic_scene import render_frames
@@ -59,14 +59,12 @@ def synthesize(
         UserError: `output` exists and is not an empty folder, or a number is too small.
     """
     output = Path(output)
-    _check(output, num_train_films, num_test_films, num_frames, fps, frame_size, seed)
+    _check(output, num_train_films, num_test_films, num_frames, fps, frame_size, seed, workers)
     num_films = num_train_films + num_test_films
     write = partial(_write_film, seed=seed, num_frames=num_frames, fps=fps, frame_size=tuple(frame_size))
 
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial_output = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    try:
-        root = partial_output / "raw"  # a folder of ordinary permissions, which mkdtemp's own has not
+    with places.folder_beside(output) as aside:
+        root = aside / "raw"
         _write_fold_lists(root, num_films, num_test_films, num_frames, fps)
         for _ in track(
             _each(partial(write, root), range(1, num_films + 1), workers),
@@ -80,8 +78,6 @@ def synthesize(
         if output.exists():
             output.rmdir()
         root.rename(output)
-    finally:
-        shutil.rmtree(partial_output, ignore_errors=True)
 
 
 def _check(
@@ -92,21 +88,25 @@ def _check(
     fps: float,
     frame_size: tuple[int, int],
     seed: int,
+    workers: int | None,
 ) -> None:
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise errors.UserError(f"{output}: exists already. Remove it or name another output.")
-    minima = [
-        ("training films", num_train_films, 1),
-        ("test films", num_test_films, 1),
-        ("frames", num_frames, 16),
-        ("fps", fps, 1),
-        ("frame width", frame_size[0], 32),
-        ("frame height", frame_size[1], 32),
-        ("seed", seed, 0),
+    limits = [
+        ("training films", num_train_films, 1, 999),  # names have three digits
+        ("test films", num_test_films, 1, 999),
+        ("frames", num_frames, 16, 99_999),
+        ("fps", fps, 1, FRAME_RATES_HZ[1]),
+        ("frame width", frame_size[0], 32, LARGEST_SIZE),
+        ("frame height", frame_size[1], 32, LARGEST_SIZE),
+        ("seed", seed, 0, math.inf),
+        ("workers", 1 if workers is None else workers, 1, math.inf),
     ]
-    for name, value, least in minima:
+    for name, value, least, most in limits:
         if value < least:
             raise errors.UserError(f"{name}: {value} is too small. Use at least {least}.")
+        if not value <= most:
+            raise errors.UserError(f"{name}: {value:g} is too large. Use at most {most:g}.")
 
 
 def _each(write, numbers: Iterable[int], workers: int | None) -> Iterable[None]:
@@ -192,12 +192,14 @@ def _parser() -> argparse.ArgumentParser:
 @errors.command
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
+    if arguments.seconds is not None and not math.isfinite(arguments.seconds * arguments.fps):
+        raise errors.UserError(f"seconds: {arguments.seconds:g} at {arguments.fps:g} fps is no length. Use a number.")
     num_test_films = max(1, arguments.films // 5)
     synthesize(
         arguments.output,
         num_train_films=arguments.films - num_test_films,
         num_test_films=num_test_films,
-        num_frames=round(arguments.seconds * arguments.fps) if arguments.seconds else arguments.frames,
+        num_frames=round(arguments.seconds * arguments.fps) if arguments.seconds is not None else arguments.frames,
         fps=arguments.fps,
         frame_size=arguments.frame_size,
         seed=arguments.seed,

@@ -1,8 +1,13 @@
 """The protocol buffer of a record, tf.train.Example, as far as reading needs it."""
 
+import contextlib
 import functools
+import zlib
+from collections.abc import Iterator
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory, text_format
+
+from data_pipelines.errors import UserError
 
 # Declared here: tensorflow_datasets has it too, but takes seconds to import, and is not safe to import while other
 # threads import something (it replaces the interpreter's import function meanwhile). Numbers and texts are left out.
@@ -39,6 +44,15 @@ _DECLARATION = """
 def parse(serialized: bytes):
     """Key -> feature, whose `bytes_list.value[0]` is the content of a feature stored as bytes."""
     return _example_type().FromString(serialized).features.feature
+
+
+@contextlib.contextmanager
+def damage_names(source: str) -> Iterator[None]:
+    """Makes what goes wrong with a record's content within the block a UserError that names `source`."""
+    try:
+        yield
+    except (message.DecodeError, zlib.error, IndexError, ValueError) as error:
+        raise UserError(f"{source}: damaged ({error}). Prepare the shards again.") from None
 
 
 @functools.cache

@@ -48,6 +48,8 @@ def inspect(archive: Path, content: str, room: int, progress: rich.progress.Prog
         num_bytes = 0
         for member in tar:
             path = _safe_path(archive, member)
+            if member.size < 0:
+                raise tarfile.ReadError("a file in it has a negative size")
             num_bytes += member.size  # what a sparse file grows to; where its data end is what was packed of it
             _check_room(archive, max(num_bytes, member.offset_data), room)
             if member.isreg() and not _is_hidden(path):

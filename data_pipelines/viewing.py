@@ -13,6 +13,7 @@ from data_pipelines.gaze_tables import Gaze
 Units = Literal["pixels", "fraction"]
 Shown = Literal["fit", "native"]
 LARGEST_FRACTION = 2.0  # gaze may leave the picture, but not by its own size
+SHORTEST, LONGEST = 1e-3, 1e6  # of all that is measured here, in pixels, centimetres or degrees
 DEFAULT_SIGMA_TO_WIDTH = 1 / 40  # where nothing is known: a degree of a film 42 cm wide at 60 cm
 
 
@@ -48,8 +49,8 @@ class Viewing:
             "--sigma-degrees": self.sigma_degrees,
         }
         for flag, length in lengths.items():
-            if length is not None and not (length > 0 and math.isfinite(length)):
-                raise UserError(f"{flag} {length:g}: is not a length. Give a number above 0.")
+            if length is not None and not SHORTEST <= length <= LONGEST:
+                raise UserError(f"{flag} {length:g}: is not a length. Give a number from {SHORTEST:g} to {LONGEST:g}.")
         if (self.distance_cm is None) != (self.screen_width_cm is None):
             raise UserError("--viewing-distance and --screen-width: only one is given. Give both, or --sigma.")
         if self.sigma is not None and self.distance_cm is not None:

@@ -14,7 +14,9 @@ import jax
 import ml_collections
 from rich.console import Console
 
-from data_pipelines.errors import UserError
+from data_pipelines import json_files
+from data_pipelines.errors import UserError, out_of_memory_names
+from data_pipelines.places import only_run_in
 from stavis_jax import cost
 from stavis_jax.job import Data, Job, find_data
 from stavis_jax.metrics.aggregation import VideoScores, aggregate
@@ -68,7 +70,7 @@ class Part:
     def is_scored(self, workdir: Path, which: str | None = None) -> bool:
         """Whether with these weights; None: with any."""
         path = self.folder(workdir) / SCORED
-        return path.is_file() and which in (None, json.loads(path.read_text())["weights"])
+        return path.is_file() and which in (None, _read_mark(path).get("weights"))
 
 
 def plan(variants: str, splits: str) -> list[Part]:
@@ -204,6 +206,10 @@ class Ablation:
     def _do(self, part: Part, data: Data) -> None:
         folder = part.folder(self.workdir)
         self._say(f"{part.name}:")
+        with only_run_in(folder):
+            self._train_and_score(part, folder, data)
+
+    def _train_and_score(self, part: Part, folder: Path, data: Data) -> None:
         job = Job(part_config(self.config, part, self.workdir), folder, data, self.console)
         if not part.is_trained(self.workdir):
             job.train()
@@ -213,7 +219,8 @@ class Ablation:
         job.evaluate()
         which, batch_size = self.config.evaluation.weights, self.config.evaluation.batch_size
         weights, info = read_weights(part.weights(self.workdir, which))
-        found = cost.measure(SaliencyModel(info.network_config(), weights, info.size), batch_size)
+        with out_of_memory_names(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
+            found = cost.measure(SaliencyModel(info.network_config(), weights, info.size), batch_size)
         write_text(folder / SCORED, json.dumps({"weights": which, "cost": dataclasses.asdict(found)}) + "\n")
 
     def _is_scored(self, part: Part) -> bool:
@@ -261,11 +268,22 @@ def _system(name: str, videos: dict[str, list[VideoScores]], done: Sequence[Part
     mine = videos[name]
     splits = tuple(sorted({video.split for video in mine}))
     first = next((part for part in done if part.variant == name), None)
-    found = cost.Cost(**json.loads((first.folder(workdir) / SCORED).read_text())["cost"]) if first else None
+    found = _read_cost(first.folder(workdir) / SCORED) if first else None
     same_splits = [video for video in videos.get(VISUAL, ()) if video.split in splits]
     comparable = first is not None and name != VISUAL and bool(same_splits)
     gain = compare(film_scores(mine), film_scores(same_splits)) if comparable else None
     return System(aggregate(mine), splits, found, gain)
+
+
+def _read_mark(path: Path) -> dict:
+    return json_files.read_object(path, "Remove it and score again.")
+
+
+def _read_cost(path: Path) -> cost.Cost:
+    try:
+        return cost.Cost(**_read_mark(path)["cost"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: holds no cost ({error}). Remove it and score again.") from None
 
 
 def _notes(systems: dict[str, System], missing: Sequence[str]) -> list[str]:

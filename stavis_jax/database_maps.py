@@ -1,7 +1,6 @@
 """SHARDS -> saliency maps of a database's test films, as 8-bit pictures in the released code's file layout."""
 
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from data_pipelines import places
 from data_pipelines.batches import evaluation_batches
 from data_pipelines.clip_source import open_clips
 from data_pipelines.errors import UserError
@@ -38,24 +38,23 @@ def write_test_maps(
     released code names it. An output that exists is replaced once the new one is complete.
     """
     clips = open_clips(shards, "test", split, "test", databases)
-    unfinished = output.with_name(f".{output.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
     batches = evaluation_batches(
         shards, subset="test", split=split, windows="test", batch_size=batch_size, databases=databases
     )
     steps = math.ceil(len(clips) / batch_size)
-    for batch in track(batches, title, total=steps, console=console, disable=console is None):
-        logits = np.asarray(model.saliency_logits(batch["clip"], batch["waveform"]))
-        valid = batch["weight"] > 0
-        saliency = np.asarray(jax.nn.sigmoid(logits[valid]))
-        for index, saliency_map in zip(batch["clip_index"][valid].tolist(), saliency, strict=True):
-            film = clips.films[clips.film_index(index)]
-            number = FIRST_SCORED_FRAME + int(clips.frames(index)[0]) - 1
-            folder = unfinished / f"split{split}_results" / film.database / film.name
-            folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(saliency_picture(saliency_map)).save(folder / f"pred_sal_{number:06d}.png")
-    shutil.rmtree(output, ignore_errors=True)
-    unfinished.rename(output)
+    with places.folder_beside(output) as aside:
+        unfinished = aside / "maps"
+        for batch in track(batches, title, total=steps, console=console, disable=console is None):
+            logits = np.asarray(model.saliency_logits(batch["clip"], batch["waveform"]))
+            valid = batch["weight"] > 0
+            saliency = np.asarray(jax.nn.sigmoid(logits[valid]))
+            for index, saliency_map in zip(batch["clip_index"][valid].tolist(), saliency, strict=True):
+                film = clips.films[clips.film_index(index)]
+                number = FIRST_SCORED_FRAME + int(clips.frames(index)[0]) - 1
+                folder = unfinished / f"split{split}_results" / film.database / film.name
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(saliency_picture(saliency_map)).save(folder / f"pred_sal_{number:06d}.png")
+        places.replace_folder(unfinished, output)
 
 
 def read_test_maps(maps: Path, films: Sequence[Film], split: int) -> list[PredictedVideo]:

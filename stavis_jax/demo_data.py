@@ -6,19 +6,21 @@ from pathlib import Path
 import ml_collections
 from rich.console import Console
 
+from data_pipelines import json_files
 from data_pipelines.errors import UserError
 from data_pipelines.prepare import prepare
 from data_pipelines.synthesize import synthesize
+from stavis_jax.reports.files import write_text
 
 
 def make_data(settings: ml_collections.ConfigDict, folder: Path, seed: int, console: Console) -> tuple[Path, Path]:
     """Makes what is not there yet: FOLDER/raw and FOLDER/shards, which it returns (shards first)."""
     raw, shards, record = folder / "raw", folder / "shards", folder / "settings.json"
     wanted = settings.to_dict() | {"seed": seed}
-    if record.exists() and (made := json.loads(record.read_text())) != wanted:
+    if record.exists() and (made := json_files.read_object(record, "Give another --workdir.")) != wanted:
         raise UserError(f"{folder}: was made with {made}, now it is {wanted}. Give another --workdir.")
     folder.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(wanted))
+    write_text(record, json.dumps(wanted))
     if not raw.exists():
         console.print("Making a synthetic database: films in which only the sound tells what people look at.")
         synthesize(

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from data_pipelines.errors import UserError, command
 from data_pipelines.fold_lists import SPLITS
+from data_pipelines.viewing import LONGEST, SHORTEST
 from stavis_jax.evaluation import BASELINES, evaluate, evaluate_with_baselines
 from stavis_jax.metrics import bootstrap
 from stavis_jax.metrics.baselines import UNIFORM, UNIFORM_NOTE
@@ -93,8 +94,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise UserError(f"{flag} {value}: expected 1 or more.")
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: expected 0 or more.")
-    if args.sigma_pixels is not None and not args.sigma_pixels > 0:
-        raise UserError(f"--sigma-pixels {args.sigma_pixels}: expected more than 0.")
+    if args.sigma_pixels is not None and not SHORTEST <= args.sigma_pixels <= LONGEST:
+        raise UserError(f"--sigma-pixels {args.sigma_pixels}: expected more than 0, from {SHORTEST:g} to {LONGEST:g}.")
     if args.output.exists() and not args.output.is_dir():
         raise UserError(f"--output {args.output}: this is a file. Name a folder.")
     console = Console(stderr=True)

@@ -1,6 +1,7 @@
 """A film's frames and sound, as they come -> a prediction for every frame, in order. Memory: of a few clips."""
 
 import collections
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from data_pipelines import clips
-from data_pipelines.errors import UserError
+from data_pipelines.errors import UserError, out_of_memory_names
 from data_pipelines.film import FilmFrame
 from data_pipelines.film_sound import SAMPLE_RATE_HZ
 from stavis_jax.clip_streams import ClipStream, Predicted, clip_stream
@@ -140,7 +141,8 @@ def _predict_targets(
             continue
         starting = [frame for frame in batch if frame >= 0]
         waveforms = [_sound(timeline, sound, max(frame, 0)) for frame in batch]
-        predicted = stream.predict(np.stack(waveforms))
+        with _memory_for(batch):
+            predicted = stream.predict(np.stack(waveforms))
         if running:
             yield from _targets(*running)
         running = batch, predicted
@@ -182,7 +184,8 @@ def _limits(timeline: _Timeline, frame: int) -> tuple[int, int]:
 
 def _targets(batch: range, predicted: Predicted) -> Iterator[_Target]:
     """One by one, those before the film's first frame left out."""
-    logits = np.asarray(predicted.logits, np.float32)
+    with _memory_for(batch):
+        logits = np.asarray(predicted.logits, np.float32)
     if not np.isfinite(logits[[frame >= 0 for frame in batch]]).all():
         raise UserError("checkpoint: its maps hold values that are not numbers. Give another checkpoint.")
     located = None if predicted.localization is None else np.asarray(predicted.localization)
@@ -191,6 +194,10 @@ def _targets(batch: range, predicted: Predicted) -> Iterator[_Target]:
         if frame >= 0:
             one = None if located is None else located[i]
             yield _Target(frame, expit(logits[i]), one, tuple(maps[i] for maps in attention))
+
+
+def _memory_for(batch: range) -> contextlib.AbstractContextManager[None]:
+    return out_of_memory_names(f"a batch of {len(batch)} clips", "Give a smaller --batch-size.")
 
 
 def _every_frame(targets: Iterable[_Target], timeline: _Timeline) -> Iterator[FramePrediction]:

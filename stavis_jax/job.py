@@ -13,7 +13,7 @@ from rich.console import Console
 from data_pipelines.annotations import open_annotations
 from data_pipelines.batches import clips_per_epoch, evaluation_batches, training_batches
 from data_pipelines.clip_source import open_clips
-from data_pipelines.errors import UserError
+from data_pipelines.errors import UserError, out_of_memory_names
 from data_pipelines.fold_lists import Film
 from data_pipelines.raw_layout import RawLayout
 from data_pipelines.shards import Shards
@@ -93,6 +93,8 @@ class Job:
             raise UserError(f"--config.evaluation.weights={config.evaluation.weights}: choose from last, best.")
         if config.evaluation.batch_size < 1:
             raise UserError(f"--config.evaluation.batch_size={config.evaluation.batch_size}: give 1 or more.")
+        if config.data.workers < 0:
+            raise UserError(f"--config.data.workers={config.data.workers}: give 0 or more.")
         self.compute = Compute(**config.compute)
 
     def train(self) -> None:
@@ -214,7 +216,10 @@ class Job:
                 save_weights(directory / name, read_network(trained), info, overwrite=True)
             wait_for_all_hosts(f"{network.config.variant} {name}")
 
-        with contextlib.closing(batches):
+        stage = "audiovisual" if fusion.VARIANTS[network.config.variant].uses_sound else "visual"
+        flag = f"--config.stages.{stage}.batch_size={recipe.batch_size}"
+        advice = "Give a smaller one: gradients are accumulated to effective_batch all the same."
+        with contextlib.closing(batches), out_of_memory_names(flag, advice):
             train(
                 network,
                 recipe,
@@ -281,16 +286,18 @@ class Job:
         model = SaliencyModel(info.network_config(), weights, size=info.size)
         maps = self.workdir / "maps" / variant
         maps.parent.mkdir(parents=True, exist_ok=True)
-        write_test_maps(
-            model,
-            self.data.shards,
-            maps,
-            split=self.data.split,
-            databases=self.data.databases,
-            batch_size=self.config.evaluation.batch_size,
-            title=f"maps of {variant}",
-            console=self.console,
-        )
+        batch_size = self.config.evaluation.batch_size
+        with out_of_memory_names(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
+            write_test_maps(
+                model,
+                self.data.shards,
+                maps,
+                split=self.data.split,
+                databases=self.data.databases,
+                batch_size=batch_size,
+                title=f"maps of {variant}",
+                console=self.console,
+            )
         return read_test_maps(maps, films, self.data.split)
 
 

@@ -6,13 +6,16 @@
 Short on purpose: what it does is in stavis_jax/job.py.
 """
 
+import contextlib
 from pathlib import Path
 
+import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
 from data_pipelines.errors import UserError, command
+from data_pipelines.places import only_run_in
 from stavis_jax import command_line
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: configs/av.py, configs/visual.py, or FILE:demo.")
@@ -46,7 +49,7 @@ def run(argv: list[str]) -> None:
             "--coordinator, --processes, --process: give all three, or --distributed where a cluster tells."
         )
     # After the flags: --help answers at once.
-    from stavis_jax import compilation_cache, job, recipes
+    from stavis_jax import compilation_cache, recipes
     from stavis_jax.training import devices
 
     compilation_cache.enable()
@@ -59,6 +62,16 @@ def run(argv: list[str]) -> None:
         config.update_from_flattened_dict(config_flags.get_override_values(flags.FLAGS["config"]))
         console.print(f"No --config.data.path is given: this runs the demo preset. {REAL_THING}", highlight=False)
     workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-{config.model.variant}")
+    with only_run_in(workdir) if devices.is_first_host() else contextlib.nullcontext():
+        _train_and_evaluate(config, workdir, console)
+    if falls_back:
+        console.print(f"This was the demo preset, on synthetic films. {REAL_THING}", highlight=False)
+
+
+def _train_and_evaluate(config: ml_collections.ConfigDict, workdir: Path, console: Console) -> None:
+    from stavis_jax import job
+    from stavis_jax.training import devices
+
     if devices.is_first_host():
         job.find_data(config, workdir, console)  # it may make them
     devices.wait_for_all_hosts("data")
@@ -75,8 +88,6 @@ def run(argv: list[str]) -> None:
             return  # scoring is the first host's
         work.evaluate()
         console.print(f"Results: {workdir}/results.json; pictures: {workdir}/comparison.png", highlight=False)
-    if falls_back:
-        console.print(f"This was the demo preset, on synthetic films. {REAL_THING}", highlight=False)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """A network ready to score: clip and waveform in, saliency logits out."""
 
+import contextlib
 import functools
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_pipelines.errors import UserError
+from data_pipelines.errors import UserError, out_of_memory_names
 from stavis_jax.models import fusion
 from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig, Outputs
@@ -59,11 +60,13 @@ class SaliencyModel:
         Raises:
           ValueError: other shapes or dtypes.
         """
-        return _outputs(self.config, self.weights, *self._checked(clip, waveform))
+        with _memory_for(clip):
+            return _outputs(self.config, self.weights, *self._checked(clip, waveform))
 
     def saliency_logits(self, clip: jax.Array | np.ndarray, waveform: jax.Array | np.ndarray | None) -> jax.Array:
         """The logits [B, H, W] alone, which is less work. Arguments and errors as of a call."""
-        return _logits(self.config, self.weights, *self._checked(clip, waveform))
+        with _memory_for(clip):
+            return _logits(self.config, self.weights, *self._checked(clip, waveform))
 
     def _checked(self, clip, waveform) -> tuple[jax.Array, jax.Array | None]:
         if np.ndim(clip) != 5 or clip.shape[-1] != 3 or 0 in clip.shape:
@@ -81,6 +84,11 @@ class SaliencyModel:
         if not jnp.issubdtype(waveform.dtype, jnp.floating):
             raise ValueError(f"waveform: {waveform.dtype}, expected float32 in [-256, 256].")
         return clip, jnp.asarray(waveform, jnp.float32)
+
+
+def _memory_for(clip: jax.Array | np.ndarray) -> contextlib.AbstractContextManager[None]:
+    shape = " x ".join(map(str, np.shape(clip)))
+    return out_of_memory_names(f"a batch of {len(clip)} clips ({shape})", "Give a smaller --batch-size.")
 
 
 def load(path: Path | str, variant: str | None = None) -> SaliencyModel:

@@ -15,14 +15,13 @@ A film that is done is left alone, so the same command goes on where it was inte
 import argparse
 import contextlib
 import functools
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from data_pipelines.errors import Stopped, command
+from data_pipelines.errors import command
 from data_pipelines.film import open_film
 from data_pipelines.film_paths import find_films
 from data_pipelines.transforms import RESIZE_FILTERS
@@ -57,13 +56,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     mine = _share(list(zip(films, output_folders(films, options.output), strict=True)), options.shard)
 
     compilation_cache.enable()
-    with _ended_by_sigterm():
-        model = stavis_jax.load(options.checkpoint, variant=options.variant)
-        for film, folder in mine:
-            with _progress(film.name) as start:
-                num_frames = write_predictions(film, folder, model, how, overwrite=options.overwrite, start=start)
-            said = "done before." if num_frames is None else f"{num_frames} frames, {', '.join(how.outputs)}"
-            print(f"{folder}: {said}")
+    model = stavis_jax.load(options.checkpoint, variant=options.variant)
+    for film, folder in mine:
+        with _progress(film.name) as start:
+            num_frames = write_predictions(film, folder, model, how, overwrite=options.overwrite, start=start)
+        said = "done before." if num_frames is None else f"{num_frames} frames, {', '.join(how.outputs)}"
+        print(f"{folder}: {said}")
 
 
 @contextlib.contextmanager
@@ -77,20 +75,6 @@ def _progress(name: str) -> Iterator[Callable[[int | None], Callable[[int], None
 def _share(films: list, shard: tuple[int, int]) -> list:
     number, count = shard
     return films[number - 1 :: count]
-
-
-@contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Within it SIGTERM is an exception, so that the film under way leaves nothing behind."""
-
-    def stop(*_) -> None:
-        raise Stopped("finished films are kept. The same command goes on from there.")
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import ml_collections
 
+from data_pipelines import json_files
 from data_pipelines.errors import UserError
 
 PACKAGES = ("stavis-jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
@@ -36,7 +37,8 @@ def check_same_settings(config: ml_collections.ConfigDict, workdir: Path, starte
     path = workdir / "config.json"
     if not path.is_file():
         return
-    before, now = _flat(json.loads(path.read_text())), _flat(json.loads(json.dumps(config.to_dict())))
+    before = _flat(json_files.read_object(path, "Give another --workdir."))
+    now = _flat(json.loads(json.dumps(config.to_dict())))
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) == now.get(key) or MAY_CHANGE.fullmatch(key) or _is_open(key, started):
             continue

@@ -85,21 +85,34 @@ def read_film_scores(path: Path, method: str | None = None) -> FilmScores:
         videos = json.loads(file.read_text(encoding="utf-8"))["videos"]
         methods = list(dict.fromkeys(video["method"] for video in videos))
         keys = [(video["database"], video["video"]) for video in videos]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        scores = [{name: _score(video[name]) for name in ALL_METRICS if name in video} for video in videos]
+        if not all(isinstance(name, str) for name in (*methods, *(part for key in keys for part in key))):
+            raise TypeError("a name is no text")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{file}: not a results.json ({error!r}). Give a folder that evaluate has written.") from None
+    if not methods:
+        raise UserError(f"{file}: not a results.json (it has no videos). Give a folder that evaluate has written.")
     if method is None and len(methods) == 1:
         (method,) = methods
     if method not in methods:
         raise UserError(
             f"{file}: holds the methods {', '.join(methods)}. Name one with --compare-method, as in "
-            f"--compare-method {methods[-1] if methods else 'NAME'}."
+            f"--compare-method {methods[-1]}."
         )
     rows: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for key, video in zip(keys, videos, strict=True):
+    for key, video, of_video in zip(keys, videos, scores, strict=True):
         if video["method"] == method:
-            scores = {name: math.nan if video[name] is None else video[name] for name in ALL_METRICS if name in video}
-            rows.setdefault(key, []).append(scores)
+            rows.setdefault(key, []).append(of_video)
     return {film: mean_of_rows(of_film) for film, of_film in rows.items()}
+
+
+def _score(value: object) -> float:
+    """A metric's mean over a video's frames; None for NaN, as results.json has it."""
+    if value is None:
+        return math.nan
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{value!r} is no score")
+    return float(value)
 
 
 def _difference(database: str, metric: str, values: np.ndarray, seed: int) -> Difference:

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from data_pipelines.errors import UserError
+from data_pipelines.pictures import open_picture
 
 PICTURES = (".jpg", ".jpeg", ".png")
 
@@ -53,7 +53,9 @@ def read_map(path: Path) -> np.ndarray:
 def read_picture(path: Path) -> tuple[np.ndarray, bool]:
     """`read_map`, and whether the picture is coloured: its red, green and blue differ somewhere."""
     try:
-        with Image.open(path) as picture:
+        if not path.is_file():  # a pipe would keep its reader waiting
+            raise OSError("it is no file")
+        with open_picture(path) as picture:
             if picture.mode in ("1", "P"):
                 picture = picture.convert("RGB")
             pixels = np.asarray(picture)

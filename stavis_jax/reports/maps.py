@@ -53,4 +53,6 @@ def save_comparison(path: Path, columns: Mapping[str, Sequence[np.ndarray]], tit
             axis.set_axis_off()
     figure.suptitle(title, fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    partial = path.with_name(f"{path.name}.partial")
+    figure.savefig(partial, dpi=120, format="png")
+    partial.replace(path)

@@ -37,6 +37,6 @@ def read_frame_scores(folder: Path) -> dict[str, list[VideoScores]]:
             numbers = np.array([int(row["frame"]) for row in rows])
             scores = VideoScores(video["database"], video["split"], video["video"], numbers, values)
             methods.setdefault(video["method"], []).append(scores)
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RecursionError, csv.Error) as error:
         raise UserError(f"{folder}: holds no scores that can be read ({error!r}). Score again.") from None
     return methods

@@ -6,8 +6,6 @@ safetensors, as a file of strangers is only data there, it is read in one go, an
 import dataclasses
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,7 +14,9 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from data_pipelines import places
 from data_pipelines.errors import UserError
+from data_pipelines.limits import LARGEST_SIZE
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.flat import Weights
 
@@ -47,6 +47,13 @@ class WeightsInfo:
             raise ValueError(f"kind {self.kind!r} is not one of {', '.join(get_args(Kind))}")
         if self.kind == "stavis":
             self.network_config()  # raises on an unknown variant, depth or shortcut
+        if not (isinstance(self.size, int) and 1 <= self.size <= LARGEST_SIZE):
+            raise ValueError(f"size {self.size!r} is not a number of pixels from 1 to {LARGEST_SIZE}")
+        if not (self.epoch is None or isinstance(self.epoch, int)):
+            raise ValueError(f"epoch {self.epoch!r} is not a number")
+        counters = self.batches_tracked if self.batches_tracked is not None else {}
+        if not isinstance(counters, Mapping) or not all(isinstance(count, int) for count in counters.values()):
+            raise ValueError("batches_tracked is not a number for each name")
 
     @classmethod
     def of_network(cls, config: NetworkConfig, **fields: Any) -> "WeightsInfo":
@@ -77,24 +84,19 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
         raise UserError(
             f"{directory}: is not a converted checkpoint, so it is not overwritten. Give another directory."
         )
-    unfinished = directory.with_name(f".{directory.name}.{os.getpid()}.unfinished")
-    replaced = directory.with_name(f".{directory.name}.{os.getpid()}.replaced")
     try:
-        unfinished.mkdir(parents=True)
-        arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
-        safetensors.numpy.save_file(arrays, unfinished / ARRAYS_FILE)
-        written = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": _sha256(unfinished / ARRAYS_FILE)}
-        content = written | dataclasses.asdict(info)
-        (unfinished / INFO_FILE).write_text(json.dumps(content, indent=2) + "\n")
-        if directory.exists():
-            directory.rename(replaced)
-        unfinished.rename(directory)
+        with places.folder_beside(directory) as aside:
+            new = aside / "new"
+            new.mkdir()
+            arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
+            safetensors.numpy.save_file(arrays, new / ARRAYS_FILE)
+            written = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": _sha256(new / ARRAYS_FILE)}
+            content = written | dataclasses.asdict(info)
+            (new / INFO_FILE).write_text(json.dumps(content, indent=2) + "\n")
+            places.replace_folder(new, directory)
     except (OSError, safetensors.SafetensorError) as error:  # the latter for a full disk
         reason = getattr(error, "strerror", None) or _first_line(error)
         raise UserError(f"{directory}: cannot be written ({reason}). Give another one.") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def read_weights(directory: Path) -> tuple[Weights, WeightsInfo]:
@@ -109,10 +111,13 @@ def read_weights(directory: Path) -> tuple[Weights, WeightsInfo]:
     try:
         intact = _sha256(path) == sha256
         weights = safetensors.numpy.load_file(path) if intact else {}
-    except (OSError, safetensors.SafetensorError) as error:
+    # AttributeError, KeyError: safetensors' for formats of numbers that NumPy has not.
+    except (OSError, safetensors.SafetensorError, AttributeError, KeyError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({_first_line(error)}). Convert or train again.") from error
     if not intact:
         raise UserError(f"{path}: damaged (not the bytes that were written). Convert or train again.")
+    if other := [name for name, array in weights.items() if array.dtype != np.float32]:
+        raise UserError(f"{path}: {', '.join(other)} are not float32. Convert or train again.")
     return weights, info
 
 
@@ -125,13 +130,13 @@ def _read_description(directory: Path) -> tuple[WeightsInfo, str]:
     """What the arrays are, and the SHA-256 of their file."""
     path = Path(directory) / INFO_FILE
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
             f"{directory}: not a converted checkpoint, it has no {INFO_FILE}. "
             f"Give a directory that `python -m stavis_jax.convert` wrote."
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter: brackets by the thousand
         raise UserError(f"{path}: damaged ({error}). Convert or train again.") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise UserError(f"{path}: not written by stavis_jax. Give a directory that stavis_jax.convert wrote.")

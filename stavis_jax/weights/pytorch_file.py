@@ -1,15 +1,16 @@
 """Reads and writes PyTorch checkpoint files. torch is imported when one is first read or written."""
 
 import dataclasses
-import os
 import re
 import types
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from data_pipelines import places
 from data_pipelines.errors import UserError
 
 PREFIX = "module."  # DataParallel's, on every key of the authors' files
@@ -54,17 +55,14 @@ def write_checkpoint(path: Path | str, checkpoint: PyTorchCheckpoint) -> None:
     content = state
     if checkpoint.architecture:
         content = {"epoch": checkpoint.epoch or 1, "arch": checkpoint.architecture, "state_dict": state}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            torch.save(content, file)
-        unfinished.replace(path)
+        with places.folder_beside(path) as aside:
+            with (aside / "new").open("wb") as file:
+                torch.save(content, file)
+            (aside / "new").replace(path)
     except (OSError, RuntimeError) as error:  # RuntimeError is torch's for a full disk
         reason = getattr(error, "strerror", None) or "is the disk full?"
         raise UserError(f"{path}: cannot be written ({reason}). Give another --output.") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def _torch(path: Path) -> types.ModuleType:
@@ -81,6 +79,7 @@ def _load(path: Path) -> object:
     if not path.exists():
         raise UserError(f"{path}: no such file. {PYTORCH_GIVEN}")
     torch = _torch(path)
+    _refuse_packed(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of unusual pickles: they load, or the error below says it
@@ -97,14 +96,35 @@ def _load(path: Path) -> object:
         ) from error
 
 
+def _refuse_packed(path: Path) -> None:
+    """torch packs nothing: a zip file that unpacks to more than it is would only fill the memory."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # the legacy format, or something that torch.load refuses
+    if unpacked > path.stat().st_size:
+        raise UserError(f"{path}: refused, it unpacks to more than its size. {PYTORCH_GIVEN}")
+
+
 def _arrays(path: Path | str, state: Mapping) -> dict[str, np.ndarray]:
-    torch, arrays = _torch(Path(path)), {}
+    torch, arrays, num_bytes = _torch(Path(path)), {}, Path(path).stat().st_size
     for key, tensor in state.items():
-        if not isinstance(tensor, torch.Tensor):
+        if not isinstance(key, str) or not isinstance(tensor, torch.Tensor):
             raise UserError(f"{path}: {key!r} is not a tensor, so this is no state dict. {PYTORCH_GIVEN}")
         name = key.removeprefix(PREFIX)
         if name in arrays:
             raise UserError(f"{path}: {name} is there with and without {PREFIX!r} before it. Remove one of them.")
-        tensor = tensor.detach().to_dense() if tensor.is_sparse else tensor.detach()
-        arrays[name] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        if tensor.numel() > num_bytes:  # one number repeated, or none: small in the file, any size in memory
+            raise UserError(f"{path}: {name} has more numbers than the file has bytes. {PYTORCH_GIVEN}")
+        try:
+            tensor = tensor.detach().to_dense() if tensor.is_sparse else tensor.detach()
+            array = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        except (TypeError, RuntimeError, NotImplementedError) as error:  # quantised, on no device, and the like
+            raise UserError(
+                f"{path}: {name} cannot be read ({str(error).partition('.')[0]}). {PYTORCH_GIVEN}"
+            ) from error
+        if array.dtype.kind not in "fiub":
+            raise UserError(f"{path}: {name} holds {array.dtype} values, not numbers. {PYTORCH_GIVEN}")
+        arrays[name] = array
     return arrays

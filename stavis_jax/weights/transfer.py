@@ -41,9 +41,10 @@ def from_pytorch(
         raise UserError(f"{source}: does not fit {network}; {'; '.join(faults)}. Give a whole checkpoint.")
     arrays = [row for row in table if row.layout]
     wrong = [
-        f"{row.key} is {_shape(state[row.key].shape)}, not {_shape(_their_shape(shapes[row.name], row.layout))}"
-        for row in arrays
-        if state[row.key].shape != _their_shape(shapes[row.name], row.layout)
+        f"{row.key} is {_shape(state[row.key].shape)}, not {_shape(theirs)}"
+        for row in table
+        if row.key in state
+        and state[row.key].shape != (theirs := _their_shape(shapes[row.name], row.layout) if row.layout else ())
     ]
     if wrong:
         raise UserError(f"{source}: {'; '.join(wrong)}. Give a checkpoint of the authors' network.")

@@ -1,0 +1,26 @@
+"""Every row of the catalogue: refused with one clear line, in bounded time and memory, and nothing is left behind."""
+
+import pytest
+from bad_input import MODULES, Place
+from catalogue import BAD_INPUTS
+
+TIMEOUT_S = 60  # most take a tenth of a second; the machine may be busy
+MOST_BYTES = 3 << 30  # of which imports are a third
+
+
+@pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: f"{bad.command}-{bad.what}")
+def test_it_is_refused_with_one_line_and_leaves_nothing(bad, commands, supplies, tmp_path, tally):
+    arguments = bad.make(Place(tmp_path, supplies))
+    before = sorted(tmp_path.rglob("*"))
+    ended = commands.run(MODULES[bad.command], *arguments, timeout_s=TIMEOUT_S)
+    line = ended.error
+    assert bad.says in line
+    assert ended.num_bytes < MOST_BYTES
+    assert sorted(tmp_path.rglob("*")) == before
+    tally.refused(bad.command, bad.what, line.replace(str(tmp_path), ""))
+
+
+def test_there_are_more_than_a_hundred_and_each_has_a_name_of_its_own():
+    names = [(bad.command, bad.what) for bad in BAD_INPUTS]
+    assert len(names) > 100
+    assert len(set(names)) == len(names)
