@@ -25,7 +25,7 @@ DIRECTIONS = {"center_x_px": "x, from the left edge", "center_y_px": "y, from th
 MOST_POINTS = 1000  # of a line
 UPLOADS_KEPT_SECONDS = 24 * 3600
 STYLE = """
-.gradio-container > main { max-width: 1240px; width: 100%; }
+.gradio-container > .main { max-width: 1280px !important; }
 #status p { margin: 0; overflow-wrap: anywhere; }
 #status .error { color: var(--error-text-color); font-weight: 600; }
 """
