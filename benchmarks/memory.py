@@ -39,9 +39,9 @@ def memory(workshop: Workshop) -> dict[str, str]:
         "met",
     ]
     text = (
-        f"Peak resident memory of a process that does the job {CALLS} times, libraries and weights included. The first "
-        f"run ever also compiles; later ones find the compiled functions on disk. Depth {plan.depth}, "
-        f"{plan.size} pixels, dense prediction of {plan.film_frames} frames."
+        f"Peak resident memory, the host's, of a process that does the job {CALLS} times, libraries and weights "
+        "included. The first run ever also compiles; later ones find the compiled functions on disk. "
+        f"Depth {plan.depth}, {plan.size} pixels, dense prediction of {plan.film_frames} frames."
     )
     machine = report.machine("jax", "torch")
     return {"Peak memory": "\n\n".join([text, report.table(head, rows), f"`python -m benchmarks.run`. {machine}."])}

@@ -11,7 +11,7 @@ from benchmarks import evaluation as scoring
 from benchmarks import input_pipeline as loading
 from benchmarks import targets
 from benchmarks.paired import ROOT
-from benchmarks.workshop import QUICK, Plan
+from benchmarks.workshop import Plan
 from data_pipelines.errors import UserError
 
 MEASURED = re.compile(r"\| 640x480, one core.*\*\*(\d+)\*\*")
@@ -20,10 +20,7 @@ MEASURED = re.compile(r"\| 640x480, one core.*\*\*(\d+)\*\*")
 def input_pipeline(plan: Plan) -> dict[str, str]:
     """Title -> text of a section."""
     with tempfile.TemporaryDirectory() as folder:
-        if plan.film_size == QUICK.film_size:
-            text = loading.run(Path(folder), frame_sizes=[plan.film_size], rounds=1, seconds=0.1)
-        else:
-            text = loading.run(Path(folder), rounds=plan.rounds)
+        text = loading.run(Path(folder), frame_sizes=plan.loader_sizes, rounds=plan.rounds, seconds=plan.loader_seconds)
     ratios = [float(ratio) for ratio in MEASURED.findall(text)]
     if ratios:
         must, aim, met = targets.columns("input pipeline, one core", min(ratios))

@@ -9,7 +9,8 @@ from pathlib import Path
 INTRODUCTION = """# Benchmarks
 
 Speed as ratios, both sides measured in turn in one run, with the program that measured them. Rates differ between
-machines and hours; ratios differ less.
+machines and hours; ratios differ less. `python -m benchmarks.run --write docs/benchmarks.md`, on an idle machine,
+measures everything anew; `--jobs` chooses.
 """
 
 

@@ -11,6 +11,7 @@ from benchmarks.paired import alternate
 from benchmarks.workshop import Workshop
 
 SIDES = ("PyTorch", "ours")
+COLOURS = {"PyTorch": "tab:gray", "ours": "tab:blue"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,13 +23,10 @@ class Curve:
     y: str
     points: dict[str, dict[int, float]]
 
-    def per_unit(self) -> dict[str, float]:
-        """By side, the last point's y / x over the first one's: 1 is proportional growth, less is better."""
-        found = {}
-        for side, points in self.points.items():
-            (first, low), *_, (last, high) = sorted(points.items())
-            found[side] = high / last / (low / first)
-        return found
+    def growth(self, side: str) -> tuple[float, float]:
+        """How many times the last x is the first, and the last y the first."""
+        (first, low), *_, (last, high) = sorted(self.points[side].items())
+        return last / first, high / low
 
 
 def linear(workshop: Workshop, picture: Path | None = None) -> dict[str, str]:
@@ -41,8 +39,8 @@ def linear(workshop: Workshop, picture: Path | None = None) -> dict[str, str]:
         for curve in of_network:
             for side, points in curve.points.items():
                 cells = ", ".join(f"{x}: {y:.3g}" for x, y in sorted(points.items()))
-                growth = curve.per_unit()[side]
-                rows.append([f"depth {depth}, {size} px: {curve.y} by {curve.x}, {side}", cells, f"{growth:.2f}"])
+                growth = [f"{times:.3g}x" for times in curve.growth(side)]
+                rows.append([f"depth {depth}, {size} px: {curve.name}, {curve.y} by {curve.x}, {side}", cells, *growth])
     shown = ""
     if picture:
         _plot(curves, picture)
@@ -50,11 +48,10 @@ def linear(workshop: Workshop, picture: Path | None = None) -> dict[str, str]:
     text = (
         "Time and peak memory of dense prediction over the length of a film, time of a forward pass over the batch, "
         f"and of a training step of {plan.split_batch} clips over the number of devices that share it. Devices here "
-        "are parts of one CPU, so equal times mean that splitting costs nothing. The last column: cost per frame, "
-        "clip or device at the largest number over that at the smallest; 1 is linear growth, less is better (for "
-        "devices of one CPU, 1 / their number)."
+        "are parts of one CPU, so equal times mean that splitting costs nothing. The last columns: largest number over "
+        "smallest, and what it costs over what the smallest costs; equal for linear growth."
     )
-    table = report.table(["", "value at each number", "growth"], rows)
+    table = report.table(["", "cost at each number", "number", "cost"], rows)
     machine = report.machine("jax", "torch")
     return {"Linear": f"{text}\n\n{shown}{table}\n\n`python -m benchmarks.run`. {machine}."}
 
@@ -66,6 +63,8 @@ def _curves(workshop: Workshop, network: tuple[int, int]) -> list[Curve]:
 def _film_curves(workshop: Workshop, network: tuple[int, int]) -> list[Curve]:
     seconds, megabytes = ({side: {} for side in SIDES} for _ in range(2))
     for frames in workshop.plan.film_lengths:
+        with workshop.start("jax_jobs:dense", network=network, num_frames=frames):
+            pass  # compiled now: memory is then that of a later run, at every length
         with (
             workshop.start("torch_jobs:dense", network=network, num_frames=frames) as theirs,
             workshop.start("jax_jobs:dense", network=network, num_frames=frames) as ours,
@@ -77,8 +76,8 @@ def _film_curves(workshop: Workshop, network: tuple[int, int]) -> list[Curve]:
                 seconds[side][frames] = value
                 megabytes[side][frames] = peak_after(contestant, 1) / 2**20
     return [
-        Curve("film", "frames", "seconds", seconds),
-        Curve("film memory", "frames", "MiB", megabytes),
+        Curve("dense prediction", "frames", "seconds", seconds),
+        Curve("dense prediction", "frames", "MiB", megabytes),
     ]
 
 
@@ -92,7 +91,7 @@ def _batch_curve(workshop: Workshop, network: tuple[int, int]) -> Curve:
             pairs = alternate(theirs, ours, workshop.plan.rounds, workshop.plan.window_seconds)
         milliseconds["PyTorch"][batch] = 1e3 * pairs.their_seconds
         milliseconds["ours"][batch] = 1e3 * pairs.our_seconds
-    return Curve("batch", "clips", "ms", milliseconds)
+    return Curve("forward pass", "clips", "ms", milliseconds)
 
 
 def _device_curve(workshop: Workshop, network: tuple[int, int]) -> Curve:
@@ -103,7 +102,7 @@ def _device_curve(workshop: Workshop, network: tuple[int, int]) -> Curve:
         with workshop.start("jax_training:training", environment=flags, network=network, **arguments) as ours:
             times = [ours.run().seconds for _ in range(min(workshop.plan.rounds, 3))]
         milliseconds[count] = 1e3 * min(times)
-    return Curve("devices", "devices", "ms", {"ours": milliseconds})
+    return Curve("training step", "devices", "ms", {"ours": milliseconds})
 
 
 def _plot(curves: dict[tuple[int, int], list[Curve]], path: Path) -> None:
@@ -113,8 +112,9 @@ def _plot(curves: dict[tuple[int, int], list[Curve]], path: Path) -> None:
     for (network, of_network), row in zip(curves.items(), axes, strict=True):
         for curve, axis in zip(of_network, row, strict=True):
             for side, points in curve.points.items():
-                axis.plot(*zip(*sorted(points.items()), strict=True), "o-", label=side)
-            axis.set(xlabel=curve.x, ylabel=curve.y, title=f"depth {network[0]}, {network[1]} px", ylim=(0, None))
+                axis.plot(*zip(*sorted(points.items()), strict=True), "o-", label=side, color=COLOURS[side])
+            axis.set(xlabel=curve.x, ylabel=curve.y, xlim=(0, None), ylim=(0, None))
+            axis.set_title(f"{curve.name}, depth {network[0]}, {network[1]} px", fontsize=9)
             axis.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

@@ -156,5 +156,6 @@ def _foot(workshop: Workshop) -> str:
     plan = workshop.plan
     return (
         f"`python -m benchmarks.run`, {plan.rounds} rounds; medians, and the median and range of the pairs' ratios. "
-        f"{report.machine('jax', 'torch', 'numpy')}; ours on {workshop.device['kind']}."
+        f"{report.machine('jax', 'torch', 'numpy')}; "
+        f"ours on {workshop.device['kind']}, PyTorch on {workshop.their_device['kind']}."
     )

@@ -27,6 +27,11 @@ def device() -> dict[str, str]:
     return {"platform": "gpu" if ON_GPU else "cpu", "kind": kind, "threads": str(torch.get_num_threads())}
 
 
+def idle() -> Callable[[], None]:
+    """Nothing: to ask what device there is."""
+    return lambda: None
+
+
 def forward(weights: str, batch: int, size: int, dtype: str = "float32") -> Callable[[], torch.Tensor]:
     """Logits of a batch of clips."""
     network, (clip, waveform) = load(weights), clips(batch, size)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.films import Film, make_film
+from benchmarks.input_pipeline import FRAME_SIZES
 from benchmarks.paired import TUNED_MALLOC, Contestant
 
 MALLOCS = {"plain": {}, "tuned malloc": TUNED_MALLOC}
@@ -25,6 +26,8 @@ class Plan:
     mallocs: tuple[str, ...] = ("plain", "tuned malloc")
     film_frames: int = 64
     film_size: tuple[int, int] = (640, 480)
+    loader_sizes: tuple[tuple[int, int], ...] = FRAME_SIZES
+    loader_seconds: float = 2.0
     matmul_size: int = 2048
     film_lengths: tuple[int, ...] = (50, 100, 200)
     batches: tuple[int, ...] = (1, 2, 4, 8, 16)
@@ -43,6 +46,8 @@ QUICK = Plan(
     training_batch=2,
     film_frames=16,
     film_size=(160, 120),
+    loader_sizes=((160, 120),),
+    loader_seconds=0.1,
     matmul_size=256,
     film_lengths=(8, 16),
     batches=(1, 2),
@@ -85,6 +90,12 @@ class Workshop:
     @functools.cached_property
     def film(self) -> Film:
         return make_film(self.folder / "film", self.plan.film_frames, self.plan.film_size)
+
+    @functools.cached_property
+    def their_device(self) -> dict[str, str]:
+        """PyTorch's: platform and kind."""
+        with Contestant("benchmarks.torch_jobs:idle", {}) as contestant:
+            return contestant.device
 
     @functools.cached_property
     def device(self) -> dict[str, str]:

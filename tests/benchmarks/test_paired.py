@@ -59,14 +59,15 @@ def test_sides_take_turns_and_never_work_at_once(sleepers):
     names = [name for name, _, _ in calls]
     assert names[:6] == ["theirs", "ours", "ours", "theirs", "theirs", "ours"]  # the first two do not count
     assert len(pairs.ratios) == (len(names) - 2) // 2 >= 2
-    assert 1.5 < pairs.ratio < 4  # 3 but for what starting a sleep costs
+    assert min(time.seconds for time in pairs.theirs) >= 0.03 and min(time.seconds for time in pairs.ours) >= 0.01
 
 
 def test_a_time_is_the_mean_of_calls_that_fill_the_window(sleepers):
     _, ours, log = sleepers
     seconds = ours.run(at_least=0.1).seconds
-    assert 0.01 <= seconds < 0.05
-    assert len(log.read_text().splitlines()) == pytest.approx(0.1 / seconds, abs=1.5)
+    durations = [end - begin for _, begin, end in map(json.loads, log.read_text().splitlines())]
+    assert np.mean(durations) <= seconds  # which also holds what is around the calls
+    assert len(durations) * seconds >= 0.1 > sum(durations[:-1])
 
 
 def test_a_first_result_comes_over_and_the_process_ends_with_the_context(sleepers):

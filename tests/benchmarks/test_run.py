@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import run, targets
 from benchmarks.machine import peak_tflops
+from benchmarks.scaling import Curve
 from benchmarks.speed import forward
 from benchmarks.torch_stavis import TorchStavis
 from benchmarks.work import gflop_of_clip
@@ -44,6 +45,11 @@ def test_a_target_is_met_from_its_own_side():
     assert [targets.Target(1.5, 2).met(value) for value in (1.4, 1.5, 2.1)] == ["no", "must", "aim"]
     assert [targets.Target(30, 12, most=True).met(value) for value in (31, 30, 9)] == ["no", "must", "aim"]
     assert targets.columns("something else", 1.0) == ["-", "-", "-"]
+
+
+def test_growth_is_told_of_numbers_and_of_costs():
+    curve = Curve("dense prediction", "frames", "seconds", {"ours": {50: 2.0, 200: 7.0, 100: 4.0}})
+    assert curve.growth("ours") == (4, 3.5)
 
 
 def test_peaks_are_found_by_the_names_devices_have():

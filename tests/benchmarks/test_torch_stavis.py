@@ -98,6 +98,7 @@ def test_its_rates_are_the_released_trainings():
     }
 
 
+@pytest.mark.slow
 def test_ours_has_its_logits_loss_and_gradients(formulas, state_of):
     """Weights go over through the export; our videos are arrays, which compiles fastest."""
     weights = from_pytorch(state_of(10, variant="head"), "stavis", 10, "B", "golden").weights
