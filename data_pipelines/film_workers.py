@@ -1,17 +1,15 @@
 """Writes many films with a few processes of this machine, and shows how far they are."""
 
 import concurrent.futures
-import concurrent.futures.process
 import dataclasses
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import rich.console
 import rich.progress
 
+from data_pipelines import processes
 from data_pipelines.errors import UserError
 from data_pipelines.film_records import Settings, write_film
 from data_pipelines.fold_lists import Film
@@ -55,20 +53,13 @@ def finish_films(jobs: Sequence[FilmJob], workers: int) -> Iterator[tuple[FilmJo
             for job in longest_first:
                 yield job, finish_film(job, lambda: progress.advance(task))
             return
-        # Spawned, not forked: whoever calls this may have threads, which a fork would leave locked.
-        context = multiprocessing.get_context("spawn")
-        frames = context.Value("q", 0)
-        executor = concurrent.futures.ProcessPoolExecutor(
-            min(workers, len(jobs)), context, initializer=_start_worker, initargs=(frames,)
-        )
+        frames = multiprocessing.get_context("spawn").Value("q", 0)
+        executor = processes.new_pool(min(workers, len(jobs)), _start_worker, (frames,))
         try:
-            futures = {executor.submit(_finish_film_counted, job): job for job in longest_first}
-            for future in _as_completed(futures, lambda: progress.update(task, completed=frames.value)):
-                yield futures[future], future.result()
-        except concurrent.futures.process.BrokenProcessPool:
-            raise UserError(
-                "--workers: one of the processes was killed, perhaps for want of memory. Run again with fewer."
-            ) from None
+            with processes.deaths_told():
+                futures = {executor.submit(_finish_film_counted, job): job for job in longest_first}
+                for future in _as_completed(futures, lambda: progress.update(task, completed=frames.value)):
+                    yield futures[future], future.result()
         finally:
             executor.shutdown(cancel_futures=True)
 
@@ -89,13 +80,6 @@ def _start_worker(frames) -> None:
     global _frames_of_all
     _frames_of_all = frames
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; the parent has one
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent is killed would wait for work for ever."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _finish_film_counted(job: FilmJob) -> str:

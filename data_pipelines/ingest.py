@@ -5,18 +5,15 @@ python -m data_pipelines.ingest --films FILMS --gaze GAZE --database NAME --outp
 
 import argparse
 import concurrent.futures
-import concurrent.futures.process
 import logging
-import multiprocessing
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import rich.console
 import rich.progress
 
-from data_pipelines import errors, film_names, gaze_tables, list_writer, raw_writer
+from data_pipelines import errors, film_names, gaze_tables, list_writer, processes, raw_writer
 from data_pipelines.errors import UserError
 from data_pipelines.film_ingest import FilmJob, FilmReport, write_film
 from data_pipelines.fold_lists import Film
@@ -130,28 +127,13 @@ def _each(jobs: Sequence[FilmJob], workers: int) -> Iterator[FilmReport]:
     if workers == 1:
         yield from map(write_film, jobs)
         return
-    # Spawned, not forked: whoever calls this may have threads, which a fork would leave locked.
-    context = multiprocessing.get_context("spawn")
-    pool = concurrent.futures.ProcessPoolExecutor(workers, context, initializer=_start_worker)
+    pool = processes.new_pool(workers)
     try:
-        for done in concurrent.futures.as_completed([pool.submit(write_film, job) for job in jobs]):
-            yield done.result()
-    except concurrent.futures.process.BrokenProcessPool:
-        raise UserError(
-            "--workers: one of the processes was killed, perhaps for want of memory. Run again with fewer."
-        ) from None
+        with processes.deaths_told():
+            for done in concurrent.futures.as_completed([pool.submit(write_film, job) for job in jobs]):
+                yield done.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent is killed would write on into a folder that the next run removes."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _parser() -> argparse.ArgumentParser:

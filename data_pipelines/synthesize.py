@@ -10,10 +10,9 @@ Example:
 import argparse
 import io
 import math
-import multiprocessing
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from scipy.io import savemat, wavfile
 
-from data_pipelines import errors, places
+from data_pipelines import errors, places, processes
 from data_pipelines.limits import FRAME_RATES_HZ, LARGEST_SIZE
 from data_pipelines.synthetic_gaze import density_map, fixation_map, gaze_points
 from data_pipelines.synthetic_plan import KINDS, FilmPlan, film_plan
@@ -117,11 +116,11 @@ def _each(write, numbers: Iterable[int], workers: int | None) -> Iterable[None]:
     if workers <= 1:
         yield from map(write, numbers)
         return
-    # Not "fork": the caller may have loaded jax, whose threads do not survive it.
-    pool = ProcessPoolExecutor(min(workers, len(numbers)), mp_context=multiprocessing.get_context("spawn"))
+    pool = processes.new_pool(min(workers, len(numbers)))
     try:
-        for done in as_completed([pool.submit(write, number) for number in numbers]):
-            yield done.result()
+        with processes.deaths_told():
+            for done in as_completed([pool.submit(write, number) for number in numbers]):
+                yield done.result()
     finally:
         pool.shutdown(cancel_futures=True)
 

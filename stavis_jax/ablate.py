@@ -54,7 +54,7 @@ def run(argv: list[str]) -> None:
     )
     mine = ablation.chosen(parts, ONLY.value) if ONLY.value else parts
     compilation_cache.enable()
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, markup=False)
     workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-ablation")
     failed = {} if table_only else ablation.Ablation(config, workdir, MODE.value, console).run(mine)
     if not ONLY.value and MODE.value != "train":

@@ -55,7 +55,7 @@ def run(argv: list[str]) -> None:
     compilation_cache.enable()
     if DISTRIBUTED.value or COORDINATOR.value:
         devices.connect(COORDINATOR.value, PROCESSES.value, PROCESS.value)
-    console = Console(soft_wrap=True, quiet=not devices.is_first_host())
+    console = Console(soft_wrap=True, markup=False, quiet=not devices.is_first_host())
     falls_back = config.preset != "demo" and not config.data.path
     if falls_back:
         config = recipes.demo(config)

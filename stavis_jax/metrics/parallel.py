@@ -2,11 +2,12 @@
 
 import concurrent.futures
 import contextlib
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
+
+from data_pipelines.processes import deaths_told, new_pool
 
 JOBS_AHEAD = 2 * (os.cpu_count() or 1)  # later ones are not made yet: their arguments take no memory
 
@@ -18,9 +19,7 @@ def processes(workers: int | None, num_jobs: int) -> Iterator[concurrent.futures
     if workers == 1:
         yield None
         return
-    # Spawned, not forked: the caller may hold JAX's threads.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as executor:
+    with deaths_told(), new_pool(workers) as executor:
         try:
             yield executor
         except BaseException:

@@ -11,6 +11,7 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from stavis_jax.metrics import bootstrap
 from stavis_jax.metrics.aggregation import Results
@@ -42,14 +43,20 @@ def print_table(
     """
     metrics = _columns(methods)
     # No frame: eight metrics and a name fit on 80 columns.
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table = Table(
+        title=Text(title, "table.title"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column(heading, overflow="fold", min_width=NAME_WIDTH)
     for metric in metrics:
         table.add_column(_heading(metric, "\n").replace("-others", "-\nothers"), justify="right", no_wrap=True)
     for name, scores in methods.items():
         ends = (intervals or {}).get(name, {})
         shown = [_formatted({metric: end[i] for metric, end in ends.items()}, metrics) for i in (0, 1)]
-        table.add_row(name, *_formatted(scores, metrics))
+        table.add_row(Text(name), *_formatted(scores, metrics))  # names are not markup, whatever is in them
         if any(cell != UNDEFINED for cell in shown[0]):
             table.add_row("  95% from", *shown[0], style="dim")
             table.add_row("  to", *shown[1], style="dim")
@@ -73,7 +80,7 @@ def print_comparison(comparison: Comparison, title: str, *, console: Console | N
 
     Films that are equal in both are in neither count and not in the test.
     """
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title, "table.title"), title_justify="left")
     for column in ("database", "metric"):
         table.add_column(column, overflow="fold")
     for column in ("mean", "95% from", "to", "better\n/worse", "p"):
@@ -81,7 +88,9 @@ def print_comparison(comparison: Comparison, title: str, *, console: Console | N
     for row in comparison.differences:
         ends = ("", "") if math.isnan(row.low) else (f"{row.low:+.4f}", f"{row.high:+.4f}")
         counts = f"{row.better}/{row.worse}"
-        table.add_row(row.database, _heading(row.metric, "\n"), f"{row.mean:+.4f}", *ends, counts, f"{row.p_value:.2g}")
+        table.add_row(
+            Text(row.database), _heading(row.metric, "\n"), f"{row.mean:+.4f}", *ends, counts, f"{row.p_value:.2g}"
+        )
     (console or Console()).print(table)
 
 

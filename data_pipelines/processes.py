@@ -1,0 +1,43 @@
+"""Processes of this machine that share work: they end with the program that started them, and it tells if one dies."""
+
+import concurrent.futures.process
+import contextlib
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from data_pipelines.errors import UserError
+
+
+def new_pool(workers: int, start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()):
+    """An executor. `start(*arguments)` is called in each process first. Spawned, not forked: whoever calls this may
+    have threads, JAX's for one, which a fork would leave locked.
+    """
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, context, initializer=_start, initargs=(start, arguments))
+
+
+@contextlib.contextmanager
+def deaths_told() -> Iterator[None]:
+    """Makes the death of a process within the block a UserError."""
+    try:
+        yield
+    except concurrent.futures.process.BrokenProcessPool:
+        raise UserError(
+            "--workers: one of the processes was killed, perhaps for want of memory. Run again with fewer."
+        ) from None
+
+
+def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if start:
+        start(*arguments)
+
+
+def _end_with_parent() -> None:
+    """A process whose parent is killed would wait for ever, or write into a folder that the next run removes."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
