@@ -16,6 +16,7 @@ FILE_SYSTEM_FAULTS = (
 )
 LONGEST_LINE = 1000  # characters: a stranger's file may have a line of millions
 SIGTERM_CODE = 143  # the shell's
+TRY_AGAIN_SECONDS = 0.1
 
 
 class UserError(Exception):
@@ -108,15 +109,32 @@ def _sigterm_raises() -> Iterator[None]:
         yield
         return
     signal.signal(signal.SIGTERM, _terminate)
+    alarm = signal.signal(signal.SIGALRM, _terminate)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, alarm)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _terminate(*_: object) -> None:
+    """Raises, and again a moment later unless that is on its way: what a callback of the garbage collector raises, or
+    one of a library's, is swallowed."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one does not wait for the clearing away
+    sys.unraisablehook = _tell_of_others
+    under_way = sys.exc_info()[1]
+    while under_way is not None:
+        if isinstance(under_way, _Terminated):
+            return
+        under_way = under_way.__context__
+    signal.setitimer(signal.ITIMER_REAL, TRY_AGAIN_SECONDS)
     raise _Terminated
+
+
+def _tell_of_others(unraisable: object) -> None:
+    if unraisable.exc_type is not _Terminated:
+        sys.__unraisablehook__(unraisable)
 
 
 def _show_warnings_plainly() -> None:

@@ -1,0 +1,127 @@
+"""One small run of each command, that can be done again: what it writes where, and how to tell that it is whole."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+from bad_archives import pack
+from bad_input import MODULES, Place
+from PIL import Image
+
+CHECKED_BY_CONTENT = (".mp4", ".png", ".jpg")
+# Of other content each time, for all the difference it makes: the time of day, folders, speeds.
+VARYING = (".html", ".json", ".mat", ".mp4", ".md", ".tex")
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """`flags`: of a place. `apart`: folders in the output that are whole one by one; else the output is whole at once."""
+
+    command: str
+    flags: Callable[[Place], list[object]]
+    apart: bool = False
+    seconds: float = 0.5  # about how long it takes, from its start to its end
+
+    @property
+    def module(self) -> str:
+        return MODULES[self.command]
+
+
+def _fetch(place: Place) -> list[object]:
+    archives = place.folder / "archives"
+    if not archives.exists():
+        frames = {f"DIEM/{film}/img_{number:05d}.jpg": bytes(9000) for film in "abc" for number in range(1, 60)}
+        sounds = {f"DIEM/{film}/{film}.wav": bytes(200_000) for film in "abc"}
+        place.file("archives/video_frames/DIEM.tar.gz", pack(frames))
+        place.file("archives/video_audio/DIEM.tar.gz", pack(sounds))
+    what = ["--databases", "DIEM", "--what", "video_frames,audio"]
+    return ["--output", place.output, "--archives", archives, *what]
+
+
+JOBS = {
+    job.command: job
+    for job in (
+        Job(
+            "synthesize",
+            lambda place: ["--output", place.output, "--films", 4, "--frames", 24, "--workers", 1],
+            seconds=0.6,
+        ),
+        Job("fetch", _fetch, apart=True, seconds=0.2),
+        Job(
+            "ingest",
+            lambda place: [
+                *("--films", place.supplies.films, "--gaze", place.supplies.gaze),
+                *("--database", "Own", "--output", place.output, "--workers", 1),
+            ],
+            seconds=0.6,
+        ),
+        Job(
+            "prepare",
+            lambda place: ["--data", place.supplies.raw, "--output", place.output, "--size", 32, "--workers", 1],
+            seconds=0.6,
+        ),
+        Job("convert", lambda place: [place.supplies.pth, "--output", place.output], seconds=1.0),
+        Job(
+            "evaluate",
+            lambda place: [
+                *("--predictions", place.supplies.maps, "--data", place.supplies.raw),
+                *("--output", place.output, "--workers", 1),
+            ],
+            apart=True,
+            seconds=0.6,
+        ),
+        Job(
+            "predict",
+            lambda place: [
+                place.supplies.film, *("--checkpoint", place.supplies.weights, "--output", place.output)
+            ],
+            apart=True,
+            seconds=3.0,
+        ),
+    )
+}  # fmt: skip
+
+
+def content(output: Path) -> dict[str, object]:
+    """Name -> what is in it, of all files that are not hidden; of varying ones that they are there and readable."""
+    files = {}
+    for path in sorted(output.rglob("*")) if output.is_dir() else []:
+        name = path.relative_to(output).as_posix()
+        if path.is_dir() or any(part.startswith(".") for part in Path(name).parts):
+            continue
+        check(path)
+        files[name] = None if path.suffix in VARYING else path.read_bytes()
+    return files
+
+
+def check(path: Path) -> None:
+    """Fails if a picture or a film is not whole."""
+    if path.suffix == ".mp4":
+        with av.open(str(path)) as film:
+            assert sum(1 for _ in film.decode(video=0)) > 0
+    elif path.suffix in CHECKED_BY_CONTENT and path.stat().st_size != 9000:  # not those of `_fetch`
+        Image.open(path).load()
+    elif path.suffix == ".html":
+        assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
+
+
+def is_whole_or_not_there(output: Path, expected: dict[str, object], apart: bool) -> bool:
+    """Whether what there is is as expected: all of it or nothing, or folder by folder and file by file."""
+    found = content(output)
+    if not apart:
+        return found in ({}, expected)
+    tops = {_part(name) for name in found}
+    return found == {name: of for name, of in expected.items() if _part(name) in tops}
+
+
+def _part(name: str) -> str:
+    """What appears at once: a file of scores, a part of raw data, the folder of a film."""
+    parts = name.split("/")
+    return "/".join(parts[:2]) if parts[0].startswith("video_") else parts[0]
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Hidden and half-written files."""
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    return sorted(path for path in paths if path.startswith(".") or "/." in path or path.endswith(".partial"))

@@ -1,0 +1,63 @@
+"""Commands that are killed at moments nobody chose: nothing half-written under a final name, and again they end well.
+
+Training has tests of its own, with more kills: tests/stavis_jax/training/test_kills.py; preparing, step by step, too:
+tests/data_pipelines/test_resume.py.
+"""
+
+import random
+import signal
+import time
+
+import pytest
+from bad_input import Place
+from jobs import JOBS, content, is_whole_or_not_there, leftovers
+
+KILLS = 3  # by SIGKILL, of each command
+SIGNALS = [signal.SIGKILL] * KILLS + [signal.SIGTERM]
+NAMES = {signal.SIGKILL: "kill -9", signal.SIGTERM: "SIGTERM"}
+STOPPED = (0, 143)
+
+
+@pytest.mark.parametrize("command", list(JOBS))
+def test_killed_again_and_again_it_ends_as_if_it_never_was(command, commands, supplies, tmp_path, tally):
+    job, moments = JOBS[command], random.Random(command)
+    for name in NAMES:
+        tally.fault(command, NAMES[name], SIGNALS.count(name))
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole, killed = Place(tmp_path / "whole", supplies), Place(tmp_path / "killed", supplies)
+    begin = time.monotonic()
+    assert commands.run(job.module, *job.flags(whole)).code == 0
+    duration = time.monotonic() - begin
+    expected = content(whole.output)
+    assert expected
+    flags = job.flags(killed)
+    for sent in SIGNALS:
+        running = commands.start(job.module, *flags)
+        time.sleep(moments.uniform(0.05, 1) * duration)
+        ended = running.kill(sent)
+        assert "Traceback" not in ended.err, ended
+        assert ended.code in ((-sent, 0) if sent == signal.SIGKILL else STOPPED) or "exists already" in ended.err
+        assert is_whole_or_not_there(killed.output, expected, job.apart), (command, sorted(content(killed.output)))
+    ended = commands.run(job.module, *flags)
+    assert ended.code == 0 or "exists already" in ended.error
+    assert content(killed.output) == expected
+    assert leftovers(killed.folder) == []
+
+
+@pytest.mark.parametrize("command", list(JOBS))
+def test_asked_to_stop_it_clears_away_what_it_had_begun(command, commands, supplies, tmp_path, tally):
+    """A later run finds finished films of prepare; of all others at most the empty folder they begin with."""
+    job, place = JOBS[command], Place(tmp_path, supplies)
+    flags = job.flags(place)
+    before = set(tmp_path.rglob("*"))
+    tally.fault(command, "SIGTERM")
+    running = commands.start(job.module, *flags)
+    running.wait_until(lambda: bool(set(tmp_path.rglob("*")) - before))
+    ended = running.kill(signal.SIGTERM)
+    assert ended.code in STOPPED, ended
+    if ended.code:
+        *_, line = ended.err.splitlines()
+        assert line == "stopped: on request. Run the same command again."
+        begun = [path for path in set(tmp_path.rglob("*")) - before if path.is_file()]
+        assert command == "prepare" or begun == []
