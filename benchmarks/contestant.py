@@ -67,7 +67,7 @@ def timed(job: Callable[[], Any], at_least: float) -> dict[str, float | None]:
         passed = time.perf_counter() - begin
         if passed >= at_least:
             break
-    used = None if others is None else max(0.0, _seconds_of_others() - others) / passed
+    used = None if others is None else min(max(0.0, _seconds_of_others() - others) / passed, cores())
     return {"seconds": passed / calls, "others": used}
 
 
