@@ -77,9 +77,16 @@ def one_line(fault: object) -> str:
     return f"{text[: LONGEST_LINE - end]} [...] {text[-end:]}"
 
 
+def system_fault(error: BaseException) -> int | None:
+    """The number of the system's fault behind an error, a full disk for one: libraries tell it as text only."""
+    return next((number for number in FILE_SYSTEM_FAULTS if os.strerror(number) in str(error)), None)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether Python, NumPy or a device of JAX could not get the memory it asked for."""
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+    if isinstance(error, MemoryError):
+        return True
+    return "RESOURCE_EXHAUSTED" in str(error) and system_fault(error) is None  # TensorStore says so of a full disk
 
 
 def memory_fault(error: BaseException) -> str:
