@@ -5,6 +5,7 @@ import errno
 import functools
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -40,9 +41,8 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> None:
-        _show_warnings_plainly()
         try:
-            with _sigterm_raises():
+            with _warnings_shown_plainly(), _sigterm_raises():
                 main(*args, **kwargs)
         except UserError as error:
             sys.exit(f"error: {one_line(error)}")
@@ -77,9 +77,16 @@ def one_line(fault: object) -> str:
     return f"{text[: LONGEST_LINE - end]} [...] {text[-end:]}"
 
 
+def system_fault(error: BaseException) -> int | None:
+    """The number of the system's fault behind an error, a full disk for one: libraries tell it as text only."""
+    return next((number for number in FILE_SYSTEM_FAULTS if os.strerror(number) in str(error)), None)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether Python, NumPy or a device of JAX could not get the memory it asked for."""
-    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+    if isinstance(error, MemoryError):
+        return True
+    return "RESOURCE_EXHAUSTED" in str(error) and system_fault(error) is None  # TensorStore says so of a full disk
 
 
 def memory_fault(error: BaseException) -> str:
@@ -137,15 +144,25 @@ def _tell_of_others(unraisable: object) -> None:
         sys.__unraisablehook__(unraisable)
 
 
-def _show_warnings_plainly() -> None:
+@contextlib.contextmanager
+def _warnings_shown_plainly() -> Iterator[None]:
+    """Those of the log, and those that libraries give by `warnings`."""
     logging.basicConfig(level=logging.WARNING)
     for handler in logging.getLogger().handlers:  # libraries may have put theirs there when imported
         if type(handler) is logging.StreamHandler:
             handler.setFormatter(_PlainWarnings())
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
 
 
 class _PlainWarnings(logging.Formatter):
     """One line a warning, as the errors are: names of files are in both."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return f"warning: {one_line(record.getMessage())}"
+        text = record.getMessage()
+        if record.name == "py.warnings":  # "file:line: Category: text", and the line of code
+            text = re.sub(r"^.*?:\d+: \w+: ", "", text).partition("\n")[0]
+        return f"warning: {one_line(text)}"

@@ -1,6 +1,7 @@
 """One film and its gaze -> its frames, sound and maps in the raw layout."""
 
 import csv
+import io
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -246,4 +247,6 @@ class _Sound:
         shift = 0 if self._start is None else round((self._start - picture_start) * self.rate_hz)
         samples = np.pad(samples, ((shift, 0), (0, 0))) if shift >= 0 else samples[-shift:]
         path.parent.mkdir(parents=True)
-        soundfile.write(path, samples, self.rate_hz, subtype="PCM_16")
+        encoded = io.BytesIO()  # libsndfile does not tell a full disk from other faults
+        soundfile.write(encoded, samples, self.rate_hz, format="WAV", subtype="PCM_16")
+        path.write_bytes(encoded.getbuffer())

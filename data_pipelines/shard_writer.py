@@ -1,7 +1,6 @@
 """Writes shards: records of films, then what makes their folder a tfds dataset. `shards` and `native_annotations` say
 what is in them."""
 
-import errno
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import tensorflow_datasets as tfds
 from array_record.python import array_record_module
 from tensorflow_datasets.proto import tf_example_pb2
 
-from data_pipelines.errors import FILE_SYSTEM_FAULTS
+from data_pipelines.errors import system_fault
 from data_pipelines.film_files import SPLIT_NAME
 
 # Uncompressed: pixels hardly shrink, and unpacking them would take longer than all else. The maps, which do shrink, are
@@ -128,8 +127,5 @@ def write_metadata(
 
 
 def _as_os_error(error: RuntimeError, path: Path) -> Exception:
-    """ArrayRecord tells the system's faults, a full disk for one, as text only."""
-    for number in (*FILE_SYSTEM_FAULTS, errno.EIO, errno.EFBIG):
-        if os.strerror(number) in str(error):
-            return OSError(number, os.strerror(number), str(path))
-    return error
+    number = system_fault(error)
+    return error if number is None else OSError(number, os.strerror(number), str(path))

@@ -1,6 +1,8 @@
 """STATE <-> DISK: a training's checkpoints, with everything that going on exactly needs, written by orbax."""
 
+import contextlib
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from data_pipelines.errors import UserError
+from data_pipelines.errors import UserError, system_fault
 from stavis_jax.training.devices import wait_for_all_hosts
 from stavis_jax.training.step import TrainState
 
@@ -35,13 +37,17 @@ class Checkpoints:
         return self
 
     def __exit__(self, *_) -> None:
-        self._manager.close()
+        with self._faults_told():
+            self._manager.close()
 
     def latest_step(self) -> int | None:
         return self._manager.latest_step()
 
     def save(self, state: TrainState, batches: Iterator, progress: dict[str, Any]) -> None:
-        """Saves under the state's step. `progress` is JSON: epochs done, best loss, and the like."""
+        """Saves under the state's step. `progress` is JSON: epochs done, best loss, and the like.
+
+        Raises UserError if this checkpoint, or the one before it, cannot be written: the disk is full, mostly.
+        """
         step = int(state.step)
         if step in self._manager.all_steps():
             return
@@ -50,7 +56,8 @@ class Checkpoints:
             batches=grain.checkpoint.CheckpointSave(batches),
             progress=ocp.args.JsonSave(progress),
         )
-        self._manager.save(step, args=items)
+        with self._faults_told():
+            self._manager.save(step, args=items)
 
     def restore(self, like: TrainState, batches: Iterator) -> tuple[TrainState, dict[str, Any]]:
         """The latest whole checkpoint, placed as `like` is; moves `batches` to where it stood.
@@ -92,6 +99,19 @@ class Checkpoints:
             f"{self._directory / str(step)}: cannot go on from this checkpoint "
             f"({reason}). Use the configuration it was made with, or another --workdir."
         ) from error
+
+    @contextlib.contextmanager
+    def _faults_told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, RuntimeError) as error:
+            number = error.errno if isinstance(error, OSError) else system_fault(error)
+            if number is None:
+                raise
+            raise UserError(
+                f"{self._directory}: a checkpoint cannot be written ({os.strerror(number)}). "
+                "Mend that; the same command goes on from the last whole one."
+            ) from error
 
     def _set_aside(self, steps: list[int]) -> None:
         """Renames checkpoints to <step>.damaged: their steps are run again and saved under these names."""

@@ -16,12 +16,11 @@ VARYING = (".html", ".json", ".mat", ".mp4", ".md", ".tex")
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """`flags`: of a place. `apart`: folders in the output that are whole one by one; else the output is whole at once."""
+    """`flags`: of a place. `apart`: parts of the output are whole one by one; else the output is whole at once."""
 
     command: str
     flags: Callable[[Place], list[object]]
     apart: bool = False
-    seconds: float = 0.5  # about how long it takes, from its start to its end
 
     @property
     def module(self) -> str:
@@ -45,23 +44,20 @@ JOBS = {
         Job(
             "synthesize",
             lambda place: ["--output", place.output, "--films", 4, "--frames", 24, "--workers", 1],
-            seconds=0.6,
         ),
-        Job("fetch", _fetch, apart=True, seconds=0.2),
+        Job("fetch", _fetch, apart=True),
         Job(
             "ingest",
             lambda place: [
                 *("--films", place.supplies.films, "--gaze", place.supplies.gaze),
                 *("--database", "Own", "--output", place.output, "--workers", 1),
             ],
-            seconds=0.6,
         ),
         Job(
             "prepare",
             lambda place: ["--data", place.supplies.raw, "--output", place.output, "--size", 32, "--workers", 1],
-            seconds=0.6,
         ),
-        Job("convert", lambda place: [place.supplies.pth, "--output", place.output], seconds=1.0),
+        Job("convert", lambda place: [place.supplies.pth, "--output", place.output]),
         Job(
             "evaluate",
             lambda place: [
@@ -69,7 +65,6 @@ JOBS = {
                 *("--output", place.output, "--workers", 1),
             ],
             apart=True,
-            seconds=0.6,
         ),
         Job(
             "predict",
@@ -77,7 +72,6 @@ JOBS = {
                 place.supplies.film, *("--checkpoint", place.supplies.weights, "--output", place.output)
             ],
             apart=True,
-            seconds=3.0,
         ),
     )
 }  # fmt: skip
