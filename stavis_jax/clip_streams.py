@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines import clips
-from stavis_jax.model import SaliencyModel
+from stavis_jax.model import SaliencyModel, clip_by_clip
 from stavis_jax.models import shared_stem
 from stavis_jax.models.resnet3d import STEM_CHANNELS
 from stavis_jax.models.stavis import NetworkConfig, Outputs, Stavis
@@ -74,7 +74,7 @@ class ClipByClipStream:
     def predict(self, waveforms: np.ndarray) -> Predicted:
         clip = clips.subtract_mean(self.frames[self.indices])
         if isinstance(self.model, SaliencyModel):
-            return _of_clips(self.model.config, self.model.weights, clip, _heard(self.model, waveforms))
+            return _of_clips(self.model.config, self.model.device_weights, clip, _heard(self.model, waveforms))
         return Predicted(self.model(clip, waveforms).logits)
 
 
@@ -88,7 +88,7 @@ class SharedStemStream:
         self.state = None
 
     def feed(self, frames: np.ndarray) -> None:
-        config, weights, size = self.model.config, self.model.weights, frames.shape[1:3]
+        config, weights, size = self.model.config, self.model.device_weights, frames.shape[1:3]
         if self.state is None:
             self.state = _empty_state(size, self.num_clips, self.stride)
         self.state = _advance(config, weights, self.state, clips.subtract_mean(frames))
@@ -96,7 +96,7 @@ class SharedStemStream:
     def predict(self, waveforms: np.ndarray) -> Predicted:
         model = self.model
         shape = (self.num_clips, self.stride, model.size)
-        return _after_stem(model.config, shape, model.weights, self.state, _heard(model, waveforms))
+        return _after_stem(model.config, shape, model.device_weights, self.state, _heard(model, waveforms))
 
 
 def _heard(model: SaliencyModel, waveforms: np.ndarray) -> np.ndarray | None:
@@ -128,15 +128,22 @@ def _after_stem(
     num_clips, stride, size = shape
     with jax.default_matmul_precision("highest"):
         network = network_from(config, weights)
-        video = shared_stem.newest_clips(state, num_clips, stride, fastest_layout())
-        return _predicted(network, network.after_stem(video, waveforms, (size, size)))
+        if fastest_layout() == "array":
+            video = shared_stem.newest_clips(state, num_clips, stride)
+            return _predicted(network, network.after_stem(video, waveforms, (size, size)))
+
+        def of_clip(number: jax.Array, waveform: jax.Array | None) -> Predicted:
+            video = shared_stem.newest_clip(state, number[0], stride)
+            return _predicted(network, network.after_stem(video, waveform, (size, size)))
+
+        return clip_by_clip(of_clip, (jnp.arange(num_clips), waveforms))
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _of_clips(config: NetworkConfig, weights: Weights, clip: jax.Array, waveforms: jax.Array | None) -> Predicted:
     with jax.default_matmul_precision("highest"):
         network = network_from(config, weights)
-        return _predicted(network, network(clip, waveforms))
+        return clip_by_clip(lambda *inputs: _predicted(network, network(*inputs)), (clip, waveforms))
 
 
 def _predicted(network: Stavis, outputs: Outputs) -> Predicted:

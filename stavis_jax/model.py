@@ -2,7 +2,9 @@
 
 import contextlib
 import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ from data_pipelines.errors import UserError, out_of_memory_names
 from stavis_jax.models import fusion
 from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig, Outputs
+from stavis_jax.ops.video import fastest_layout
 from stavis_jax.weights.flat import Weights, expected_shapes, network_from
 from stavis_jax.weights.loading import check_variant, load_weights
 
@@ -23,7 +26,8 @@ class SaliencyModel:
       config: which network.
       variant, depth: of the config.
       uses_sound: whether it hears.
-      weights: its arrays, on the device.
+      weights: its arrays, float32 by flat name.
+      device_weights: the same on the device, as the compiled functions take them.
       size: height and width of the clips it was trained on, pixels. Clips of other sizes work too.
     """
 
@@ -44,7 +48,8 @@ class SaliencyModel:
             )
         self.config, self.variant, self.depth, self.size = config, config.variant, config.depth, size
         self.uses_sound = fusion.VARIANTS[config.variant].uses_sound
-        self.weights = {name: jnp.asarray(weights[name], jnp.float32) for name in shapes}
+        self.weights = {name: np.asarray(weights[name], np.float32) for name in shapes}
+        self.device_weights = _prepared({name: jnp.asarray(array) for name, array in self.weights.items()})
 
     def __call__(self, clip: jax.Array | np.ndarray, waveform: jax.Array | np.ndarray | None) -> Outputs:
         """Runs the network.
@@ -61,12 +66,12 @@ class SaliencyModel:
           ValueError: other shapes or dtypes.
         """
         with _memory_for(clip):
-            return _outputs(self.config, self.weights, *self._checked(clip, waveform))
+            return _outputs(self.config, self.device_weights, *self._checked(clip, waveform))
 
     def saliency_logits(self, clip: jax.Array | np.ndarray, waveform: jax.Array | np.ndarray | None) -> jax.Array:
         """The logits [B, H, W] alone, which is less work. Arguments and errors as of a call."""
         with _memory_for(clip):
-            return _logits(self.config, self.weights, *self._checked(clip, waveform))
+            return _logits(self.config, self.device_weights, *self._checked(clip, waveform))
 
     def _checked(self, clip, waveform) -> tuple[jax.Array, jax.Array | None]:
         if np.ndim(clip) != 5 or clip.shape[-1] != 3 or 0 in clip.shape:
@@ -115,10 +120,34 @@ def load(path: Path | str, variant: str | None = None) -> SaliencyModel:
         raise UserError(f"{path}: {error} Give another variant or checkpoint.") from error
 
 
+def _prepared(weights: dict[str, jax.Array]) -> dict[str, jax.Array | tuple[jax.Array, ...]]:
+    """Kernels of the trunk taken apart once, not in every call: there it is a copy of most of the weights."""
+    if fastest_layout() == "array":
+        return weights
+    is_split = {name: name.startswith("trunk/layer") and array.ndim == 5 for name, array in weights.items()}
+    return {name: tuple(array) if is_split[name] else array for name, array in weights.items()}
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _outputs(config: NetworkConfig, weights: Weights, clip: jax.Array, waveform: jax.Array | None) -> Outputs:
     with jax.default_matmul_precision("highest"):  # GPUs and TPUs would round factors to 10 bits or fewer
-        return network_from(config, weights)(clip, waveform)
+        network = network_from(config, weights)
+        return clip_by_clip(network, (clip, waveform))
+
+
+def clip_by_clip(function: Callable, inputs: Any) -> Any:
+    """Outputs of a function of batches: on a CPU of one clip after the other, else of all at once.
+
+    What one clip needs in between stays in the cache and, below 32 MB, in the process.
+    """
+    if fastest_layout() == "array":
+        return function(*inputs)
+
+    def one(inputs: Any) -> Any:
+        outputs = function(*jax.tree.map(lambda x: x[None], inputs))
+        return jax.tree.map(lambda x: x[0], outputs)
+
+    return jax.lax.map(one, inputs)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -23,7 +23,8 @@ class Conv3D(nnx.Module):
 
     def __call__(self, video: Video) -> Video:
         dtype = jax.tree.leaves(video)[0].dtype
-        return conv3d(video, self.kernel[...].astype(dtype), self.strides)
+        kernel = jax.tree.map(lambda k: k.astype(dtype), self.kernel.get_value())  # an array, or time taps
+        return conv3d(video, kernel, self.strides)
 
 
 class Conv2D(nnx.Module):

@@ -17,7 +17,6 @@ from flax import nnx
 from data_pipelines.clips import CLIP_FRAMES
 from stavis_jax.models.resnet3d import ResNet3D
 from stavis_jax.ops.conv3d import conv2d
-from stavis_jax.ops.video import Layout, Video
 
 REACH = 3  # frames to either side that a tap of conv1 looks at
 TAPS = 2 * REACH + 1
@@ -84,11 +83,23 @@ def advance(trunk: ResNet3D, state: StemState, frames: jax.Array) -> StemState:
     return StemState(taps[-2 * REACH :], tuple(kinds))
 
 
-def newest_clips(state: StemState, num_clips: int, stride: int, layout: Layout) -> Video:
+def newest_clips(state: StemState, num_clips: int, stride: int) -> jax.Array:
     """The stem's output [B, 16, h, w, 64] of the newest clips, `stride` frames apart, the newest of all last."""
     steps = []
     for step in range(CLIP_FRAMES):
-        kind = kind_of(step)
-        first = step - FIRST_STEP_OF_KIND[kind]
-        steps.append(state.kinds[kind][first : first + (num_clips - 1) * stride + 1 : stride])
-    return tuple(steps) if layout == "frames" else jnp.stack(steps, axis=1)
+        first = _place(step)
+        steps.append(state.kinds[kind_of(step)][first : first + (num_clips - 1) * stride + 1 : stride])
+    return jnp.stack(steps, axis=1)
+
+
+def newest_clip(state: StemState, number: jax.Array, stride: int) -> tuple[jax.Array, ...]:
+    """One of these clips, counted from 0, as a tuple of its 16 frames [1, h, w, 64]; no other frame is copied."""
+    return tuple(
+        jax.lax.dynamic_slice_in_dim(state.kinds[kind_of(step)], _place(step) + number * stride, 1)
+        for step in range(CLIP_FRAMES)
+    )
+
+
+def _place(step: int) -> int:
+    """Where the oldest clip's time step lies among the frames of its kind."""
+    return step - FIRST_STEP_OF_KIND[kind_of(step)]

@@ -8,12 +8,15 @@ from stavis_jax.ops.video import lay_out
 
 torch = pytest.importorskip("torch")
 
-RTOL = 1e-5  # float32, sums of up to 700 products in another order
+RTOL = 1e-5  # float32, sums of up to 2,000 products in another order
 # kernel size, strides, clip (T, H, W): what the network uses, at whole and uneven sizes
 USED = [
     (7, (1, 2, 2), (5, 12, 12)),  # stem
     (7, (1, 2, 2), (2, 9, 7)),
+    (7, (1, 2, 2), (11, 9, 7)),  # more than one block of time steps, the last one not whole
     (3, (1, 1, 1), (8, 7, 7)),
+    (3, (1, 1, 1), (5, 7, 7)),
+    (3, (1, 1, 1), (4, 2, 2)),  # frames smaller than kernels
     (3, (2, 2, 2), (8, 8, 8)),
     (3, (2, 2, 2), (3, 5, 7)),
     (3, (2, 2, 2), (1, 1, 1)),
@@ -25,7 +28,8 @@ USED = [
 
 def inputs(size: int, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
     draw = np.random.default_rng(0).normal
-    return np.float32(draw(size=(2, *shape, 2))), np.float32(draw(size=(size, size, size, 2, 3)))
+    channels = 3 if size == 7 else 6  # pixels, or features
+    return np.float32(draw(size=(2, *shape, channels))), np.float32(draw(size=(size, size, size, channels, 3)))
 
 
 def convolve(layout: str, strides, clip, kernel) -> jax.Array:
@@ -59,6 +63,22 @@ def test_both_forms_have_the_same_gradients(size, strides, shape):
     }
     for plain, fast in zip(gradients["array"](clip, kernel), gradients["frames"](clip, kernel), strict=True):
         assert_close(fast, plain)
+
+
+def test_kernel_may_come_apart_into_its_time_taps():
+    clip, kernel = inputs(3, (8, 7, 7))
+    frames = lay_out(jnp.asarray(clip), "frames")
+    whole, apart = conv3d(frames, jnp.asarray(kernel)), conv3d(frames, tuple(jnp.asarray(kernel)))
+    np.testing.assert_array_equal(jnp.stack(apart), jnp.stack(whole))
+
+
+@pytest.mark.parametrize(("size", "shape", "plain", "fast"), [(7, (8, 12, 12), 44, 9), (3, (8, 7, 7), 22, 16)])
+def test_fast_form_convolves_fewer_times(size, shape, plain, fast):
+    """9 times in a loop of 3."""
+    clip, kernel = inputs(size, shape)
+    assert plain == sum(0 <= t + k < shape[0] for t in range(shape[0]) for k in range(-(size // 2), size // 2 + 1))
+    program = str(jax.make_jaxpr(lambda c, k: convolve("frames", (1, 1, 1), c, k))(clip, kernel))
+    assert program.count("conv_general_dilated") == fast
 
 
 def test_2d_convolution_is_pytorchs():
