@@ -121,10 +121,13 @@ def load(path: Path | str, variant: str | None = None) -> SaliencyModel:
 
 
 def _prepared(weights: dict[str, jax.Array]) -> dict[str, jax.Array | tuple[jax.Array, ...]]:
-    """Kernels of the trunk taken apart once, not in every call: there it is a copy of most of the weights."""
+    """Kernels of the trunk as their time taps, for the form of convolution that scores fastest (ops/conv3d.py).
+
+    Taken apart once, not in every call: there it is a copy of most of the weights.
+    """
     if fastest_layout() == "array":
         return weights
-    is_split = {name: name.startswith("trunk/layer") and array.ndim == 5 for name, array in weights.items()}
+    is_split = {name: name.startswith("trunk/") and array.ndim == 5 for name, array in weights.items()}
     return {name: tuple(array) if is_split[name] else array for name, array in weights.items()}
 
 

@@ -63,7 +63,7 @@ def advance(trunk: ResNet3D, state: StemState, frames: jax.Array) -> StemState:
 
     A stem frame is known 3 frames late: the newest are those of the frame 3 before the newest.
     """
-    kernel = trunk.conv1.kernel[...]  # [7, 7, 7, 3, 64], time first
+    kernel = jnp.stack(tuple(trunk.conv1.kernel.get_value()))  # [7, 7, 7, 3, 64], time first; may be taken apart
     channels, number = kernel.shape[-1], frames.shape[0]
     side_by_side = kernel.transpose(1, 2, 3, 0, 4).reshape(*kernel.shape[1:4], TAPS * channels)
     new = conv2d(frames.astype(trunk.dtype), side_by_side.astype(trunk.dtype), trunk.conv1.strides[1:])
