@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from data_pipelines.clips import CLIP_FRAMES
+from stavis_jax.models.layers import value_of
 from stavis_jax.models.resnet3d import ResNet3D
 from stavis_jax.ops.conv3d import conv2d
 
@@ -63,7 +64,7 @@ def advance(trunk: ResNet3D, state: StemState, frames: jax.Array) -> StemState:
 
     A stem frame is known 3 frames late: the newest are those of the frame 3 before the newest.
     """
-    kernel = jnp.stack(tuple(trunk.conv1.kernel.get_value()))  # [7, 7, 7, 3, 64], time first; may be taken apart
+    kernel = jnp.stack(tuple(value_of(trunk.conv1.kernel)))  # [7, 7, 7, 3, 64], time first; may be taken apart
     channels, number = kernel.shape[-1], frames.shape[0]
     side_by_side = kernel.transpose(1, 2, 3, 0, 4).reshape(*kernel.shape[1:4], TAPS * channels)
     new = conv2d(frames.astype(trunk.dtype), side_by_side.astype(trunk.dtype), trunk.conv1.strides[1:])
