@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 @contextlib.contextmanager
 def _progress(name: str) -> Iterator[Callable[[int | None], Callable[[int], None]]]:
     """Gives what starts a bar: number of frames, if known -> what is called with how many are done."""
-    columns = (TextColumn(name, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         yield lambda num_frames: functools.partial(bars.advance, bars.add_task(name, total=num_frames))
 
