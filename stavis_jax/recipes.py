@@ -135,7 +135,7 @@ def demo(settings: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     # Nothing is pretrained here: what would be learns faster than in the paper, what builds on it more gently.
     visual.group_rates.update({"trunk": 0.1, "heads": 0.03})
     audiovisual.group_rates.update({"trunk": 0.1, "heads": 0.003, "sound": 1.0})
-    for stage, epochs, batch_size in ((visual, 5, 8), (audiovisual, 16, 4)):
+    for stage, epochs, batch_size in ((visual, 5, 8), (audiovisual, 12, 4)):
         stage.epochs = stage.patience = epochs
         stage.batch_size = stage.effective_batch = batch_size
         stage.save_every = 5
