@@ -1,5 +1,7 @@
 """Layers with parameters that the networks below share: convolutions, BatchNorm, linear maps."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -23,7 +25,8 @@ class Conv3D(nnx.Module):
 
     def __call__(self, video: Video) -> Video:
         dtype = jax.tree.leaves(video)[0].dtype
-        return conv3d(video, self.kernel[...].astype(dtype), self.strides)
+        kernel = jax.tree.map(lambda k: k.astype(dtype), value_of(self.kernel))  # an array, or time taps
+        return conv3d(video, kernel, self.strides)
 
 
 class Conv2D(nnx.Module):
@@ -122,3 +125,8 @@ def _statistics(video: Video) -> tuple[jax.Array, jax.Array, jax.Array]:
 def _broadcast(vector: jax.Array, rank: int) -> jax.Array:
     """[C] -> [1, ..., 1, C]."""
     return vector.reshape((1,) * (rank - 1) + vector.shape)
+
+
+def value_of(variable: nnx.Variable) -> Any:
+    """An array, or what stands in its place; flax 0.12 gave the way to it another name."""
+    return variable.get_value() if hasattr(type(variable), "get_value") else variable.value
