@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-LONGEST_FOR_COLUMNS = 4096  # steps; beyond, gathering the columns costs more than it saves
+LONGEST_FOR_COLUMNS = 2048  # steps; beyond, gathering the columns costs more than it saves
 
 
 def conv1d(signal: jax.Array, kernel: jax.Array, stride: int, padding: int, as_columns: bool = False) -> jax.Array:

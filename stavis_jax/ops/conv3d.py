@@ -68,20 +68,22 @@ def _slide_in_a_loop(
     count, num_blocks, half = len(frames), -(-len(frames) // block), block // 2
     before = len(taps) // 2
     after = num_blocks * block + block - 1 - before - count
-    padded = jnp.pad(jnp.stack(frames), [(before, after)] + [(0, 0)] * 4)
+    nothing = jnp.zeros_like(frames[0])
+    padded = jnp.stack([nothing] * before + list(frames) + [nothing] * after)
     kernel = jnp.pad(jnp.stack(taps), [(0, block - len(taps))] + [(0, 0)] * 4)
     first, second = kernel[:half], kernel[half:]
+    tap_sets = jnp.stack([first, first + second, second])
 
     def third(job: tuple[jax.Array, jax.Array, jax.Array]) -> list[jax.Array]:
-        start, taps, minus_next = job
+        start, number, minus_next = job
         window = lax.dynamic_slice_in_dim(padded, start, block - 1)
         window -= minus_next * lax.dynamic_slice_in_dim(padded, start + half, block - 1)
-        return _slide(list(window), list(taps), convolve)
+        return _slide(list(window), list(tap_sets[number]), convolve)
 
     starts = jnp.asarray([i * block + j for i in range(num_blocks) for j in (0, half, half)])
-    tap_sets = jnp.tile(jnp.stack([first, first + second, second]), (num_blocks, 1, 1, 1, 1, 1))
+    numbers = jnp.tile(jnp.arange(3), num_blocks)
     minus_next = jnp.tile(jnp.asarray([1, 0, 1], kernel.dtype), num_blocks)
-    thirds = lax.map(third, (starts, tap_sets, minus_next))
+    thirds = lax.map(third, (starts, numbers, minus_next))
     outputs = []
     for i in range(0, 3 * num_blocks, 3):
         outputs += [x[i + 1] + x[i] for x in thirds] + [x[i + 1] - x[i + 2] for x in thirds]
