@@ -12,7 +12,6 @@ import runpy
 import signal
 import sys
 import time
-import traceback
 import warnings
 
 IMPORTS = (
@@ -44,24 +43,12 @@ def run(request: dict) -> None:
 
 
 def in_a_child(request: dict) -> int:
-    """Its process id. It ends with the exit code that Python would end with."""
+    """Its process id. It ends as Python ends a program."""
     pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
+    if pid == 0:
         run(request)
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-    except BaseException:
-        traceback.print_exc()
-    with contextlib.suppress(BaseException):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
+        sys.exit()
+    return pid
 
 
 def wait(pid: int, timeout_s: float) -> dict:
