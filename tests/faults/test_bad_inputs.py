@@ -1,5 +1,7 @@
 """Every row of the catalogue: refused with one clear line, in bounded time and memory, and nothing is left behind."""
 
+import shutil
+
 import pytest
 from bad_input import MODULES, Place
 from catalogue import BAD_INPUTS
@@ -18,6 +20,7 @@ def test_it_is_refused_with_one_line_and_leaves_nothing(bad, commands, supplies,
     assert ended.num_bytes < MOST_BYTES
     assert sorted(tmp_path.rglob("*")) == before
     tally.refused(bad.command, bad.what, line.replace(str(tmp_path), ""))
+    shutil.rmtree(tmp_path)  # there are three hundred of them
 
 
 def test_there_are_more_than_a_hundred_and_each_has_a_name_of_its_own():
