@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import stavis_jax
-from data_pipelines.errors import command
+from data_pipelines.errors import command, one_line
 from data_pipelines.transforms import RESIZE_FILTERS
 from data_pipelines.video_file import open_video
 from stavis_jax import compilation_cache
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = stavis_jax.load(options.checkpoint, variant=options.variant)
     for film, folder in zip(options.films, folders, strict=True):
         with Progress(
-            TextColumn(f"{film.name}: {{task.description}}", markup=False),
+            TextColumn(f"{_shown(film.name)}: {{task.description}}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 overwrite=options.overwrite,
                 stage=lambda name, total, bars=bars: functools.partial(bars.advance, bars.add_task(name, total=total)),
             )
-        print(f"{folder}: {num_frames} maps and overlay.mp4")
+        print(f"{one_line(folder)}: {num_frames} maps and overlay.mp4")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the folders of earlier predictions")
     return parser
+
+
+def _shown(name: str) -> str:
+    """A film's name within a format string."""
+    return one_line(name).replace("{", "{{").replace("}", "}}")
 
 
 def positive_integer(text: str) -> int:
