@@ -97,7 +97,7 @@ def test_scores_of_a_film_of_that_name_are_no_markup(name, commands, supplies, t
         folder.rename(folder.with_name(name))
     lists = raw / "fold_lists" / f"{DATABASE}_list_test_fps.txt"
     lists.write_text(lists.read_text().replace("three", name))
-    flags = ["--predictions", maps, "--data", raw, "--output", place.output, "--workers", 1, "--name", name]
+    flags = ["--predictions", maps, "--data", raw, "--output", place.output, "--workers", 1, f"--name={name}"]
     ended = commands.run(MODULES["evaluate"], *flags)
     assert ended.code == 0, ended
     assert "\x1b" not in ended.out + ended.err
