@@ -53,7 +53,14 @@ class Streams:
     def decode(self, warn: bool = True) -> Iterator[av.VideoFrame | av.AudioFrame]:
         """Yields pictures and sound in the order of the file. Damaged packets are left out; `warn` logs how many."""
         damaged = 0
-        for packet in self.container.demux([stream for stream in (self.video, self.audio) if stream]):
+        packets = self.container.demux([stream for stream in (self.video, self.audio) if stream])
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:  # what follows cannot be told apart any more
+                damaged, packet = damaged + 1, None
+            if packet is None:
+                break
             try:
                 yield from packet.decode()
             except av.FFmpegError:
@@ -72,7 +79,7 @@ def open_video(path: Path | str) -> Iterator[Streams]:
     if not path.is_file():
         raise UserError(f"{path}: no such file. Give the path of a film.")
     try:
-        container = av.open(str(path))
+        container = av.open(str(path), metadata_errors="replace")  # titles in some older encoding
     except (av.FFmpegError, OSError) as error:
         raise UserError(f"{path}: cannot be read as a film ({error.strerror}). Give a file that plays.") from error
     with container:
