@@ -79,12 +79,14 @@ def _matrix(parts: list[tuple[int, bytes]], byte_order: str, name: str) -> np.nd
         return None
     (kind,) = struct.unpack_from(f"{byte_order}I", flags)
     shape = tuple(np.frombuffer(sizes, f"{byte_order}i4").tolist())
-    if kind & 0xFF not in (_SPARSE, *_NUMERIC) or kind & _IS_COMPLEX or len(shape) != 2:
-        raise NoMatrixError("no matrix of numbers")
+    if kind & 0xFF not in (_SPARSE, *_NUMERIC) or kind & _IS_COMPLEX:
+        raise NoMatrixError(f"it is of class {kind & 0xFF}{', complex' if kind & _IS_COMPLEX else ''}")
+    if len(shape) != 2:
+        raise NoMatrixError(f"it has {len(shape)} dimensions")
     if min(shape) < 0:
         raise ValueError("a negative size")
     if not 0 < shape[0] * shape[1] <= MOST_PIXELS:
-        raise NoMatrixError(f"{shape[0]} x {shape[1]} values")
+        raise NoMatrixError(f"it has {shape[0]} x {shape[1]} values")
     arrays = [_numbers(*value, byte_order) for value in values]
     if kind & 0xFF == _SPARSE:
         return _dense(*arrays[:3], shape)

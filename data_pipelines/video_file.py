@@ -14,6 +14,7 @@ import soxr
 from av.stream import Disposition
 
 from data_pipelines.errors import UserError
+from data_pipelines.limits import MOST_PIXELS
 from data_pipelines.transforms import ResizeFilter, ResizePicture
 
 SAMPLE_RATE_HZ = 22_050  # of the network
@@ -86,6 +87,9 @@ def open_video(path: Path | str) -> Iterator[Streams]:
         video = next((stream for stream in container.streams.video if _is_moving_picture(stream)), None)
         if video is None or container.format.name == "tty":  # FFmpeg renders plain text as a film of a terminal
             raise UserError(f"{path}: holds no video stream. Give a film.")
+        if video.codec_context.width * video.codec_context.height > MOST_PIXELS:
+            size = f"{video.codec_context.width}x{video.codec_context.height}"
+            raise UserError(f"{path}: its pictures have {size} pixels. Give a smaller film.")
         video.thread_type = "AUTO"
         audio = next((stream for stream in container.streams.audio if stream.codec_context), None)
         yield Streams(path, container, video, audio)
