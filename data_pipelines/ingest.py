@@ -129,7 +129,7 @@ def _each(jobs: Sequence[FilmJob], workers: int) -> Iterator[FilmReport]:
         return
     pool = processes.new_pool(workers)
     try:
-        with processes.deaths_told():
+        with processes.deaths_told(pool):
             for done in concurrent.futures.as_completed([pool.submit(write_film, job) for job in jobs]):
                 yield done.result()
     finally:

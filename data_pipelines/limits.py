@@ -19,4 +19,4 @@ def is_name(text: object) -> bool:
 
 def is_rate(hertz: object) -> bool:
     """Whether a film may have so many frames a second."""
-    return isinstance(hertz, int | float) and FRAME_RATES_HZ[0] <= hertz <= FRAME_RATES_HZ[1]
+    return type(hertz) in (int, float) and FRAME_RATES_HZ[0] <= hertz <= FRAME_RATES_HZ[1]

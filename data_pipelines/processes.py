@@ -21,11 +21,14 @@ def new_pool(workers: int, start: Callable[..., None] | None = None, arguments: 
 
 
 @contextlib.contextmanager
-def deaths_told() -> Iterator[None]:
-    """Makes the death of a process within the block a UserError."""
+def deaths_told(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Makes the death of one of its processes within the block a UserError."""
     try:
         yield
     except concurrent.futures.process.BrokenProcessPool:
+        # The pool ends the others and waits for them, but overlooks one that was just starting: for ever.
+        for process in list((pool._processes or {}).values()):
+            process.kill()
         raise UserError(
             "--workers: one of the processes was killed, perhaps for want of memory. Run again with fewer."
         ) from None

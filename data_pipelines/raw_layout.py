@@ -12,21 +12,17 @@ Frames are numbered from 1.
 
 import dataclasses
 import io
-import math
 import re
 import stat
 from pathlib import Path
 
 import numpy as np
 import PIL
-import scipy.io
-import scipy.sparse
 import soundfile
 
 from data_pipelines import databases
 from data_pipelines.errors import UserError
-from data_pipelines.limits import MOST_PIXELS
-from data_pipelines.matlab_files import check_unpacked_size
+from data_pipelines.matlab_files import NoMatrixError, read_matrix
 from data_pipelines.pictures import open_picture
 
 OBSERVER_COLUMNS = ("observer", "frame", "x", "y")  # frame from 1, pixels of the annotation from 0
@@ -108,19 +104,15 @@ def read_fixations(path: Path) -> np.ndarray:
     if _HDF5 in (content[:8], content[512:520]):
         raise UserError(f"{path}: a .mat file of MATLAB 7.3 is not read. Save it with save(..., '-v7').")
     try:
-        check_unpacked_size(content)
-        variables = scipy.io.loadmat(io.BytesIO(content), variable_names=["eyeMap"], spmatrix=False)
-    except Exception as error:  # scipy raises a dozen kinds for a damaged file
+        eye_map = read_matrix(content, "eyeMap")
+    except NoMatrixError as error:
+        raise UserError(
+            f"{path}: eyeMap is no matrix of numbers ({error}). Save the fixation map [H, W] of 0 and 1."
+        ) from None
+    except ValueError as error:
         raise UserError(f"{path}: not a readable .mat file ({error}). Fetch it again.") from None
-    if "eyeMap" not in variables:
+    if eye_map is None:
         raise UserError(f"{path}: has no variable eyeMap. Save the fixation map [H, W] of 0 and 1 under this name.")
-    eye_map = variables["eyeMap"]
-    if math.prod(eye_map.shape) > MOST_PIXELS:  # a sparse one is small until it is unpacked
-        raise UserError(f"{path}: eyeMap is too large. Save the fixation map [H, W] of 0 and 1.")
-    if scipy.sparse.issparse(eye_map):
-        eye_map = eye_map.toarray()
-    if eye_map.ndim != 2 or not eye_map.size or eye_map.dtype.kind not in "biuf":
-        raise UserError(f"{path}: eyeMap is no matrix of numbers. Save the fixation map [H, W] of 0 and 1.")
     return (eye_map > 0).astype(np.uint8)
 
 

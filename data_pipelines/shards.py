@@ -149,18 +149,20 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
 
 def _check_metadata(metadata: dict[str, Any]) -> None:
     """Raises ValueError, KeyError, TypeError or AttributeError if they are not what `prepare` writes."""
-    if not (isinstance(metadata["size"], int) and 1 <= metadata["size"] <= LARGEST_SIZE):
+    if not (type(metadata["size"]) is int and 1 <= metadata["size"] <= LARGEST_SIZE):
         raise ValueError(f"size {metadata['size']!r}")
     if metadata["resize_filter"] not in RESIZE_FILTERS:
         raise ValueError(f"resize_filter {metadata['resize_filter']!r}")
     films = [StoredFilm(**film) for film in metadata["films"]]
     for film in films:
         counts = film.sound_rate_hz, film.num_samples, film.annotation_height, film.annotation_width
+        if not all(type(count) is int for count in (film.num_frames, *counts)):
+            raise ValueError(f"film {film.name!r} has no whole numbers")
         if not (is_name(film.name) and is_name(film.database)):
             raise ValueError(f"a film is called {film.database!r}, {film.name!r}")
         if not (1 <= film.num_frames <= MOST_FRAMES and is_rate(film.fps) and min(counts) >= 0):
             raise ValueError(f"film {film.name!r} has other numbers than a film")
     for splits in metadata["lists"].values():
         for listed in splits.values():
-            if not all(isinstance(film, int) and 0 <= film < len(films) for film in listed):
+            if not all(type(film) is int and 0 <= film < len(films) for film in listed):
                 raise ValueError("a list names films that are not there")

@@ -118,7 +118,7 @@ def _each(write, numbers: Iterable[int], workers: int | None) -> Iterable[None]:
         return
     pool = processes.new_pool(min(workers, len(numbers)))
     try:
-        with processes.deaths_told():
+        with processes.deaths_told(pool):
             for done in as_completed([pool.submit(write, number) for number in numbers]):
                 yield done.result()
     finally:

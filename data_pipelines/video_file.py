@@ -12,6 +12,7 @@ import numpy as np
 from av.stream import Disposition
 
 from data_pipelines.errors import UserError
+from data_pipelines.limits import MOST_PIXELS
 
 USUAL_FRAME_RATE_HZ = 25.0  # for files that tell neither a rate nor times
 DECODER_THREADS = 0  # as many as there are cores
@@ -52,6 +53,9 @@ def open_video(path: Path | str) -> Iterator[Streams]:
         video = next((stream for stream in container.streams.video if is_moving_picture(stream)), None)
         if video is None or container.format.name == "tty":  # FFmpeg renders plain text as a film of a terminal
             raise UserError(f"{path}: holds no video stream. Give a film.")
+        if video.codec_context.width * video.codec_context.height > MOST_PIXELS:
+            size = f"{video.codec_context.width}x{video.codec_context.height}"
+            raise UserError(f"{path}: its pictures have {size} pixels. Give a smaller film.")
         video.thread_type = "AUTO"
         video.thread_count = DECODER_THREADS
         audio = next((stream for stream in container.streams.audio if stream.codec_context), None)

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from data_pipelines.annotations import AnnotationSource, open_annotations
-from data_pipelines.errors import UserError
+from data_pipelines.errors import UserError, one_line
 from data_pipelines.fold_lists import SPLITS
 from stavis_jax.metrics.baselines import CENTRE_BIAS, UNIFORM, SameMap, centre_bias, uniform_map
 from stavis_jax.metrics.frame_scores import EXACT, Estimators
@@ -181,7 +181,7 @@ def warnings_of(scores: Sequence[VideoScores], missing: Sequence[str] = (), stra
 
 def print_warnings(warnings: Sequence[str], console: Console) -> None:
     for warning in warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"warning: {one_line(warning)}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def _centre_biases(

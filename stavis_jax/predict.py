@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from data_pipelines.errors import command
+from data_pipelines.errors import command, one_line
 from data_pipelines.film import open_film
 from data_pipelines.film_paths import find_films
 from data_pipelines.transforms import RESIZE_FILTERS
@@ -58,10 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     compilation_cache.enable()
     model = stavis_jax.load(options.checkpoint, variant=options.variant)
     for film, folder in mine:
-        with _progress(film.name) as start:
+        with _progress(one_line(film.name)) as start:
             num_frames = write_predictions(film, folder, model, how, overwrite=options.overwrite, start=start)
         said = "done before." if num_frames is None else f"{num_frames} frames, {', '.join(how.outputs)}"
-        print(f"{folder}: {said}")
+        print(f"{one_line(folder)}: {said}")
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ def processes(workers: int | None, num_jobs: int) -> Iterator[concurrent.futures
     if workers == 1:
         yield None
         return
-    with deaths_told(), new_pool(workers) as executor:
+    with new_pool(workers) as executor, deaths_told(executor):
         try:
             yield executor
         except BaseException:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from data_pipelines.errors import one_line
 from stavis_jax.metrics import bootstrap
 from stavis_jax.metrics.aggregation import Results
 from stavis_jax.metrics.comparison import ALL_FILMS, Comparison
@@ -44,7 +45,7 @@ def print_table(
     metrics = _columns(methods)
     # No frame: eight metrics and a name fit on 80 columns.
     table = Table(
-        title=Text(title, "table.title"),
+        title=Text(one_line(title), "table.title"),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -56,7 +57,7 @@ def print_table(
     for name, scores in methods.items():
         ends = (intervals or {}).get(name, {})
         shown = [_formatted({metric: end[i] for metric, end in ends.items()}, metrics) for i in (0, 1)]
-        table.add_row(Text(name), *_formatted(scores, metrics))  # names are not markup, whatever is in them
+        table.add_row(Text(one_line(name)), *_formatted(scores, metrics))  # names are not markup, whatever is in them
         if any(cell != UNDEFINED for cell in shown[0]):
             table.add_row("  95% from", *shown[0], style="dim")
             table.add_row("  to", *shown[1], style="dim")
@@ -80,7 +81,7 @@ def print_comparison(comparison: Comparison, title: str, *, console: Console | N
 
     Films that are equal in both are in neither count and not in the test.
     """
-    table = Table(title=Text(title, "table.title"), title_justify="left")
+    table = Table(title=Text(one_line(title), "table.title"), title_justify="left")
     for column in ("database", "metric"):
         table.add_column(column, overflow="fold")
     for column in ("mean", "95% from", "to", "better\n/worse", "p"):
@@ -89,7 +90,12 @@ def print_comparison(comparison: Comparison, title: str, *, console: Console | N
         ends = ("", "") if math.isnan(row.low) else (f"{row.low:+.4f}", f"{row.high:+.4f}")
         counts = f"{row.better}/{row.worse}"
         table.add_row(
-            Text(row.database), _heading(row.metric, "\n"), f"{row.mean:+.4f}", *ends, counts, f"{row.p_value:.2g}"
+            Text(one_line(row.database)),
+            _heading(row.metric, "\n"),
+            f"{row.mean:+.4f}",
+            *ends,
+            counts,
+            f"{row.p_value:.2g}",
         )
     (console or Console()).print(table)
 

@@ -67,7 +67,7 @@ def record(what: str, content: object, says: str) -> BadInput:
 UNSAFE, DAMAGED, NO_RECORD = "not safe to unpack", "damaged or cut short", "fetched.json: damaged"
 ROWS = [
     fetch("an archive path with ..", pack({"DIEM/../../../a/img_00001.jpg": b"1"}), UNSAFE),
-    fetch("an absolute path in an archive", pack({"/tmp/a/img_00001.jpg": b"1"}), UNSAFE),
+    fetch("an absolute path in an archive", pack({"/etc/a/img_00001.jpg": b"1"}), UNSAFE),
     fetch("a symbolic link in an archive", pack(GOOD, [special(tarfile.SYMTYPE, "/etc")]), UNSAFE),
     fetch("a hard link in an archive", pack(GOOD, [special(tarfile.LNKTYPE, "DIEM/a/img_00001.jpg")]), UNSAFE),
     fetch("a device in an archive", pack(GOOD, [special(tarfile.CHRTYPE)]), UNSAFE),

@@ -105,11 +105,11 @@ def huge_pickle_opcode(place: Place):
     return convert(place.file("model.pth", b"\x80\x04\x8d" + struct.pack("<Q", 1 << 62) + b"abc."), place)
 
 
-def weights(what: str, spoil, says: str, command: str = "convert") -> BadInput:
-    """A converted directory that `spoil` changes."""
+def weights(what: str, spoil, says: str, command: str = "convert", whole_copy: bool = True) -> BadInput:
+    """A converted directory that `spoil` changes; its arrays are a link unless a whole copy is asked for."""
 
     def make(place: Place):
-        directory = place.copy("weights")
+        directory = place.copy("weights") if whole_copy else _linked(place)
         spoil(directory)
         if command == "predict":
             return [place.supplies.film, "--checkpoint", directory, "--output", place.output]
@@ -118,23 +118,32 @@ def weights(what: str, spoil, says: str, command: str = "convert") -> BadInput:
     return BadInput(what, command, make, says)
 
 
+def _linked(place: Place) -> Path:
+    directory = place.folder / "weights"
+    directory.mkdir()
+    (directory / INFO).write_bytes((place.supplies.weights / INFO).read_bytes())
+    (directory / ARRAYS).symlink_to(place.supplies.weights / ARRAYS)
+    return directory
+
+
 def info(what: str, changes, says: str, command: str = "convert") -> BadInput:
     def spoil(directory: Path) -> None:
         path = directory / INFO
         content = json.loads(path.read_text())
         path.write_text(json.dumps(content | changes if isinstance(changes, dict) else changes))
 
-    return weights(what, spoil, says, command)
+    return weights(what, spoil, says, command, whole_copy=False)
 
 
 def with_arrays(what: str, content: bytes, says: str, command: str = "convert") -> BadInput:
     """Arrays whose checksum is right: whoever made the directory made the file too."""
 
     def spoil(directory: Path) -> None:
+        (directory / ARRAYS).unlink()
         (directory / ARRAYS).write_bytes(content)
         rehash(directory)
 
-    return weights(what, spoil, says, command)
+    return weights(what, spoil, says, command, whole_copy=False)
 
 
 def rehash(directory: Path) -> None:
@@ -162,10 +171,11 @@ def one_array_changed(what: str, changed, says: str, command: str = "predict") -
 
         arrays = safetensors.numpy.load_file(directory / ARRAYS)
         changed(arrays)
+        (directory / ARRAYS).unlink()
         safetensors.numpy.save_file(arrays, directory / ARRAYS)
         rehash(directory)
 
-    return weights(what, spoil, says, command)
+    return weights(what, spoil, says, command, whole_copy=False)
 
 
 def _without(name: str):

@@ -123,6 +123,7 @@ ROWS = [
     *both("a sound without a picture", "film.wav", still_only, "no video stream"),
     *both("a still of 60000x60000 called .mp4", "film.mp4", png(60000, 60000), NO_FILM),
     *both("a raw film of 60000x60000", "film.y4m", y4m(60000, 60000, data=bytes(1000)), NO_FILM),
+    *both("a raw film of 12000x12000, without data", "film.y4m", y4m(12000, 12000, data=bytes(1000)), NO_FILM),
     *both("a raw film of 0x0", "film.y4m", y4m(0, 0), NO_FILM),
     *both("a raw film of 2^31-1 pixels a side", "film.y4m", y4m(2**31 - 1, 2**31 - 1), NO_FILM),
     *both("a playlist of other files", "film.mp4", playlist("/etc/passwd"), NO_FILM),

@@ -227,14 +227,14 @@ ROWS = [
     prepare("fixations of four dimensions", FIXATIONS, saved(np.ones((2, 2, 2, 2))), NO_MAP),
     prepare("fixations of no size", FIXATIONS, saved(np.zeros((0, 0))), NO_MAP),
     prepare("fixations under another name", FIXATIONS, saved(np.ones((2, 2)), "other"), "has no variable eyeMap"),
-    prepare("fixations of 2^31-1 x 2^31-1", FIXATIONS, mat(matrix((2**31 - 1, 2**31 - 1))), NO_MAT),
+    prepare("fixations of 2^31-1 x 2^31-1", FIXATIONS, mat(matrix((2**31 - 1, 2**31 - 1))), NO_MAP),
     prepare("fixations of a negative size", FIXATIONS, mat(matrix((-4, -4), bytes(128))), NO_MAT),
     prepare("fixations with data of 4 GB announced", FIXATIONS, mat(matrix((4, 4), length=2**32 - 1)), NO_MAT),
-    prepare("fixations of an unknown class", FIXATIONS, mat(matrix((1, 1), bytes(8), class_=77)), NO_MAT),
+    prepare("fixations of an unknown class", FIXATIONS, mat(matrix((1, 1), bytes(8), class_=77)), NO_MAP),
     prepare(
         "fixations that are a MATLAB function", FIXATIONS, mat(matrix((1, 1), bytes(8), class_=16)), "fixMap_00003"
     ),
-    prepare("fixations that are an object", FIXATIONS, mat(matrix((1, 1), bytes(8), class_=3)), NO_MAT),
+    prepare("fixations that are an object", FIXATIONS, mat(matrix((1, 1), bytes(8), class_=3)), NO_MAP),
     prepare("fixations nested 2,000 deep", FIXATIONS, nested(2000), NO_MAP),
     prepare("fixations that unpack to 600 MB", FIXATIONS, compressed_zeros(600 << 20), "fixMap_00003"),
     prepare("a .mat file cut short", FIXATIONS, lambda path: os.truncate(path, 150), NO_MAT),

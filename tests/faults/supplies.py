@@ -116,14 +116,13 @@ class Supplies:
         from stavis_jax.weights.flat import expected_shapes
 
         config, rng = NetworkConfig("visual", 10, "B"), np.random.default_rng(0)
-        shapes = expected_shapes(NetworkConfig("l3mul-s3", 10, "B")) | expected_shapes(config)
-        arrays = {name: 0.01 * rng.random(shape, np.float32) for name, shape in shapes.items()}
+        arrays = {name: 0.01 * rng.random(shape, np.float32) for name, shape in expected_shapes(config).items()}
         save_weights(self.folder / "weights", arrays, WeightsInfo.of_network(config, size=SIZE))
         return self.folder / "weights"
 
     @functools.cached_property
     def pth(self) -> Path:
-        """The same as a file of the authors' kind."""
+        """The same as a file of the authors' kind, with starting values for its sound part."""
         from stavis_jax.convert import directory_to_pytorch
 
         directory_to_pytorch(self.weights, self.folder / "weights.pth")

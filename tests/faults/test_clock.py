@@ -1,0 +1,41 @@
+"""A time of day that runs back, and files from the future: neither progress nor what is skipped depends on them."""
+
+import os
+import time
+
+import pytest
+from bad_input import Place
+from jobs import JOBS, content
+
+YEAR_S = 365 * 86_400
+
+
+@pytest.mark.parametrize("command", list(JOBS))
+def test_a_clock_that_runs_back_changes_nothing(command, commands, supplies, tmp_path, tally):
+    tally.fault(command, "clock that runs back")
+    job = JOBS[command]
+    places = [Place(tmp_path / name, supplies) for name in ("usual", "back")]
+    for place, before in zip(places, ("", "clocks:run_backwards"), strict=True):
+        place.folder.mkdir()
+        ended = commands.run(job.module, *job.flags(place), before=before)
+        assert ended.code == 0, ended
+    assert content(places[0].output) == content(places[1].output)
+
+
+def test_raw_data_of_the_future_are_prepared_and_changes_noticed(commands, supplies, tmp_path, tally):
+    """A finished film is taken again if its files are the same, whatever the time."""
+    tally.fault("prepare", "files from the future")
+    place = Place(tmp_path, supplies)
+    raw = place.copy("raw")
+    for path in raw.rglob("*"):
+        os.utime(path, (time.time() + YEAR_S,) * 2)
+    flags = ["--data", raw, "--output", place.output, "--size", 8, "--workers", 1]
+    frame = raw / "video_frames" / "Mine" / "two" / "img_00002.jpg"
+    good = frame.read_bytes()
+    frame.write_bytes(b"")
+    os.utime(frame, (time.time() - YEAR_S,) * 2)
+    assert "img_00002.jpg: not a readable picture" in commands.run(JOBS["prepare"].module, *flags).error
+    frame.write_bytes(good)
+    ended = commands.run(JOBS["prepare"].module, *flags, before="clocks:run_backwards")
+    assert ended.code == 0, ended
+    assert "1 of 3 films were finished by an earlier run" in ended.err

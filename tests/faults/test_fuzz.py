@@ -1,0 +1,333 @@
+"""Readers of strangers' files, given what nobody thought of: each returns or raises UserError, and nothing else, soon.
+
+Examples are drawn the same way each time (`derandomize`), so a run that passes passes again.
+"""
+
+import contextlib
+import gzip
+import json
+import math
+import os
+import shutil
+import time
+from pathlib import Path
+
+import hypothesis
+import pytest
+import rich.progress
+from bad_archives import GOOD, pack
+from bad_checkpoints import ARRAYS, INFO, rehash
+from hypothesis import strategies as st
+from supplies import DATABASE, copy_of, write_film
+
+from data_pipelines import fold_lists, gaze_tables, json_files, raw_layout, shards, unpack
+from data_pipelines.errors import UserError
+from data_pipelines.raw_layout import RawLayout
+from data_pipelines.video_file import read_video_file
+from stavis_jax.metrics.comparison import read_film_scores
+from stavis_jax.metrics.observers import read_observers
+from stavis_jax.weights.directory import read_weights
+from stavis_jax.weights.pytorch_file import read_checkpoint
+
+SLOWEST_S = 10  # for one input
+EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "200"))
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
+
+
+def fuzz(examples: int = EXAMPLES):
+    """The folder a test writes into is the same for all examples."""
+    return hypothesis.settings(
+        max_examples=examples,
+        derandomize="FAULTS_EXAMPLES" not in os.environ,
+        deadline=None,
+        database=None,
+        suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
+    )
+
+
+@contextlib.contextmanager
+def returns_or_says():
+    """What is within raises nothing but UserError, and does not take long."""
+    begin = time.monotonic()
+    with contextlib.suppress(UserError):
+        yield
+    assert time.monotonic() - begin < SLOWEST_S
+
+
+@st.composite
+def mutated(draw, good: bytes) -> bytes:
+    """A good file with a few changes: bytes overwritten, cut out, repeated, put in; or cut short."""
+    content = bytearray(good)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(0, len(content) - 1)))
+        length = draw(st.integers(1, 16))
+        kind = draw(st.sampled_from(("overwrite", "number", "cut out", "repeat", "put in", "end")))
+        if kind == "overwrite":
+            content[at : at + length] = draw(st.binary(min_size=length, max_size=length))
+        elif kind == "number":  # sizes and counts lie on boundaries
+            number = draw(st.sampled_from((0, 1, 127, 255, 2**15, 2**31 - 1, 2**32 - 1, 2**63 - 1)))
+            content[at : at + 8] = number.to_bytes(8, draw(st.sampled_from(("little", "big"))))
+        elif kind == "cut out":
+            del content[at : at + length]
+        elif kind == "repeat":
+            content[at:at] = content[at : at + length] * draw(st.integers(1, 50))
+        elif kind == "put in":
+            content[at:at] = draw(st.binary(min_size=1, max_size=length))
+        else:
+            del content[at:]
+    return bytes(content)
+
+
+def bytes_like(good: bytes):
+    return st.one_of(mutated(good), mutated(good), st.binary(max_size=300))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def changed_json(draw, good: object) -> object:
+    """A good JSON value of which one part is another."""
+    if isinstance(good, dict | list) and good and draw(st.integers(0, 3)):
+        keys = list(good) if isinstance(good, dict) else range(len(good))
+        key = draw(st.sampled_from(keys))
+        changed = good.copy()
+        changed[key] = draw(changed_json(good[key]))
+        return changed
+    return draw(JSON)
+
+
+def lines_below(header: str):
+    """A table of words and numbers."""
+    numbers = st.tuples(st.text(max_size=8), st.integers(-5, 10**19), st.floats(), st.floats())
+    separators = st.sampled_from((" ", ",", ";", "\t"))
+    rows = st.tuples(numbers, separators).map(lambda row: row[1].join(map(str, row[0])))
+    lines = st.lists(st.text(max_size=30) | rows, max_size=5)
+    return lines.map(lambda texts: "\n".join([header, *texts]).encode(errors="surrogatepass"))
+
+
+def test_pytorch_files(supplies, tmp_path):
+    import torch
+
+    path = tmp_path / "model.pth"
+    state = {"module.fuse.bias": torch.zeros(1), "module.bn1.num_batches_tracked": torch.tensor(3)}
+    containers = []
+    for is_zip in (True, False):
+        torch.save({"epoch": 3, "arch": "resnet-10", "state_dict": state}, path, _use_new_zipfile_serialization=is_zip)
+        containers.append(path.read_bytes())
+
+    @fuzz(2 * EXAMPLES)
+    @hypothesis.given(st.one_of(*map(bytes_like, containers)))
+    def run(content):
+        path.write_bytes(content)
+        with returns_or_says():
+            read_checkpoint(path)
+
+    run()
+
+
+def test_arrays_of_our_weights(tmp_path, supplies):
+    import numpy as np
+    import safetensors.numpy
+
+    directory = tmp_path / "weights"
+    directory.mkdir()
+    (directory / INFO).write_bytes((supplies.weights / INFO).read_bytes())
+    good = safetensors.numpy.save({"a": np.zeros((2, 3), np.float32), "b": np.zeros(4, np.float32)})
+
+    @fuzz(2 * EXAMPLES)
+    @hypothesis.given(bytes_like(good))
+    def run(content):
+        (directory / ARRAYS).write_bytes(content)
+        rehash(directory)
+        with returns_or_says():
+            read_weights(directory)
+
+    run()
+
+
+def test_descriptions_of_our_weights(tmp_path, supplies):
+    directory = tmp_path / "weights"
+    directory.mkdir()
+    good = (supplies.weights / INFO).read_bytes()
+    (directory / ARRAYS).write_bytes(b"")
+    values = changed_json(json.loads(good)).map(lambda value: json.dumps(value).encode())
+
+    @fuzz(2 * EXAMPLES)
+    @hypothesis.given(values | bytes_like(good))
+    def run(content):
+        (directory / INFO).write_bytes(content)
+        with returns_or_says():
+            read_weights(directory)
+
+    run()
+
+
+def test_metadata_of_shards(tmp_path, supplies):
+    folder = copy_of(supplies.shards, tmp_path)
+    good = json.loads((folder / "metadata.json").read_text())
+
+    @fuzz(3 * EXAMPLES)
+    @hypothesis.given(changed_json(good))
+    def run(content):
+        (folder / "metadata.json").write_text(json.dumps(content))
+        with returns_or_says():
+            opened = shards.Shards(folder)
+            for number, film in enumerate(opened.films):
+                stored = opened.read(number, film.num_frames)
+                _ = stored.image, stored.density, stored.fixations, stored.sound
+
+    run()
+
+
+def test_records_of_shards(tmp_path, supplies):
+    folder = copy_of(supplies.shards, tmp_path)
+    path = folder / "annotations" / "native_annotations-frames.array_record-00000-of-00003"
+
+    @fuzz()
+    @hypothesis.given(mutated(path.read_bytes()))
+    def run(content):
+        path.write_bytes(content)
+        opened = shards.Shards(folder)
+        with returns_or_says():
+            for frame in (1, 9, 18):
+                annotation = opened.native_annotation(0, frame)
+                _ = annotation.density, annotation.fixations
+
+    run()
+
+
+def test_lists(supplies, tmp_path):
+    raw = RawLayout(supplies.raw)
+    path = tmp_path / "list.txt"
+    good = (supplies.raw / "fold_lists" / f"{DATABASE}_list_train_fps.txt").read_bytes()
+
+    @fuzz(3 * EXAMPLES)
+    @hypothesis.given(bytes_like(good) | lines_below(""))
+    def run(content):
+        path.write_bytes(content)
+        with returns_or_says():
+            for film in fold_lists._read_list(path, tmp_path, DATABASE):
+                assert film.num_frames >= 1 and 0 < film.fps < math.inf and "/" not in film.name
+                raw.frame_folder(DATABASE, film.name).is_dir()
+
+    run()
+
+
+def test_gaze_tables(tmp_path):
+    path = tmp_path / "gaze.csv"
+    good = "video;observer;time_ms;x;y;duration;valid\none;a;0;1,5;2;0,1;1\n" + 'one;"b";40;.;-;0;0\n' * 3
+
+    @fuzz(3 * EXAMPLES)
+    @hypothesis.given(bytes_like(good.encode()) | lines_below("video,frame,x,y"))
+    def run(content):
+        path.write_bytes(content)
+        with returns_or_says():
+            gaze_tables.read_gaze([path])
+
+    run()
+
+
+def test_observers(tmp_path):
+    path = tmp_path / "observers.csv"
+    good = b"observer,frame,x,y\na,1,2,3\nb,2,2.5,\n"
+
+    @fuzz()
+    @hypothesis.given(bytes_like(good) | lines_below("observer,frame,x,y"))
+    def run(content):
+        path.write_bytes(content)
+        with returns_or_says():
+            read_observers(path, (10, 10))
+
+    run()
+
+
+def test_results(tmp_path):
+    path = tmp_path / "results.json"
+    video = {"method": "a", "database": "A", "split": 1, "video": "one", "frames": 3, "CC": 0.5, "NSS": None}
+
+    @fuzz(2 * EXAMPLES)
+    @hypothesis.given(changed_json({"videos": [video, video]}))
+    def run(content):
+        path.write_text(json.dumps(content))
+        with returns_or_says():
+            read_film_scores(tmp_path)
+
+    run()
+
+
+def test_json_files(tmp_path):
+    path = tmp_path / "some.json"
+
+    @fuzz()
+    @hypothesis.given(bytes_like(b'{"a": [1, 2.5, "x"], "b": {"c": null}}'))
+    def run(content):
+        path.write_bytes(content)
+        with returns_or_says():
+            assert isinstance(json_files.read_object(path, "Mend it."), dict)
+
+    run()
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("video_frames/Mine/one/img_00001.jpg", raw_layout.read_frame),
+        ("annotations/Mine/one/maps/eyeMap_00001.jpg", raw_layout.read_density),
+        ("annotations/Mine/one/fixMap_00001.mat", raw_layout.read_fixations),
+        ("video_audio/Mine/one/one.wav", raw_layout.read_sound),
+        ("video_audio/Mine/one/one.wav", raw_layout.sound_seconds),
+    ],
+    ids=["frame", "density", "fixations", "sound", "seconds of sound"],
+)
+def test_raw_files(name, read, supplies, tmp_path):
+    path = tmp_path / Path(name).name
+
+    @fuzz(2 * EXAMPLES)
+    @hypothesis.given(bytes_like((supplies.raw / name).read_bytes()))
+    def run(content):
+        path.write_bytes(content)
+        with returns_or_says():
+            read(path)
+
+    run()
+
+
+def test_archives(tmp_path):
+    path = tmp_path / "a.tar.gz"
+    bare = gzip.decompress(pack(GOOD))
+
+    @fuzz()
+    @hypothesis.given(bytes_like(bare).map(gzip.compress) | bytes_like(pack(GOOD)))
+    def run(content):
+        path.write_bytes(content)
+        with returns_or_says(), rich.progress.Progress(disable=True) as progress:
+            contents = unpack.inspect(path, r"[^/]+/img_\d+\.jpg", 1 << 24, progress)
+            unpack.unpack(path, contents, tmp_path / "new", progress)
+        for part in tmp_path.rglob("*"):
+            assert part.resolve().is_relative_to(tmp_path)
+        shutil.rmtree(tmp_path / "new", ignore_errors=True)
+
+    run()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["mp4", "avi", "matroska", "mpegts"])
+def test_films(kind, tmp_path, caplog):
+    """Headers that lie of sizes, rates, times and places; decoded as far as there are pictures."""
+    good = write_film(tmp_path / "good", 4, kind=kind).read_bytes()
+    path = tmp_path / "film"
+
+    @fuzz(EXAMPLES // 2)
+    @hypothesis.given(mutated(good))
+    def run(content):
+        path.write_bytes(content)
+        with returns_or_says():
+            film = read_video_file(path, size=8)
+            assert len(film.frames) and film.frame_rate_hz > 0
+
+    run()

@@ -1,0 +1,31 @@
+"""A second run for the same output while the first one is at it: refused. Training: test_training_faults.py.
+
+The lock is the folder's and goes away with its process: after a kill nothing is in the way, as the kills show.
+"""
+
+import pytest
+from bad_input import Place
+from jobs import JOBS, content
+
+from data_pipelines.places import folder_beside, only_run_in
+from data_pipelines.unfinished import opened
+
+HELD = {
+    "synthesize": folder_beside,
+    "fetch": only_run_in,
+    "ingest": only_run_in,
+    "prepare": opened,
+    "convert": folder_beside,
+}
+
+
+@pytest.mark.parametrize("command", list(HELD))
+def test_a_second_run_is_refused_and_the_first_one_not_disturbed(command, commands, supplies, tmp_path, tally):
+    tally.fault(command, "second run for one output")
+    job, place = JOBS[command], Place(tmp_path, supplies)
+    flags = job.flags(place)
+    with HELD[command](place.output):
+        line = commands.run(job.module, *flags).error
+        assert "another run" in line and str(place.output) in line
+        assert content(place.output) == {}
+    assert commands.run(job.module, *flags).code == 0

@@ -1,0 +1,49 @@
+"""Processes that share a command's work and are killed; commands that are killed and whose processes must not stay."""
+
+import os
+import signal
+
+import psutil
+import pytest
+from bad_input import MODULES, Place
+from jobs import JOBS, content
+
+pytestmark = pytest.mark.slow
+SHARED = ("synthesize", "ingest", "prepare", "evaluate")
+
+
+def start_with_workers(command: str, commands, place: Place, count: int):
+    """A command that shares its work between two processes, and these, once so many are there."""
+    flags = [*JOBS[command].flags(place), "--workers", 2]
+    running = commands.start(MODULES[command], *flags)
+    workers: list[psutil.Process] = []
+
+    def started() -> bool:
+        found = psutil.Process(running.pid).children(recursive=True)
+        workers[:] = [process for process in found if "spawn_main" in " ".join(process.cmdline())]
+        return len(workers) >= count
+
+    assert running.wait_until(started), running.wait()
+    return running, workers
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("command", SHARED)
+def test_a_killed_worker_is_one_line_and_nothing_is_written(command, count, commands, supplies, tmp_path, tally):
+    """The first one, while the other is starting, or when both are there."""
+    tally.fault(command, "killed worker process")
+    place = Place(tmp_path, supplies)
+    running, workers = start_with_workers(command, commands, place, count)
+    os.kill(workers[0].pid, signal.SIGKILL)
+    assert "one of the processes was killed" in running.wait().error
+    assert content(place.output) == {}
+
+
+@pytest.mark.parametrize("command", SHARED)
+def test_workers_end_with_a_killed_command(command, commands, supplies, tmp_path, tally):
+    tally.fault(command, "kill -9, with worker processes")
+    running, workers = start_with_workers(command, commands, Place(tmp_path, supplies), 2)
+    os.kill(running.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    running.wait()
+    assert alive == []
