@@ -42,10 +42,10 @@ class Journal:
             partial.write_text("".join(lines[:done_epochs]))
             partial.replace(file)
         self._progress = Progress(
-            TextColumn(title),
+            TextColumn("{task.description}", markup=False),  # titles may hold brackets and braces
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("steps {task.fields[note]}"),
+            TextColumn("steps {task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
@@ -99,7 +99,8 @@ class Journal:
         self._progress.update(self._task, note=f"epoch {epoch}  {shown}")
         if not self._progress.console.is_terminal and epoch % max(1, epochs // 8) == 0:  # a log shows no bar
             shown += f"  {values['clips_per_second']:.1f} clips/s, {values['data_wait']:.0%} of it waiting for data"
-            self._progress.console.print(f"{self._title}: epoch {epoch} of {epochs}  {shown}", highlight=False)
+            line = f"{self._title}: epoch {epoch} of {epochs}  {shown}"
+            self._progress.console.print(line, markup=False, highlight=False)
 
     def _start_of_epoch(self, done_epochs: int) -> None:
         self._epoch_text = f"epoch {done_epochs + 1}"

@@ -1,5 +1,6 @@
 """The journal: its lines, and the speed it tells."""
 
+import io
 import json
 import types
 
@@ -18,9 +19,9 @@ def clock(monkeypatch):
     return now
 
 
-def open_journal(file, done_epochs: int = 0, **settings) -> Journal:
+def open_journal(file, done_epochs: int = 0, title: str = "visual", **settings) -> Journal:
     settings = {"console": Console(quiet=True), "total_steps": 100, "done_steps": 0, "batch_size": 4} | settings
-    return Journal(file, "visual", done_epochs=done_epochs, **settings)
+    return Journal(file, title, done_epochs=done_epochs, **settings)
 
 
 def lines(file) -> list[dict]:
@@ -79,3 +80,13 @@ def test_the_line_of_a_log_tells_loss_speed_and_waiting(tmp_path, clock, capsys)
         journal.epoch(1, 1, {"loss": 1.25, "validation_loss": 2.5, "validation_cc": 0.5}, 5)
     out = capsys.readouterr().out
     assert "visual: epoch 1 of 1  loss 1.250  validation 2.500  CC 0.500  2.0 clips/s, 25% of it waiting" in out
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_brackets_and_braces_of_a_title_are_shown_as_they_are(tmp_path, clock, is_terminal):
+    title, shown = "[red]mine[/blue] {0} {nobody}", io.StringIO()
+    console = Console(file=shown, width=200, force_terminal=is_terminal, color_system=None)
+    with open_journal(tmp_path / "metrics.jsonl", title=title, console=console) as journal:
+        run_steps(journal, clock, 2, 0.5, 1.5)
+        journal.epoch(1, 1, {"loss": 1.25}, 2)
+    assert title in shown.getvalue()
