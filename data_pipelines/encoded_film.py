@@ -11,9 +11,10 @@ from pathlib import Path
 
 import av
 
-from data_pipelines.errors import UserError
+from data_pipelines.errors import UserError, reason
 from data_pipelines.film_clock import rising_times
 from data_pipelines.film_source import Shot
+from data_pipelines.limits import LIKELY_FRAME_RATES_HZ
 from data_pipelines.video_file import (
     USUAL_FRAME_RATE_HZ,
     Streams,
@@ -23,7 +24,6 @@ from data_pipelines.video_file import (
     upright_picture,
 )
 
-LIKELY_FRAME_RATES_HZ = (Fraction(1, 60), 500)  # some headers hold the clock's rate instead: 1000, 90000
 PACKETS_UNDER_WAY = 64  # more than a decoder holds back: 16 threads, 16 pictures to be reordered
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,10 @@ def open_encoded_film(path: Path) -> EncodedFilm:
     if first is None:
         raise UserError(f"{path}: no frame could be decoded. Give a film that plays.")
     start_seconds = seconds_of(first)
-    height, width = upright_picture(first).shape[:2]
+    try:
+        height, width = upright_picture(first).shape[:2]
+    except av.FFmpegError as error:
+        raise UserError(f"{path}: its pictures cannot be read ({reason(error)}). Give another film.") from error
     return EncodedFilm(
         path,
         width,
@@ -79,6 +82,7 @@ def open_encoded_film(path: Path) -> EncodedFilm:
 
 
 def _frame_rate(video: av.VideoStream) -> Fraction:
+    """Some headers hold the clock's rate instead: 1000, 90000."""
     lowest, highest = LIKELY_FRAME_RATES_HZ
     for rate in (video.average_rate, video.guessed_rate):
         if rate and lowest <= rate <= highest:

@@ -77,6 +77,11 @@ def one_line(fault: object) -> str:
     return f"{text[: LONGEST_LINE - end]} [...] {text[-end:]}"
 
 
+def reason(error: BaseException) -> str:
+    """What an error says went wrong: the system's words, the library's, or at least its kind."""
+    return getattr(error, "strerror", None) or one_line(error).rstrip(".") or type(error).__name__
+
+
 def system_fault(error: BaseException) -> int | None:
     """The number of the system's fault behind an error, a full disk for one: libraries tell it as text only."""
     return next((number for number in FILE_SYSTEM_FAULTS if os.strerror(number) in str(error)), None)

@@ -10,10 +10,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
+import av
 import numpy as np
 
 from data_pipelines.encoded_film import open_encoded_film
-from data_pipelines.errors import UserError
+from data_pipelines.errors import UserError, reason
 from data_pipelines.film_sound import open_sound, sound_start, waveform_chunks
 from data_pipelines.film_source import FilmSource
 from data_pipelines.frame_folder import open_frame_folder, sound_in
@@ -60,11 +61,11 @@ class Film:
 
     Every call of `frames`, `pictures` and `waveform` opens decoders of its own: they may run in different threads, at
     different places. `frames` and `pictures` give the same frames at the same times. All raise `UserError` if a file
-    is gone by then, or a picture of a folder cannot be read.
+    is gone by then, or cannot be read.
 
     Attributes:
       path: what the user gave.
-      name: of its output folder: the file's name without suffix, or the folder's.
+      name: see `film_name`.
       width, height: pixels, upright, of the first picture.
       frame_rate_hz: nominal, of the header; 25 if that tells nothing likely.
       num_frames: of the header, for progress bars: it may be wrong, or None.
@@ -104,14 +105,18 @@ class Film:
         `resize_filter` is that of the step to 320x240. Warns in the log if damaged parts of the film were left out.
         """
         resize = ResizePicture(size, resize_filter)
-        return _mapped_ahead(
-            lambda shot: FilmFrame(resize(shot.pixels()), float(shot.seconds)), self.source.shots(warn=True)
+        shots = self.source.shots(warn=True)
+        return _readable(
+            self.path, _mapped_ahead(lambda shot: FilmFrame(resize(shot.pixels()), float(shot.seconds)), shots)
         )
 
     def pictures(self) -> Iterator[Picture]:
         """Yields every frame at its own size."""
-        for shot in self.source.shots():
-            yield Picture(np.ascontiguousarray(shot.pixels()), shot.seconds, shot.duration_seconds)
+        shots = self.source.shots()
+        return _readable(
+            self.path,
+            (Picture(np.ascontiguousarray(shot.pixels()), shot.seconds, shot.duration_seconds) for shot in shots),
+        )
 
     def waveform(self) -> Iterator[np.ndarray]:
         """Yields the sound in chunks of a few seconds at most: float32 [S], mono, 22,050 Hz, in [-256, 256).
@@ -121,7 +126,7 @@ class Film:
         """
         chunk = None
         if self.sound_path:
-            for chunk in waveform_chunks(self.sound_path, self.start_seconds):
+            for chunk in _readable(self.sound_path, waveform_chunks(self.sound_path, self.start_seconds)):
                 yield chunk
         if chunk is None:
             logger.warning("%s: no sound in this film; it is taken as silent.", self.path)
@@ -143,15 +148,14 @@ def open_film(path: Path | str, *, sound: Path | str | None = None, frame_rate_h
     """
     path = Path(path)
     if path.is_dir():
-        source = open_frame_folder(path, frame_rate_hz)
-        name = path.name if path.name not in ("", "..") else path.resolve().name
+        source, name = open_frame_folder(path, frame_rate_hz), film_name(path)
         sound = sound_in(path) if sound is None else sound
     else:
         if frame_rate_hz is not None and path.exists():
             raise UserError(
                 f"{path}: a film file has times of its own. Give a frame rate only with a folder of frames."
             )
-        source, name = open_encoded_film(path), path.stem
+        source, name = open_encoded_film(path), film_name(path)
         if sound is None:
             return Film(path, name, source, path if source.has_sound else None, source.start_seconds)
     if sound is None:
@@ -159,11 +163,26 @@ def open_film(path: Path | str, *, sound: Path | str | None = None, frame_rate_h
     return Film(path, name, source, Path(sound), _start_on_its_clock(Path(sound)))
 
 
+def film_name(path: Path) -> str:
+    """What its output folder is called: the file's name without suffix, or the folder's. Opens nothing."""
+    if not path.is_dir():
+        return path.stem
+    return path.name if path.name not in ("", "..") else path.resolve().name
+
+
 def _start_on_its_clock(sound: Path) -> Fraction:
     """When the first picture of another film is to be shown on the clock of `sound`, which may be a film too."""
     with open_sound(sound) as (container, _):
         is_film = any(is_moving_picture(stream) for stream in container.streams.video)
     return open_encoded_film(sound).start_seconds if is_film else sound_start(sound)
+
+
+def _readable(path: Path, items: Iterable[Item]) -> Iterator[Item]:
+    """The same items; what a decoder or a disk says meanwhile becomes a `UserError` that names the file."""
+    try:
+        yield from items
+    except (av.FFmpegError, OSError) as error:
+        raise UserError(f"{path}: cannot be read to its end ({reason(error)}). Give a file that plays.") from error
 
 
 def _mapped_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

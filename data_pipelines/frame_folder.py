@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +12,7 @@ from PIL import Image, ImageOps
 
 from data_pipelines.errors import UserError
 from data_pipelines.film_source import Shot
+from data_pipelines.limits import LIKELY_FRAME_RATES_HZ
 from data_pipelines.natural_order import natural_order
 from data_pipelines.video_file import USUAL_FRAME_RATE_HZ
 
@@ -45,7 +45,7 @@ class FrameFolder:
 def open_frame_folder(path: Path, frame_rate_hz: float | None = None) -> FrameFolder:
     """Lists a folder and reads its first picture; 25 frames a second unless `frame_rate_hz` is given.
 
-    Raises `UserError` if the folder holds no picture, the first one cannot be read or the rate is not positive.
+    Raises `UserError` if the folder holds no picture, the first one cannot be read, or no film has such a rate.
     """
     files = pictures_in(path)
     if not files:
@@ -84,8 +84,11 @@ def _exact_rate(path: Path, frame_rate_hz: float | None) -> Fraction:
     if frame_rate_hz is None:
         logger.warning("%s: taken as %g frames a second, as no frame rate is given.", path, USUAL_FRAME_RATE_HZ)
         return Fraction(USUAL_FRAME_RATE_HZ)
-    if not (math.isfinite(frame_rate_hz) and frame_rate_hz > 0):
-        raise UserError(f"{path}: {frame_rate_hz:g} frames a second are not possible. Give a frame rate above 0.")
+    lowest, highest = LIKELY_FRAME_RATES_HZ
+    if not float(lowest) <= frame_rate_hz <= highest:
+        raise UserError(
+            f"{path}: {frame_rate_hz:g} frames a second are not possible. Give a frame rate from {lowest} to {highest}."
+        )
     return Fraction(frame_rate_hz).limit_denominator(100_000)  # 29.97 is 2997/100
 
 

@@ -1,9 +1,12 @@
 """How large what strangers give may be. Anything larger is a mistake, or meant to fill the memory."""
 
+from fractions import Fraction
+
 LARGEST_SIZE = 4096  # height and width of clips and stored frames, pixels; the network was made for 112
 MOST_PIXELS = 64_000_000  # of a picture or a film: twice an 8K film's
 MOST_FRAMES = 2_000_000  # of a film: 22 hours at 25 Hz
-FRAME_RATES_HZ = (0.1, 1000.0)
+FRAME_RATES_HZ = (0.1, 1000.0)  # of a film in raw data
+LIKELY_FRAME_RATES_HZ = (Fraction(1, 60), 500)  # of a user's film
 LONGEST_NAME = 200  # bytes: file systems take 255, and names get endings
 
 

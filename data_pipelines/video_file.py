@@ -11,7 +11,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from data_pipelines.errors import UserError
+from data_pipelines.errors import UserError, reason
 from data_pipelines.limits import MOST_PIXELS
 
 USUAL_FRAME_RATE_HZ = 25.0  # for files that tell neither a rate nor times
@@ -69,15 +69,15 @@ def open_container(path: Path | str, kind: str = "a film") -> Iterator[av.contai
     Raises `UserError` if the file is missing, empty or of no kind FFmpeg reads.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file. Give the path of {kind}.")
     try:
+        if not path.is_file():
+            raise UserError(f"{path}: no such file. Give the path of {kind}.")
         if not path.stat().st_size:
             raise UserError(f"{path}: is empty. Give {kind}.")
         # Without "file:", a:b.mp4 would be a protocol. Titles and the like may be in any encoding.
         container = av.open(f"file:{path}", metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        raise UserError(f"{path}: cannot be read as {kind} ({error.strerror}). Give a file that plays.") from error
+        raise UserError(f"{path}: cannot be read as {kind} ({reason(error)}). Give a file that plays.") from error
     with container:
         yield container
 

@@ -1,3 +1,4 @@
+import errno
 import itertools
 import threading
 import tracemalloc
@@ -8,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from data_pipelines import encoded_film, video_file
+from data_pipelines import encoded_film, film_sound, video_file
 from data_pipelines.errors import UserError
 from data_pipelines.film import Film, open_film
 from data_pipelines.transforms import ResizePicture
@@ -309,3 +310,30 @@ def test_a_frame_rate_for_a_film_file_is_refused(tmp_path, write_film, pictures)
     path = write_film(tmp_path / "film.mkv", pictures(2))
     with pytest.raises(UserError, match="film.mkv: a film file has times of its own"):
         open_film(path, frame_rate_hz=25)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "Input/output error"), av.error.InvalidDataError(1, "Invalid data")]
+)
+def test_a_film_that_cannot_be_read_to_its_end_is_named(tmp_path, write_film, pictures, click, monkeypatch, error):
+    film = open_film(write_film(tmp_path / "film.mkv", pictures(5), [(0, click(0.1))]))
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(encoded_film, "upright_picture", fail)
+    monkeypatch.setattr(film_sound, "_mono", fail)
+    for items in (film.frames(16), film.pictures(), film.waveform()):
+        with pytest.raises(UserError, match=rf"film\.mkv: cannot be read to its end \({error.strerror}\)"):
+            list(items)
+
+
+def test_a_film_whose_first_picture_cannot_be_read_is_named(tmp_path, write_film, pictures, monkeypatch):
+    path = write_film(tmp_path / "film.mkv", pictures(2))
+
+    def fail(_):
+        raise av.error.InvalidDataError(1, "Invalid data")
+
+    monkeypatch.setattr(encoded_film, "upright_picture", fail)
+    with pytest.raises(UserError, match=r"film\.mkv: its pictures cannot be read \(Invalid data\)"):
+        open_film(path)

@@ -109,10 +109,15 @@ def test_a_picture_that_cannot_be_read_is_named(folder, damage, number):
         assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("rate", [0, -25, float("nan"), float("inf")])
+@pytest.mark.parametrize("rate", [0, -25, 1e-9, 0.016, 501, 1e9, float("nan"), float("inf")])
 def test_impossible_frame_rates_are_refused(folder, rate):
-    with pytest.raises(UserError, match="a film.v2: .* frames a second are not possible"):
+    with pytest.raises(UserError, match="a film.v2: .* frames a second are not possible. .* from 1/60 to 500"):
         open_film(folder, frame_rate_hz=rate)
+
+
+@pytest.mark.parametrize("rate", [1 / 60, 500])
+def test_the_slowest_and_the_fastest_rate_are_taken(folder, rate):
+    assert open_film(folder, frame_rate_hz=rate).frame_rate_hz == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("path", [".", "../a film.v2", "./"])
