@@ -35,7 +35,8 @@ class FilmWriter:
         self._step = max(1, round(CLOCK_HZ / rate))
         self._last_pts = -1
         self._finished = False
-        self._file = av.open(str(path), "w", format="mp4", options=MP4_OPTIONS)
+        # Without "file:", a:b/overlay.mp4 would be a protocol.
+        self._file = av.open(f"file:{path}", "w", format="mp4", options=MP4_OPTIONS)
         self._sound = None
         try:
             self._pictures = self._file.add_stream("h264", rate=rate, options=H264_OPTIONS)

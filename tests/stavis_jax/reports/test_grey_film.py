@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from stavis_jax.frame_prediction import FramePrediction
 from stavis_jax.reports.grey_film import GreyFilm
@@ -28,3 +29,11 @@ def test_unfinished_grey_film_can_be_closed(tmp_path, predicted):
     sink.add(predicted([np.eye(8)])[0])
     sink.close()
     sink.close()
+
+
+@pytest.mark.parametrize("frame_rate_hz", [1 / 60, 500])
+def test_films_of_the_slowest_and_the_fastest_rate_keep_their_times(tmp_path, feed, frames_of, frame_rate_hz):
+    times = [number / frame_rate_hz for number in range(4)]
+    maps = [FramePrediction(number, time, np.eye(16, dtype=np.float32)) for number, time in enumerate(times, start=1)]
+    feed(GreyFilm(tmp_path / "grey.mp4", frame_rate_hz), maps)
+    assert [frame.time for frame in frames_of(tmp_path / "grey.mp4", "video")] == pytest.approx(times)

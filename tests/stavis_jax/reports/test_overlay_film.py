@@ -102,6 +102,64 @@ def test_silence_fills_a_gap_in_the_sounds_timestamps(tmp_path, write_film, writ
     assert sounds[-1].time == pytest.approx(2, abs=0.1)
 
 
+def retimed_sound(source_path: Path, path: Path, late_seconds) -> Path:
+    """A copy whose packets of sound say that they come later by `late_seconds(number of the packet)`."""
+    with av.open(str(source_path)) as source, av.open(str(path), "w") as film:
+        streams = [film.add_stream_from_template(stream) for stream in source.streams]
+        number = itertools.count()
+        for packet in source.demux():
+            if packet.size:
+                if packet.stream.type == "audio":
+                    late = round(late_seconds(next(number)) / packet.time_base)
+                    packet.pts = packet.dts = packet.pts + late
+                packet.stream = streams[packet.stream.index]
+                film.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("step_seconds", [0.02, -0.02])
+def test_many_small_gaps_or_overlaps_do_not_shift_the_sound(
+    tmp_path, write_film, write_overlay, frames_of, step_seconds
+):
+    """Each as small as timestamps tremble; by the 22nd packet they are almost half a second."""
+    whole = write_film(tmp_path / "whole.mkv", list(range(0, 2000, 40)), (32, 32), late_seconds=0.5)
+    film = retimed_sound(whole, tmp_path / "film.mkv", lambda number: step_seconds * number)
+    overlay = write_overlay(film, np.zeros((50, 8, 8)))
+    loud = [frame.time for frame in frames_of(overlay, "audio") if np.abs(frame.to_ndarray()).max() > 0.1]
+    assert loud[0] == pytest.approx(0.5, abs=0.06)
+    assert loud[-1] == pytest.approx(1.5 + 21 * step_seconds, abs=0.1)
+
+
+def test_timestamps_that_are_wrong_now_and_then_do_not_shift_the_sound(tmp_path, write_film, write_overlay, frames_of):
+    """Every second one is later than its packet by more than timestamps tremble."""
+    whole = write_film(tmp_path / "whole.mkv", list(range(0, 2000, 40)), (32, 32), late_seconds=0.0)
+    film = retimed_sound(whole, tmp_path / "film.mkv", lambda number: 0.045 * (number % 2))
+    sounds = frames_of(write_overlay(film, np.zeros((50, 8, 8))), "audio")
+    assert sum(frame.samples for frame in sounds) == pytest.approx(SOUND_RATE_HZ, abs=2 * AAC_FRAME)
+
+
+def test_sound_is_read_as_the_network_reads_it_whatever_it_is_called(
+    tmp_path, write_film, changed_film, feed, predicted, monkeypatch
+):
+    """A name like a protocol's, a title that is no UTF-8; and so for the overlay."""
+    monkeypatch.chdir(tmp_path)
+    path = write_film(Path("film.mkv"), [0, 40], (32, 32), late_seconds=0.0)
+    with av.open(str(path)) as source, av.open("titled.mkv", "w") as titled:
+        titled.metadata["title"] = "Cafe"
+        stream = titled.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(audio=0):
+            if packet.size:
+                packet.stream = stream
+                titled.mux(packet)
+    sound = Path("a:b.mkv")
+    sound.write_bytes(Path("titled.mkv").read_bytes().replace(b"Cafe", "Café".encode("latin-1")))
+    Path("c:d").mkdir()
+    film = changed_film(path, sound_path=sound)
+    feed(OverlayFilm(Path("c:d/overlay.mp4"), film), predicted(np.zeros((2, 8, 8))))
+    with av.open("file:c:d/overlay.mp4") as overlay:
+        assert len(overlay.streams.audio) == 1
+
+
 def test_sound_before_the_first_picture_is_left_out(tmp_path, write_film, write_overlay, frames_of):
     film = write_film(tmp_path / "film.mkv", [300, 340, 380], (32, 32), late_seconds=0.0)
     sounds = frames_of(write_overlay(film, np.zeros((3, 8, 8))), "audio")
@@ -127,7 +185,7 @@ def test_sound_may_come_from_another_file(tmp_path, write_film, changed_film, fe
 def test_unreadable_sound_is_one_line(tmp_path, write_film, changed_film):
     path, damaged = write_film(tmp_path / "film.mkv", [0, 40], (32, 32)), tmp_path / "sound.wav"
     damaged.write_bytes(b"no sound")
-    with pytest.raises(UserError, match="sound.wav: its sound cannot be read"):
+    with pytest.raises(UserError, match="sound.wav: cannot be read as a sound"):
         OverlayFilm(tmp_path / "overlay.mp4", changed_film(path, sound_path=damaged))
     with pytest.raises(UserError, match="film.mkv: holds no sound"):
         OverlayFilm(tmp_path / "overlay.mp4", changed_film(path, sound_path=path))
