@@ -18,6 +18,7 @@ from stavis_jax.frame_prediction import FramePrediction
 
 FRAMES_BEFORE_TARGET = 7  # the target of frames 1 to 16 is frame 8
 FRAMES_AFTER_TARGET = clips.CLIP_FRAMES - 1 - FRAMES_BEFORE_TARGET
+LARGEST_STRIDE = 64  # frames: gaze has long gone elsewhere, and a batch holds all frames between
 SAME_FRAME = 0.01  # frames; times this near to a whole number of frames are rounded times of a steady film
 NO_END = 2**62  # samples
 
@@ -46,13 +47,15 @@ def predict_stream(
       stride: every how many frames the network is asked; predictions between are interpolated in time.
 
     Raises:
-      ValueError: `frame_rate_hz`, `batch_size` or `stride` is not positive.
+      ValueError: `frame_rate_hz`, `batch_size` or `stride` is not positive, or `stride` larger than 64.
       UserError: the model's maps are not finite.
     """
     if not frame_rate_hz > 0 or batch_size < 1 or stride < 1:
         raise ValueError(
             f"{frame_rate_hz} frames a second, batches of {batch_size}, stride {stride}: all must be positive"
         )
+    if stride > LARGEST_STRIDE:
+        raise ValueError(f"stride {stride}: must be at most {LARGEST_STRIDE}")
     timeline = _Timeline(frame_rate_hz)
     sound = SoundBuffer(waveform)
     targets = _predict_targets(frames, timeline, sound, clip_stream(model, batch_size, stride), batch_size, stride)
@@ -134,14 +137,15 @@ def _predict_targets(
     padded = _padded(frames, timeline, lead + FRAMES_BEFORE_TARGET)
     running = None  # one batch runs while the next is put together
     for fed in itertools.count(batch_size * stride, batch_size * stride):
-        stream.feed(np.stack(list(itertools.islice(padded, batch_size * stride))))
+        with _memory_for(batch_size):
+            stream.feed(np.stack(list(itertools.islice(padded, batch_size * stride))))
         newest = fed - span - lead
         batch = range(newest - (batch_size - 1) * stride, newest + 1, stride)
         if newest < 0:
             continue
         starting = [frame for frame in batch if frame >= 0]
         waveforms = [_sound(timeline, sound, max(frame, 0)) for frame in batch]
-        with _memory_for(batch):
+        with _memory_for(batch_size):
             predicted = stream.predict(np.stack(waveforms))
         if running:
             yield from _targets(*running)
@@ -184,7 +188,7 @@ def _limits(timeline: _Timeline, frame: int) -> tuple[int, int]:
 
 def _targets(batch: range, predicted: Predicted) -> Iterator[_Target]:
     """One by one, those before the film's first frame left out."""
-    with _memory_for(batch):
+    with _memory_for(len(batch)):
         logits = np.asarray(predicted.logits, np.float32)
     if not np.isfinite(logits[[frame >= 0 for frame in batch]]).all():
         raise UserError("checkpoint: its maps hold values that are not numbers. Give another checkpoint.")
@@ -196,8 +200,8 @@ def _targets(batch: range, predicted: Predicted) -> Iterator[_Target]:
             yield _Target(frame, expit(logits[i]), one, tuple(maps[i] for maps in attention))
 
 
-def _memory_for(batch: range) -> contextlib.AbstractContextManager[None]:
-    return out_of_memory_names(f"a batch of {len(batch)} clips", "Give a smaller --batch-size.")
+def _memory_for(num_clips: int) -> contextlib.AbstractContextManager[None]:
+    return out_of_memory_names(f"a batch of {num_clips} clips", "Give a smaller --batch-size.")
 
 
 def _every_frame(targets: Iterable[_Target], timeline: _Timeline) -> Iterator[FramePrediction]:

@@ -45,7 +45,7 @@ def predict_film(
       resize_filter: that of the data the model was trained with, "bicubic" or "nearest".
 
     Raises:
-      ValueError: `batch_size` or `stride` is not positive.
+      ValueError: `batch_size` or `stride` is not positive, or `stride` larger than 64.
       UserError: the file is missing, is no film or holds no frame; or the model's maps are not finite.
     """
     film = open_film(film) if isinstance(film, Path | str) else film
@@ -94,7 +94,7 @@ def predict_frames(
       advance: called with 1 after every frame.
 
     Raises:
-      ValueError: there is no frame, or `fps`, `batch_size` or `stride` is not positive.
+      ValueError: there is no frame, or `fps`, `batch_size` or `stride` is not positive, or `stride` larger than 64.
       UserError: the model's maps are not finite.
     """
     if len(frames) == 0 or not fps > 0:

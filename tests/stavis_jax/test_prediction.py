@@ -8,6 +8,7 @@ from scipy.special import expit, logit
 
 from data_pipelines import clips
 from data_pipelines.errors import UserError
+from stavis_jax import frame_stream
 from stavis_jax.prediction import predict_frames, predict_video
 
 SIZE = 16
@@ -154,6 +155,24 @@ def test_frames_of_another_size_are_resized():
 def test_nothing_to_predict_is_an_error(num_frames, fps, batch_size):
     with pytest.raises(ValueError, match="must be positive"):
         predict_frames(numbered_frames(num_frames), None, RATE_HZ, fps, Brightness(), batch_size=batch_size)
+
+
+def test_a_stride_over_two_seconds_is_an_error():
+    with pytest.raises(ValueError, match="stride 65: must be at most 64"):
+        predict_frames(numbered_frames(3), None, RATE_HZ, FPS, Brightness(), stride=65)
+
+
+@pytest.mark.parametrize("fault", [MemoryError("7.28 TiB"), RuntimeError("RESOURCE_EXHAUSTED: 7.28 TiB")])
+def test_frames_that_do_not_fit_into_the_memory_name_the_batch(monkeypatch, fault):
+    class Full:
+        lag = 0
+
+        def feed(self, frames):
+            raise fault
+
+    monkeypatch.setattr(frame_stream, "clip_stream", lambda *_: Full())
+    with pytest.raises(UserError, match=r"a batch of 4 clips: does not fit into the memory \(7.28 TiB\)"):
+        predict_frames(numbered_frames(3), None, RATE_HZ, FPS, Brightness())
 
 
 def test_maps_that_are_not_numbers_are_an_error():
