@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.errors import UserError
-from data_pipelines.film import Film, open_film
+from data_pipelines.film import Film, film_name, open_film
+from data_pipelines.frame_folder import pictures_in
 from data_pipelines.transforms import ResizeFilter
 from stavis_jax.background import WriteBehind
 from stavis_jax.prediction import Advance, SaliencyModel, predict_film
 from stavis_jax.prediction_folder import finished_folder, is_done, write_settings
-from stavis_jax.reports.outputs import DEFAULT_OUTPUTS, OutputOptions, file_names, open_outputs
+from stavis_jax.reports.outputs import DEFAULT_OUTPUTS, OutputOptions, is_output, open_outputs
 from stavis_jax.workdir_settings import versions
 
 
@@ -26,7 +27,7 @@ class PredictionOptions:
       outputs: of reports.outputs.OUTPUTS.
       appearance: how they look.
       batch_size: clips a call of the network.
-      stride: every how many frames the network is asked; predictions between are interpolated in time.
+      stride: every how many frames the network is asked, at most 64; predictions between are interpolated in time.
       resize_filter: that of the data the network was trained with.
     """
 
@@ -55,9 +56,9 @@ def write_predictions(
     film = open_film(film) if isinstance(film, Path | str) else film
     options.appearance.check(getattr(model, "uses_sound", True))
     settings = _settings(film, model, options)
-    if is_done(folder, settings, file_names(), overwrite):
+    if is_done(folder, settings, is_output, overwrite):
         return None
-    with finished_folder(folder) as unfinished:
+    with finished_folder(folder, is_output) as unfinished:
         advance, number = start(film.num_frames), 0
         sinks = open_outputs(options.outputs, unfinished, film, options.appearance)
         with WriteBehind(sinks) as writer:
@@ -71,24 +72,25 @@ def write_predictions(
     return number
 
 
-def output_folders(films: Sequence[Film], output: Path) -> list[Path]:
-    """The folder of each film, output/<its name>. Raises `UserError` if two films share one."""
-    folders: dict[str, Film] = {}
+def output_folders(films: Sequence[Path], output: Path) -> list[Path]:
+    """The folder of each film, output/<its name>; opens none. Raises `UserError` if two films share one."""
+    folders: dict[str, Path] = {}
     for film in films:
-        other = folders.setdefault(film.name.casefold(), film)  # some file systems do not tell A from a
+        other = folders.setdefault(film_name(film).casefold(), film)  # some file systems do not tell A from a
         if other is not film:
-            raise UserError(
-                f"{film.path}: its maps would go where those of {other.path} go. Predict them to different --output."
-            )
-    return [output / film.name for film in films]
+            raise UserError(f"{film}: its maps would go where those of {other} go. Predict them to different --output.")
+    return [output / film_name(film) for film in films]
 
 
 def _settings(film: Film, model: Any, options: PredictionOptions) -> dict[str, Any]:
     """What the files depend on."""
-    size = film.path.stat().st_size if film.path.is_file() else None
+    is_folder = film.path.is_dir()
     settings = {
         "film": film.path.name,
-        "film size in bytes": size,
+        "number of pictures": film.num_frames if is_folder else None,
+        "film size in bytes": _size(pictures_in(film.path) if is_folder else [film.path]),
+        "frame rate in Hz": film.frame_rate_hz if is_folder else None,  # a film file has its own
+        **_other_sound(film),
         "variant": getattr(model, "variant", "not known"),
         "checkpoint": _checksum(getattr(model, "weights", {})),
         "outputs": sorted(options.outputs),
@@ -99,6 +101,20 @@ def _settings(film: Film, model: Any, options: PredictionOptions) -> dict[str, A
         name.replace("_", "-"): list(value) if isinstance(value, tuple) else value
         for name, value in dataclasses.asdict(options.appearance).items()
     }
+
+
+def _other_sound(film: Film) -> dict[str, Any]:
+    """Where the sound is from, if not from the film's own file: a file in a folder of pictures, or elsewhere."""
+    path = film.sound_path
+    if path is None or path == film.path:
+        return {"sound": None, "sound size in bytes": None}
+    is_inside = path.resolve().parent == film.path.resolve()  # such a folder may move
+    return {"sound": path.name if is_inside else str(path.resolve()), "sound size in bytes": _size([path])}
+
+
+def _size(files: Sequence[Path]) -> int:
+    """Of all together, bytes."""
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _checksum(weights: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ For each film writes a folder OUTPUT/<film>/ with what --outputs asks for:
   contact-sheet  contact-sheet.png, frames of the whole film with their heat
   track          track.csv, where gaze is to be expected in each frame: centre, peak, spread, entropy
 
-A film that is done is left alone, so the same command goes on where it was interrupted.
+A film that is done is left alone, so the same command goes on where it was interrupted. Of many films, one that cannot
+be predicted does not stop the others.
 """
 
 import argparse
@@ -17,12 +18,13 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from data_pipelines.errors import command, one_line
-from data_pipelines.film import open_film
+from data_pipelines.errors import UserError, command, one_line
+from data_pipelines.film import Film, open_film
 from data_pipelines.film_paths import find_films
 from data_pipelines.transforms import RESIZE_FILTERS
 
@@ -35,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     # After the arguments: --help answers at once.
     import stavis_jax
     from stavis_jax import compilation_cache
+    from stavis_jax.film_failures import Failures
     from stavis_jax.film_outputs import PredictionOptions, output_folders, write_predictions
+    from stavis_jax.frame_stream import LARGEST_STRIDE
     from stavis_jax.reports.outputs import OutputOptions, listed, output_names
 
     appearance = OutputOptions(
@@ -51,17 +55,27 @@ def main(argv: Sequence[str] | None = None) -> None:
         output_names(options.outputs), appearance, options.batch_size, options.stride, options.resize_filter
     )
     appearance.check(uses_sound=True)  # faults are told before the long work
+    if options.stride > LARGEST_STRIDE:
+        raise UserError(f"--stride {options.stride}: give at most {LARGEST_STRIDE}.")
     paths = find_films(options.films)
-    films = [open_film(path, sound=options.sound, frame_rate_hz=options.frame_rate) for path in paths]
-    mine = _share(list(zip(films, output_folders(films, options.output), strict=True)), options.shard)
+    mine = _share(list(zip(paths, output_folders(paths, options.output), strict=True)), options.shard)
 
-    compilation_cache.enable()
-    model = stavis_jax.load(options.checkpoint, variant=options.variant)
-    for film, folder in mine:
-        with _progress(one_line(film.name)) as start:
-            num_frames = write_predictions(film, folder, model, how, overwrite=options.overwrite, start=start)
-        said = "done before." if num_frames is None else f"{num_frames} frames, {', '.join(how.outputs)}"
-        print(f"{one_line(folder)}: {said}")
+    failures = Failures(len(mine))
+    films: list[tuple[Film, Path]] = []
+    for path, folder in mine:
+        with failures.of(path):
+            films.append((open_film(path, sound=options.sound, frame_rate_hz=options.frame_rate), folder))
+    if films:
+        compilation_cache.enable()
+        model = stavis_jax.load(options.checkpoint, variant=options.variant)
+        appearance.check(getattr(model, "uses_sound", True))
+    for film, folder in films:
+        with failures.of(film.path):
+            with _progress(one_line(film.name)) as start:
+                num_frames = write_predictions(film, folder, model, how, overwrite=options.overwrite, start=start)
+            said = "done before." if num_frames is None else f"{num_frames} frames, {', '.join(how.outputs)}"
+            print(f"{one_line(folder)}: {said}")
+    failures.tell()
 
 
 @contextlib.contextmanager
@@ -72,7 +86,7 @@ def _progress(name: str) -> Iterator[Callable[[int | None], Callable[[int], None
         yield lambda num_frames: functools.partial(bars.advance, bars.add_task(name, total=num_frames))
 
 
-def _share(films: list, shard: tuple[int, int]) -> list:
+def _share(films: list[Any], shard: tuple[int, int]) -> list[Any]:
     number, count = shard
     return films[number - 1 :: count]
 
@@ -101,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         type=positive_integer,
         default=1,
         metavar="N",
-        help="predict every N-th frame and interpolate between them; default: 1",
+        help="predict every N-th frame, at most 64th, and interpolate between them; default: 1",
     )
     add(
         "--shard",

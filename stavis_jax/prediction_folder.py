@@ -3,44 +3,60 @@
 import contextlib
 import json
 import os
-import shutil
-import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import av
 
-from data_pipelines.errors import UserError
+from data_pipelines import places
+from data_pipelines.errors import UserError, reason
 
-SETTINGS = "prediction.json"  # written last
+SETTINGS = "prediction.json"  # written last: the mark of a prediction
+
+IsOutput = Callable[[str], bool]  # whether predictions write a file of this name, relative to the film's folder
 
 
-def is_done(folder: Path, settings: Mapping[str, Any], written: Iterable[str], overwrite: bool) -> bool:
+def is_done(folder: Path, settings: Mapping[str, Any], is_output: IsOutput, overwrite: bool) -> bool:
     """Whether a folder holds what these settings would give.
 
     Args:
       settings: see `write_settings`.
-      written: names of what predictions put into such a folder.
+      is_output: see `IsOutput`; the settings' own file aside.
       overwrite: whether a prediction of other settings may be replaced; nothing counts as done then.
 
     Raises:
-      UserError: it holds something else.
+      UserError: it holds something else, or may not be replaced.
     """
-    if not folder.exists():
-        return False
-    if not folder.is_dir() or {entry.name for entry in folder.iterdir()} - {SETTINGS, *written}:
-        raise UserError(f"{folder}: is not a prediction, so it is not overwritten. Give another --output.")
-    if overwrite:
+    if overwrite or not _is_prediction(folder):
+        check_replaceable(folder, is_output)
         return False
     before = _settings_of(folder)
     for name, value in json.loads(json.dumps(settings)).items():
         if before.get(name) != value:
+            was, now = ("none" if known is None else known for known in (before.get(name, "not known"), value))
             raise UserError(
-                f"{folder}: was predicted with another {name} ({before.get(name, 'not known')}, now {value}). "
+                f"{folder}: was predicted with another {name} ({was}, now {now}). "
                 "Give --overwrite to replace it, or another --output."
             )
     return True
+
+
+def check_replaceable(folder: Path, is_output: IsOutput) -> None:
+    """Raises `UserError` unless nothing is there, an empty folder, or a prediction and nothing besides."""
+    advice = "Give another --output."
+    if folder.is_symlink():
+        raise UserError(f"{folder}: is a link, so it is not replaced. {advice}")
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not _is_prediction(folder):
+        raise UserError(f"{folder}: is not a prediction, so it is not overwritten. {advice}")
+    for path in _files_in(folder):
+        name = path.relative_to(folder).as_posix()
+        if name != SETTINGS and not is_output(name):
+            raise UserError(
+                f"{folder}: holds {name}, which is no part of a prediction, so it is not overwritten. {advice}"
+            )
 
 
 def write_settings(folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
@@ -50,54 +66,56 @@ def write_settings(folder: Path, settings: Mapping[str, Any], facts: Mapping[str
 
 
 @contextlib.contextmanager
-def finished_folder(folder: Path) -> Iterator[Path]:
-    """Gives a temporary folder beside `folder`, which takes its place if all goes well and vanishes if not.
+def finished_folder(folder: Path, is_output: IsOutput) -> Iterator[Path]:
+    """Gives a new folder, which takes the place of `folder` if all goes well and vanishes if not.
 
-    What killed runs of this machine left behind there is removed. Raises `UserError` if nothing can be written.
+    What killed runs left of it is removed. Raises `UserError` if another run is writing it, it cannot be written, or
+    something of others has come there meanwhile.
     """
-    host = socket.gethostname()
-    unfinished = folder.with_name(f".{folder.name}.unfinished-{host}-{os.getpid()}")
     is_new_output = not folder.parent.exists()
     try:
-        for left in _left_behind(folder, host):
-            shutil.rmtree(left, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        if folder.exists():
-            shutil.rmtree(folder)
-        unfinished.rename(folder)
+        with places.folder_beside(folder) as aside:
+            new = aside / "new"
+            new.mkdir()
+            yield new
+            check_replaceable(folder, is_output)
+            places.replace_folder(new, folder)
     except (OSError, av.FFmpegError) as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}). Give another --output.") from error
+        raise _told(error, folder) from error
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
         if is_new_output:
             with contextlib.suppress(OSError):  # holds a finished folder
                 folder.parent.rmdir()
 
 
-def _left_behind(folder: Path, host: str) -> list[Path]:
-    prefix = f".{folder.name}.unfinished-{host}-"
-    if not folder.parent.is_dir():
-        return []
-    found = [path for path in folder.parent.iterdir() if path.name.startswith(prefix)]
-    return [path for path in found if not _is_running(path.name.removeprefix(prefix))]
+def _told(error: OSError | av.FFmpegError, folder: Path) -> UserError:
+    """Names the file that the error is of, if that is none of the output."""
+    name = getattr(error, "filename", None)
+    if isinstance(name, str | bytes) and name:
+        file = Path(os.path.abspath(os.fsdecode(name).removeprefix("file:")))
+        output = Path(os.path.abspath(folder)).parent
+        if not (file.is_relative_to(output) or output.is_relative_to(file)):
+            return UserError(f"{file}: {reason(error)}. Make it one that can be read and written.")
+    return UserError(f"{folder}: cannot be written ({reason(error)}). Give another --output.")
 
 
-def _is_running(process: str) -> bool:
-    if not process.isdigit():
-        return True
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):  # somebody else's
-        return True
-    return True
+def _files_in(folder: Path) -> Iterator[Path]:
+    """All but folders, of folders at any depth; empty folders count as files."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink() and any(path.iterdir()):
+            yield from _files_in(path)
+        else:
+            yield path
+
+
+def _is_prediction(folder: Path) -> bool:
+    return bool(_settings_of(folder))
 
 
 def _settings_of(folder: Path) -> dict[str, Any]:
+    """Empty if it is no prediction, or its settings cannot be read."""
     try:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return settings if isinstance(settings, dict) else {}

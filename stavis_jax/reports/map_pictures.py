@@ -1,5 +1,6 @@
 """Saliency maps as picture files, one a frame."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,13 @@ Naming = Literal["frames", "original"]
 
 FIRST_WHOLE_CLIP = 8  # the frame whose clip is frames 1 to 16; the released code names its map 9
 JPEG_QUALITY = 95
+
+_NAME = re.compile(r"\d{6,}\.png|pred_sal_\d{6,}\.jpg")
+
+
+def is_map_name(name: str) -> bool:
+    """Whether `MapPictures` may have written a file of that name."""
+    return bool(_NAME.fullmatch(name))
 
 
 class MapPictures:

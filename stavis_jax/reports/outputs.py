@@ -11,7 +11,7 @@ from stavis_jax.reports.contact_sheet import NUM_FRAMES, ContactSheet
 from stavis_jax.reports.gaze_track import GazeTrack
 from stavis_jax.reports.grey_film import GreyFilm
 from stavis_jax.reports.map_arrays import NpyMaps, NpzMaps
-from stavis_jax.reports.map_pictures import MapPictures, Naming
+from stavis_jax.reports.map_pictures import MapPictures, Naming, is_map_name
 from stavis_jax.reports.overlay_film import OverlayFilm
 from stavis_jax.reports.overlays import COLORMAP, OPACITY, check_colormap
 from stavis_jax.reports.panes import PANES_OF_VIEW, View, check_panes
@@ -109,9 +109,12 @@ def file_names(names: Iterable[str] = OUTPUTS) -> list[str]:
     return [OUTPUTS[name].file_name for name in names]
 
 
-def extras_for(names: Sequence[str], options: OutputOptions) -> frozenset[str]:
-    """Which of "localization" and "attention" a `FramePrediction` must hold for these outputs."""
-    return frozenset(options.panes if "overlay" in names else ())
+def is_output(name: str) -> bool:
+    """Whether an output writes a file of this name, relative to a film's folder; an empty folder counts as one."""
+    folder, _, file = name.rpartition("/")
+    if folder:
+        return folder == OUTPUTS["maps"].file_name and is_map_name(file)
+    return file in file_names()
 
 
 def open_outputs(names: Sequence[str], folder: Path, film: ShownFilm, options: OutputOptions) -> SinkGroup:

@@ -42,8 +42,7 @@ def test_killed_again_and_again_it_ends_as_if_it_never_was(command, commands, su
     ended = commands.run(job.module, *flags)
     assert ended.code == 0 or "exists already" in ended.error
     assert content(killed.output) == expected
-    if command != "predict":  # its unfinished folders are hidden and named after a process
-        assert leftovers(killed.folder) == []
+    assert leftovers(killed.folder) == []
 
 
 @pytest.mark.parametrize("command", list(JOBS))

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ import stavis_jax
 from data_pipelines.errors import UserError
 from stavis_jax import predict
 from stavis_jax.film_outputs import PredictionOptions, write_predictions
+from stavis_jax.prediction_folder import write_settings
 from stavis_jax.reports.outputs import OutputOptions
 
 SIZE = 16
@@ -89,12 +89,61 @@ def no_model(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_model")
-def test_command_names_what_is_not_a_film(tmp_path):
+def test_command_names_what_is_not_a_film(tmp_path, capsys):
     (tmp_path / "notes.mp4").write_bytes(b"no film")
     good = real_film("bikes.mp4")
-    assert "notes.mp4: cannot be read" in command_error(good, tmp_path / "notes.mp4", "--output", tmp_path / "out")
+    line = command_error(tmp_path / "notes.mp4", "--output", tmp_path / "out")
+    assert line.startswith(f"error: {tmp_path}/notes.mp4: cannot be read")
     assert "none.mp4: no such file" in command_error(good, tmp_path / "none.mp4", "--output", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def films(tmp_path) -> Path:
+    """A folder of four films, of which two are none."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name in ("a", "c"):
+        (folder / f"{name}.mp4").write_bytes(b"no film")
+    for name in ("b", "d"):
+        shutil.copy(real_film("carphone_pristine.mp4"), folder / f"{name}.mp4")
+    return folder
+
+
+def test_of_many_films_those_that_fail_do_not_stop_the_others(tmp_path, films, monkeypatch, capsys):
+    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    out = tmp_path / "out"
+    (out / "d").mkdir(parents=True)
+    (out / "d" / "mine.txt").touch()
+    line = command_error(films, "--output", out, "--outputs", "track")
+    assert line.startswith("error: 3 of 4 films failed: a.mp4, c.mp4, d.mp4. ")
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(told) == 3
+    assert told[0].startswith(f"error: {films / 'a.mp4'}: cannot be read as a film")
+    assert told[1].startswith(f"error: {films / 'c.mp4'}: cannot be read as a film")
+    assert told[2].startswith(f"error: {films / 'd.mp4'}: {out / 'd'}: is not a prediction")
+    assert sorted(path.name for path in out.iterdir()) == ["b", "d"]
+    assert (out / "b" / "track.csv").is_file()
+
+
+@pytest.mark.usefixtures("no_model")
+def test_where_every_film_fails_no_model_is_loaded(tmp_path, films):
+    for name in ("b", "d"):
+        (films / f"{name}.mp4").unlink()
+    assert "2 of 2 films failed: a.mp4, c.mp4" in command_error(films, "--output", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_share_opens_its_own_films_alone(tmp_path, films, monkeypatch):
+    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    opened, really_open = [], predict.open_film
+    monkeypatch.setattr(predict, "open_film", lambda path, **how: opened.append(path.name) or really_open(path, **how))
+    predict.main(
+        [str(films), "--shard", "2/2", "--checkpoint", "x", "--output", str(tmp_path / "out"), "--outputs", "track"]
+    )
+    assert opened == ["b.mp4", "d.mp4"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b", "d"]
 
 
 @pytest.mark.usefixtures("no_model")
@@ -120,6 +169,7 @@ def test_overwriting_leaves_nothing_of_the_earlier_prediction(tmp_path):
     old = tmp_path / "film" / "maps" / "000999.png"
     old.parent.mkdir(parents=True)
     old.touch()
+    write_settings(tmp_path / "film", {"film": "another"}, {})
     num_frames = write_predictions(
         real_film("carphone_pristine.mp4"), tmp_path / "film", Brightness(), SMALL, overwrite=True
     )
@@ -139,11 +189,12 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
     earlier = tmp_path / "film" / "overlay.mp4"
     earlier.parent.mkdir()
     earlier.write_text("earlier")
+    write_settings(tmp_path / "film", {"film": "another"}, {})
     for folder in (tmp_path / "film", tmp_path / "new" / "film"):
         with pytest.raises(UserError, match="not numbers"):
             write_predictions(real_film("carphone_pristine.mp4"), folder, Broken(), overwrite=True)
     assert earlier.read_text() == "earlier"
-    assert sorted(tmp_path.rglob("*")) == [earlier.parent, earlier]
+    assert sorted(tmp_path.rglob("*")) == [earlier.parent, earlier, tmp_path / "film" / "prediction.json"]
 
 
 def test_a_film_that_is_done_is_left_alone_and_other_settings_are_refused(tmp_path):
@@ -156,15 +207,6 @@ def test_a_film_that_is_done_is_left_alone_and_other_settings_are_refused(tmp_pa
     with pytest.raises(UserError, match=r"was predicted with another stride \(1, now 2\). Give --overwrite"):
         write_predictions(film, folder, Brightness(), other)
     assert json.loads((folder / "prediction.json").read_text())["frames"] == 120
-
-
-def test_what_a_killed_run_left_is_cleared_away_but_not_a_running_ones(tmp_path):
-    host = os.uname().nodename
-    dead, running = (tmp_path / f".film.unfinished-{host}-{process}" for process in (2**22 + 1, 1))
-    for folder in (dead, running):
-        folder.mkdir()
-    write_predictions(real_film("carphone_pristine.mp4"), tmp_path / "film", Brightness(), SMALL)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [running.name, "film"]
 
 
 def test_shares_of_the_films_together_are_all_films(tmp_path, monkeypatch, capsys):
@@ -200,6 +242,7 @@ def test_all_outputs_at_once(tmp_path):
         ("--panes", "sound", "sound"),
         ("--shard", "3/2", "--shard: invalid shard value: '3/2'"),
         ("--stride", "0", "--stride: invalid"),
+        ("--stride", "65", "--stride 65: give at most 64."),
     ],
 )
 @pytest.mark.usefixtures("no_model")

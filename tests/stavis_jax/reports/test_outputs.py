@@ -51,12 +51,6 @@ def test_wrong_option_is_told_before_the_work(options, fault):
         OutputOptions(**options).check(uses_sound=False)
 
 
-def test_panes_are_asked_for_only_where_they_are_shown():
-    options = OutputOptions(panes=("attention",))
-    assert outputs.extras_for(("maps", "overlay"), options) == {"attention"}
-    assert outputs.extras_for(("maps",), options) == set()
-
-
 def test_sinks_opened_before_one_that_cannot_be_are_closed(tmp_path, small_film):
     folder = tmp_path / "unfinished"
     folder.mkdir()
