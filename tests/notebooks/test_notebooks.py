@@ -92,5 +92,6 @@ def test_the_prediction_notebook_makes_a_map_of_every_frame_and_the_film(run, tm
     assert [path.name for path in maps] == [f"{number:06d}.png" for number in range(1, NUM_FRAMES + 1)]
     with Image.open(maps[0]) as picture:
         assert picture.size == (320, 240)
+    assert len((folder / "track.csv").read_text().splitlines()) == 1 + NUM_FRAMES
     with av.open(folder / "overlay.mp4") as overlay:
         assert sum(1 for _ in overlay.decode(video=0)) == NUM_FRAMES
