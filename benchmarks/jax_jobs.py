@@ -18,6 +18,7 @@ from benchmarks import inputs
 from benchmarks.machine import cores
 from stavis_jax import compilation_cache
 from stavis_jax.film_outputs import PredictionOptions, write_predictions
+from stavis_jax.malloc import keep_big_buffers
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.prediction import predict_frames
 from stavis_jax.reports.outputs import OutputOptions
@@ -28,6 +29,8 @@ from stavis_jax.weights.loading import load_weights
 BATCH_SIZE = 4  # of prediction
 
 compilation_cache.enable()  # as the commands do
+
+keep_big_buffers()
 
 
 def device() -> dict[str, str]:

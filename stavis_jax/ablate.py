@@ -47,6 +47,7 @@ def run(argv: list[str]) -> None:
         )
     # After the flags: --help answers at once.
     from stavis_jax import ablation, compilation_cache
+    from stavis_jax.malloc import keep_big_buffers
 
     parts = ablation.plan(
         config.ablation.variants if VARIANTS.value is None else VARIANTS.value,
@@ -54,6 +55,7 @@ def run(argv: list[str]) -> None:
     )
     mine = ablation.chosen(parts, ONLY.value) if ONLY.value else parts
     compilation_cache.enable()
+    keep_big_buffers()
     console = Console(soft_wrap=True, markup=False)
     workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-ablation")
     failed = {} if table_only else ablation.Ablation(config, workdir, MODE.value, console).run(mine)

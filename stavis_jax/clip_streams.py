@@ -13,7 +13,6 @@ import numpy as np
 from data_pipelines import clips
 from stavis_jax.model import SaliencyModel, clip_by_clip
 from stavis_jax.models import shared_stem
-from stavis_jax.models.resnet3d import STEM_CHANNELS
 from stavis_jax.models.stavis import NetworkConfig, Outputs, Stavis
 from stavis_jax.ops.video import fastest_layout
 from stavis_jax.weights.flat import Weights, network_from
@@ -79,64 +78,74 @@ class ClipByClipStream:
 
 
 class SharedStemStream:
-    """For our own networks: each frame goes through the stem once (models/shared_stem.py)."""
+    """For our own networks: each frame goes through the stem once (models/shared_stem.py).
+
+    Frames are arrays of their own: what is kept of them is never copied to make room.
+    """
 
     lag = shared_stem.REACH
 
     def __init__(self, model: SaliencyModel, num_clips: int, stride: int):
-        self.model, self.num_clips, self.stride = model, num_clips, stride
-        self.state = None
+        self.model, self.num_clips = model, num_clips
+        self.products: tuple[jax.Array, ...] = ()  # of the newest 6 frames
+        self.stem_frames = shared_stem.NewestStemFrames(num_clips, stride)
 
     def feed(self, frames: np.ndarray) -> None:
-        config, weights, size = self.model.config, self.model.device_weights, frames.shape[1:3]
-        if self.state is None:
-            self.state = _empty_state(size, self.num_clips, self.stride)
-        self.state = _advance(config, weights, self.state, clips.subtract_mean(frames))
+        config, weights = self.model.config, self.model.device_weights
+        products = (*self.products, *_products(config, weights, clips.subtract_mean(frames)))
+        for last in range(shared_stem.TAPS, len(products) + 1):
+            self.stem_frames.add(_kinds(config, weights, products[last - shared_stem.TAPS : last]))
+        self.products = products[-2 * shared_stem.REACH :]
 
     def predict(self, waveforms: np.ndarray) -> Predicted:
-        model = self.model
-        shape = (self.num_clips, self.stride, model.size)
-        return _after_stem(model.config, shape, model.device_weights, self.state, _heard(model, waveforms))
+        model, size = self.model, (self.model.size, self.model.size)
+        videos = [self.stem_frames.clip(number) for number in range(self.num_clips)]
+        heard = jnp.asarray(waveforms) if model.uses_sound else None
+        if fastest_layout() == "array":
+            return _after_stem(model.config, size, model.device_weights, tuple(videos), heard)
+        one_by_one = [
+            _after_stem(model.config, size, model.device_weights, (video,), None if heard is None else heard[i : i + 1])
+            for i, video in enumerate(videos)
+        ]
+        return _together(one_by_one)
 
 
 def _heard(model: SaliencyModel, waveforms: np.ndarray) -> np.ndarray | None:
     return waveforms if model.uses_sound else None
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _empty_state(size: tuple[int, int], num_clips: int, stride: int) -> shared_stem.StemState:
-    return shared_stem.empty_state(size, STEM_CHANNELS, num_clips, stride, jnp.float32)
-
-
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=2)
-def _advance(
-    config: NetworkConfig, weights: Weights, state: shared_stem.StemState, frames: jax.Array
-) -> shared_stem.StemState:
+@functools.partial(jax.jit, static_argnums=0)
+def _products(config: NetworkConfig, weights: Weights, frames: jax.Array) -> tuple[jax.Array, ...]:
     with jax.default_matmul_precision("highest"):
-        return shared_stem.advance(network_from(config, weights).trunk, state, frames)
+        return shared_stem.products(network_from(config, weights).trunk, frames)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _kinds(config: NetworkConfig, weights: Weights, window: tuple[jax.Array, ...]) -> shared_stem.Kinds:
+    return shared_stem.kinds_of(network_from(config, weights).trunk, window)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _after_stem(
     config: NetworkConfig,
-    shape: tuple[int, int, int],
+    size: tuple[int, int],
     weights: Weights,
-    state: shared_stem.StemState,
+    videos: tuple[tuple[jax.Array, ...], ...],
     waveforms: jax.Array | None,
 ) -> Predicted:
-    """`shape`: number of clips, stride, S."""
-    num_clips, stride, size = shape
+    """Videos: B x 16 x [1, h, w, 64], the stem's output; `size`: H, W of the maps."""
     with jax.default_matmul_precision("highest"):
         network = network_from(config, weights)
+        video = tuple(map(jnp.concatenate, zip(*videos, strict=True))) if len(videos) > 1 else videos[0]
         if fastest_layout() == "array":
-            video = shared_stem.newest_clips(state, num_clips, stride)
-            return _predicted(network, network.after_stem(video, waveforms, (size, size)))
+            video = jnp.stack(video, axis=1)
+        return _predicted(network, network.after_stem(video, waveforms, size))
 
-        def of_clip(number: jax.Array, waveform: jax.Array | None) -> Predicted:
-            video = shared_stem.newest_clip(state, number[0], stride)
-            return _predicted(network, network.after_stem(video, waveform, (size, size)))
 
-        return clip_by_clip(of_clip, (jnp.arange(num_clips), waveforms))
+@jax.jit
+def _together(predicted: list[Predicted]) -> Predicted:
+    """Predictions of a clip each as one of all."""
+    return jax.tree.map(lambda *arrays: jnp.concatenate(arrays), *predicted)
 
 
 @functools.partial(jax.jit, static_argnums=0)

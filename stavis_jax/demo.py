@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError("the page needs gradio, which is not installed. Install it with: pip install -e '.[demo]'")
 
     from stavis_jax import compilation_cache, page_server  # imports JAX, which --help need not wait for
+    from stavis_jax.malloc import keep_big_buffers
     from stavis_jax.page_networks import Networks
 
     if not page_server.is_loopback(options.host):
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             options.host,
         )
     compilation_cache.enable()
+    keep_big_buffers()
     page_server.serve(
         Networks(options.checkpoint),
         host=options.host,

@@ -50,9 +50,12 @@ def run(argv: list[str]) -> None:
         )
     # After the flags: --help answers at once.
     from stavis_jax import compilation_cache, recipes
+    from stavis_jax.malloc import keep_big_buffers
     from stavis_jax.training import devices
 
     compilation_cache.enable()
+
+    keep_big_buffers()
     if DISTRIBUTED.value or COORDINATOR.value:
         devices.connect(COORDINATOR.value, PROCESSES.value, PROCESS.value)
     console = Console(soft_wrap=True, markup=False, quiet=not devices.is_first_host())

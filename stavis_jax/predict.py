@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from stavis_jax.film_failures import Failures
     from stavis_jax.film_outputs import PredictionOptions, output_folders, write_predictions
     from stavis_jax.frame_stream import LARGEST_STRIDE
+    from stavis_jax.malloc import keep_big_buffers
     from stavis_jax.reports.outputs import OutputOptions, listed, output_names
 
     appearance = OutputOptions(
@@ -67,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             films.append((open_film(path, sound=options.sound, frame_rate_hz=options.frame_rate), folder))
     if films:
         compilation_cache.enable()
+        keep_big_buffers()
         model = stavis_jax.load(options.checkpoint, variant=options.variant)
         appearance.check(getattr(model, "uses_sound", True))
     for film, folder in films:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from stavis_jax.models import initialization
+from stavis_jax.ops.batch_norm import Statistics, normalise, normalise_by_batch
 from stavis_jax.ops.conv1d import conv1d
 from stavis_jax.ops.conv3d import conv2d, conv3d
 from stavis_jax.ops.video import Video, map_frames
@@ -81,45 +82,24 @@ class BatchNorm(nnx.Module):
         self.groups = 1
 
     def __call__(self, video: Video, train: bool) -> Video:
-        if train and self.groups > 1:
-            return self._normalise_groups(video)
-        mean, var = self._batch_statistics(video) if train else (self.mean[...], self.var[...])
-        return map_frames(lambda x: self._normalise(x, mean, var), video)
-
-    def _normalise(self, x: jax.Array, mean: jax.Array, var: jax.Array) -> jax.Array:
-        factor = self.scale[...] * jax.lax.rsqrt(var + BATCH_NORM_EPSILON)
-        offset = self.bias[...] - mean * factor
-        return (x.astype(jnp.float32) * _broadcast(factor, x.ndim) + _broadcast(offset, x.ndim)).astype(x.dtype)
-
-    def _normalise_groups(self, video: Video) -> Video:
+        scale, bias = self.scale[...], self.bias[...]
+        if not train:
+            return normalise(video, self.mean[...], self.var[...], scale, bias, BATCH_NORM_EPSILON)
+        if self.groups == 1:
+            normalised, statistics = normalise_by_batch(video, scale, bias, BATCH_NORM_EPSILON)
+            self._move(statistics)
+            return normalised
         groups = map_frames(lambda x: x.reshape(self.groups, -1, *x.shape[1:]), video)
-        mean, var, count = jax.vmap(_statistics)(groups)
-        self._move(mean[0], var[0], count[0])
-        outputs = jax.vmap(lambda x, m, v: map_frames(lambda y: self._normalise(y, m, v), x))(groups, mean, var)
-        return map_frames(lambda x: x.reshape(-1, *x.shape[2:]), outputs)
+        normalised, statistics = jax.vmap(lambda x: normalise_by_batch(x, scale, bias, BATCH_NORM_EPSILON))(groups)
+        self._move(Statistics(*(values[0] for values in statistics)))
+        return map_frames(lambda x: x.reshape(-1, *x.shape[2:]), normalised)
 
-    def _batch_statistics(self, video: Video) -> tuple[jax.Array, jax.Array]:
-        mean, var, count = _statistics(video)
-        self._move(mean, var, count)
-        return mean, var
-
-    def _move(self, mean: jax.Array, var: jax.Array, count: jax.Array) -> None:
+    def _move(self, batch: Statistics) -> None:
         """Moves the running statistics towards a batch's."""
         kept = 1 - BATCH_NORM_MOMENTUM
-        unbiased = var * (count / jnp.maximum(count - 1, 1))
-        self.mean[...] = kept * self.mean[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(mean)
+        unbiased = batch.var * (batch.count / jnp.maximum(batch.count - 1, 1))
+        self.mean[...] = kept * self.mean[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(batch.mean)
         self.var[...] = kept * self.var[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(unbiased)
-
-
-def _statistics(video: Video) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Mean and biased variance [C] over all axes but the last, and the number of values they are of."""
-    leaves = [leaf.astype(jnp.float32) for leaf in jax.tree.leaves(video)]
-    count = jnp.float32(sum(leaf.size // leaf.shape[-1] for leaf in leaves))
-    axes = tuple(range(leaves[0].ndim - 1))
-    mean = sum(jnp.sum(leaf, axes) for leaf in leaves) / count
-    # Two passes: E[x^2] - E[x]^2 is 2% off where the mean is large against the spread.
-    squares = [jnp.sum(jnp.square(leaf - _broadcast(mean, leaf.ndim)), axes) for leaf in leaves]
-    return mean, sum(squares) / count, count
 
 
 def _broadcast(vector: jax.Array, rank: int) -> jax.Array:

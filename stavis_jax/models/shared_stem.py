@@ -8,7 +8,7 @@ The ten inner time steps of a clip use all seven taps and are the same for every
 steps one, two or three taps fall outside. So there are seven kinds of stem frames. Exact, up to the order of the sums.
 """
 
-from typing import NamedTuple
+import collections
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,8 @@ REACH = 3  # frames to either side that a tap of conv1 looks at
 TAPS = 2 * REACH + 1
 INNER = REACH  # of the kinds 0 to 6: all taps inside the clip
 
+Kinds = tuple[jax.Array, ...]  # 7 x [1, h, w, 64], one frame as each kind of stem frame
+
 
 def kind_of(step: int) -> int:
     """Which kind a clip's time step 0 to 15 is: 0, 1, 2 lack their 3, 2, 1 first taps, 4, 5, 6 their 1, 2, 3 last."""
@@ -34,73 +36,40 @@ def kind_of(step: int) -> int:
 FIRST_STEP_OF_KIND = tuple(next(step for step in range(CLIP_FRAMES) if kind_of(step) == kind) for kind in range(TAPS))
 
 
-class StemState(NamedTuple):
-    """What is kept of the frames seen so far.
-
-    Attributes:
-      taps: [6, h, w, 7 * 64], what each tap makes of the newest frames.
-      kinds: 7 x [L, h, w, 64], the newest stem frames of each kind, as far back as the next clips reach.
-    """
-
-    taps: jax.Array
-    kinds: tuple[jax.Array, ...]
+def products(trunk: ResNet3D, frames: jax.Array) -> tuple[jax.Array, ...]:
+    """What conv1's time taps make of each frame [N, H, W, 3], float32 minus the mean: N x [1, h, w, 7 * 64]."""
+    kernel = jnp.stack(tuple(value_of(trunk.conv1.kernel)))  # [7, 7, 7, 3, 64], time first; may be taken apart
+    side_by_side = kernel.transpose(1, 2, 3, 0, 4).reshape(*kernel.shape[1:4], TAPS * kernel.shape[-1])
+    frames, side_by_side = frames.astype(trunk.dtype), side_by_side.astype(trunk.dtype)
+    return tuple(conv2d(frames[i : i + 1], side_by_side, trunk.conv1.strides[1:]) for i in range(len(frames)))
 
 
-def kept_frames(kind: int, num_clips: int, stride: int) -> int:
-    """How many stem frames of a kind the newest clips reach back to; `stride` frames from one clip to the next."""
-    return CLIP_FRAMES - FIRST_STEP_OF_KIND[kind] + (num_clips - 1) * stride
+def kinds_of(trunk: ResNet3D, window: tuple[jax.Array, ...]) -> Kinds:
+    """The middle one of 7 neighbours, of each of which `window` has the products, as every kind of stem frame."""
+    channels = window[0].shape[-1] // TAPS
+    terms = [frame[..., k * channels : (k + 1) * channels] for k, frame in enumerate(window)]
+    sums = [sum(terms[first + 1 :], terms[first]) for first in range(REACH, 0, -1)]
+    sums += [sum(terms[1:stop], terms[0]) for stop in range(TAPS, REACH, -1)]
+    return tuple(nnx.relu(trunk.bn1(y, False)) for y in sums)
 
 
-def empty_state(size: tuple[int, int], channels: int, num_clips: int, stride: int, dtype: jnp.dtype) -> StemState:
-    """Before any frame of height and width `size`: zeros, which no clip of real frames gets to see."""
-    height, width = (-(-side // 2) for side in size)
-    taps = jnp.zeros((2 * REACH, height, width, TAPS * channels), dtype)
-    lengths = [kept_frames(kind, num_clips, stride) for kind in range(TAPS)]
-    return StemState(taps, tuple(jnp.zeros((length, height, width, channels), dtype) for length in lengths))
-
-
-def advance(trunk: ResNet3D, state: StemState, frames: jax.Array) -> StemState:
-    """Takes in a film's next frames [N, H, W, 3], float32 minus the mean, N the same each time.
+class NewestStemFrames:
+    """Of a film's newest frames what the next clips may need, `stride` frames from one clip to the next.
 
     A stem frame is known 3 frames late: the newest are those of the frame 3 before the newest.
     """
-    kernel = jnp.stack(tuple(value_of(trunk.conv1.kernel)))  # [7, 7, 7, 3, 64], time first; may be taken apart
-    channels, number = kernel.shape[-1], frames.shape[0]
-    side_by_side = kernel.transpose(1, 2, 3, 0, 4).reshape(*kernel.shape[1:4], TAPS * channels)
-    new = conv2d(frames.astype(trunk.dtype), side_by_side.astype(trunk.dtype), trunk.conv1.strides[1:])
-    taps = jnp.concatenate([state.taps, new])  # [6 + N, h, w, 7 * 64]
 
-    def of_tap(k: int) -> jax.Array:
-        return taps[k : k + number, ..., k * channels : (k + 1) * channels]
+    def __init__(self, num_clips: int, stride: int):
+        self._stride = stride
+        lengths = [CLIP_FRAMES - first + (num_clips - 1) * stride for first in FIRST_STEP_OF_KIND]
+        self._kinds = [collections.deque(maxlen=length) for length in lengths]
 
-    def total(first: int, stop: int) -> jax.Array:
-        return sum((of_tap(k) for k in range(first + 1, stop)), of_tap(first))
+    def add(self, frame: Kinds) -> None:
+        """The next frame. Before the first one lie copies of it, which no clip of real frames gets to see."""
+        for kept, kind in zip(self._kinds, frame, strict=True):
+            kept.extend([kind] * (1 if kept else kept.maxlen))
 
-    lacking_first = [total(first, TAPS) for first in range(REACH, 0, -1)]
-    lacking_last = [total(0, stop) for stop in range(TAPS - 1, REACH, -1)]
-    sums = (*lacking_first, total(0, TAPS), *lacking_last)
-    rectified = [nnx.relu(trunk.bn1(y, False)) for y in sums]
-    kinds = [jnp.concatenate([old, y])[-old.shape[0] :] for old, y in zip(state.kinds, rectified, strict=True)]
-    return StemState(taps[-2 * REACH :], tuple(kinds))
-
-
-def newest_clips(state: StemState, num_clips: int, stride: int) -> jax.Array:
-    """The stem's output [B, 16, h, w, 64] of the newest clips, `stride` frames apart, the newest of all last."""
-    steps = []
-    for step in range(CLIP_FRAMES):
-        first = _place(step)
-        steps.append(state.kinds[kind_of(step)][first : first + (num_clips - 1) * stride + 1 : stride])
-    return jnp.stack(steps, axis=1)
-
-
-def newest_clip(state: StemState, number: jax.Array, stride: int) -> tuple[jax.Array, ...]:
-    """One of these clips, counted from 0, as a tuple of its 16 frames [1, h, w, 64]; no other frame is copied."""
-    return tuple(
-        jax.lax.dynamic_slice_in_dim(state.kinds[kind_of(step)], _place(step) + number * stride, 1)
-        for step in range(CLIP_FRAMES)
-    )
-
-
-def _place(step: int) -> int:
-    """Where the oldest clip's time step lies among the frames of its kind."""
-    return step - FIRST_STEP_OF_KIND[kind_of(step)]
+    def clip(self, number: int) -> tuple[jax.Array, ...]:
+        """The stem's output of one of the newest clips, counted from 0, the newest last: 16 x [1, h, w, 64]."""
+        steps = [(kind_of(step), step) for step in range(CLIP_FRAMES)]
+        return tuple(self._kinds[kind][step - FIRST_STEP_OF_KIND[kind] + number * self._stride] for kind, step in steps)

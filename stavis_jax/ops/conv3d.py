@@ -10,6 +10,7 @@ from jax import lax
 from stavis_jax.ops.video import Video
 
 FEW_CHANNELS = 4  # of pixels
+MANY_CHANNELS = 128
 TAPS_TOGETHER = 4  # one long sum over all seven rounds worse: gradients left the golden tolerances
 
 Term = jax.Array | None  # a frame or a kernel's tap; None is zero
@@ -139,9 +140,41 @@ def _minus(xs: list[Term], ys: list[Term]) -> list[Term]:
 
 
 def _conv_frame(frame: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
-    if kernel.shape[:2] == (1, 1):  # a dot is twice as fast as a 1x1 convolution there
-        return frame[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
+    if kernel.shape[:2] == (1, 1):  # a dot is twice as fast as a 1x1 convolution there, its gradient that of a matrix
+        strided = frame[:, :: strides[0], :: strides[1]]
+        return (strided.reshape(-1, frame.shape[-1]) @ kernel[0, 0]).reshape(*strided.shape[:-1], -1)
+    many_channels = frame.shape[-1] >= MANY_CHANNELS
+    return (_conv2d_of_many_channels if many_channels else conv2d)(frame, kernel, tuple(strides))
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _conv2d_of_many_channels(frame: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> jax.Array:
+    """`conv2d` whose kernel's gradient is a dot a tap: 1.3 to 1.6 times as fast there."""
     return conv2d(frame, kernel, strides)
+
+
+def _conv2d_forward(frame: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> tuple[jax.Array, tuple]:
+    return conv2d(frame, kernel, strides), (frame, kernel)
+
+
+def _conv2d_backward(strides: tuple[int, int], kept: tuple, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    frame, kernel = kept
+    (of_frame,) = jax.vjp(lambda frame: conv2d(frame, kernel, strides), frame)[1](gradient)
+    height, width = kernel.shape[:2]
+    padded = jnp.pad(frame, [(0, 0), (height // 2,) * 2, (width // 2,) * 2, (0, 0)])
+    flat = gradient.reshape(-1, gradient.shape[-1])
+    taps = []
+    for y in range(height):
+        for x in range(width):
+            stop_y, stop_x = (
+                at + s * (n - 1) + 1 for at, s, n in zip((y, x), strides, gradient.shape[1:3], strict=True)
+            )
+            seen = padded[:, y : stop_y : strides[0], x : stop_x : strides[1]].reshape(-1, frame.shape[-1])
+            taps.append(lax.dot_general(seen, flat, (((0,), (0,)), ((), ()))))
+    return of_frame, jnp.stack(taps).reshape(kernel.shape)
+
+
+_conv2d_of_many_channels.defvjp(_conv2d_forward, _conv2d_backward)
 
 
 def conv2d(image: jax.Array, kernel: jax.Array, strides: Sequence[int] = (1, 1)) -> jax.Array:

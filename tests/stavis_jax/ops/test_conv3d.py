@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stavis_jax.ops.conv3d import conv2d, conv3d
+from stavis_jax.ops.conv3d import MANY_CHANNELS, conv2d, conv3d
 from stavis_jax.ops.video import lay_out
 
 torch = pytest.importorskip("torch")
@@ -65,6 +65,20 @@ def test_forms_to_train_have_the_same_gradients(size, strides, shape):
     }
     for plain, fast in zip(gradients["array"](clip, kernel), gradients["frames"](clip, kernel), strict=True):
         assert_close(fast, plain)
+
+
+@pytest.mark.parametrize("strides", [(1, 1, 1), (2, 2, 2)])
+@pytest.mark.parametrize("shape", [(3, 6, 6), (2, 5, 7)])
+def test_with_many_channels_the_kernels_gradient_is_still_the_same(strides, shape):
+    draw = np.random.default_rng(0).normal
+    clip = np.float32(draw(size=(2, *shape, MANY_CHANNELS)))
+    kernel = np.float32(draw(size=(3, 3, 3, MANY_CHANNELS, 4)))
+    plain, fast = (
+        jax.jit(jax.grad(lambda c, k, form=form: jnp.sum(jnp.sin(convolve(form, strides, c, k))), (0, 1)))
+        for form in ("array", "frames")
+    )
+    for expected, actual in zip(plain(clip, kernel / 60), fast(clip, kernel / 60), strict=True):
+        assert_close(actual, expected)
 
 
 @pytest.mark.parametrize(("size", "shape", "plain", "fast"), [(7, (8, 12, 12), 44, 9), (3, (8, 7, 7), 22, 16)])
