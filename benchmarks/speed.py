@@ -16,6 +16,10 @@ from data_pipelines.errors import UserError
 # Of the largest value. Only a wrong network is further off: float32 is 1e-5, bfloat16 a few hundredths.
 AGREEMENT = {"float32": 1e-2, "bfloat16": 0.5}
 OUR_JOBS = {"forward": "jax_jobs:forward", "dense": "jax_jobs:dense", "training": "jax_training:training"}
+MALLOC = (
+    "Plain: each side as it comes, which on ours means that freed memory is kept, as the commands do "
+    "(`stavis_jax/malloc.py`; a program that uses the library decides for itself). Tuned malloc: both sides keep it."
+)
 HEAD = ["", "PyTorch, ms", "ours, ms", "ratio", *targets.HEAD]
 
 
@@ -49,7 +53,7 @@ def forward(workshop: Workshop) -> dict[str, str]:
     ]
     text = (
         f"Logits of l3mul-s3, ms a clip. {_network(workshop)} Both sides have the same weights and clips; "
-        f"{_agreement(rows)}"
+        f"{_agreement(rows)} {MALLOC}"
     )
     return {"Forward pass": _section(text, rows, workshop, flops=1)}
 
@@ -62,7 +66,8 @@ def training(workshop: Workshop) -> dict[str, str]:
     ]
     text = (
         "Loss, gradients, BatchNorm statistics and the update by SGD with momentum, ms a clip; ours is the step that "
-        f"`python -m stavis_jax.main` runs. {_network(workshop)} Losses of the first step: {_agreement(rows)}"
+        f"`python -m stavis_jax.main` runs. {_network(workshop)} Losses of the first step: {_agreement(rows)} "
+        f"{MALLOC}"
     )
     return {"Training step": _section(text, rows, workshop, flops=3)}
 
@@ -72,7 +77,7 @@ def dense(workshop: Workshop) -> dict[str, str]:
     rows = [_measure(workshop, "dense", "dense prediction", frames, "plain", "float32", num_frames=frames)]
     text = (
         f"A map for each of {frames} frames that are in memory, with sound, ms a map: the network and what feeds it. "
-        f"PyTorch runs batches of 4 clips. {_network(workshop)} Maps: {_agreement(rows)}"
+        f"PyTorch runs batches of 4 clips. {_network(workshop)} Maps: {_agreement(rows)} {MALLOC}"
     )
     return {"Dense prediction": _section(text, rows, workshop, flops=1)}
 

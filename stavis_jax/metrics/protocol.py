@@ -158,7 +158,7 @@ def score_videos(
     ]
     distinct = sorted(set(source))
     progress = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("videos"),
