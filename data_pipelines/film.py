@@ -18,7 +18,7 @@ from data_pipelines.errors import UserError, reason
 from data_pipelines.film_sound import open_sound, sound_start, waveform_chunks
 from data_pipelines.film_source import FilmSource
 from data_pipelines.frame_folder import open_frame_folder, sound_in
-from data_pipelines.transforms import ResizeFilter, ResizePicture
+from data_pipelines.resizing import ResizeFilter, ResizePicture
 from data_pipelines.video_file import is_moving_picture
 
 RESIZING_THREADS = min(8, os.cpu_count() or 1)  # for large films this takes longer than decoding

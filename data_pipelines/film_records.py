@@ -12,7 +12,7 @@ from data_pipelines import clips, raw_layout, shard_writer, shards
 from data_pipelines.fold_lists import Film
 from data_pipelines.native_annotations import AnnotationRecord, annotation_record
 from data_pipelines.raw_layout import RawLayout
-from data_pipelines.transforms import ResizeFilter, ResizeFixations, ResizePicture
+from data_pipelines.resizing import ResizeFilter, ResizeFixations, ResizePicture
 
 FRAMES_FILE, ANNOTATIONS_FILE = "frames.array_record", "annotations.array_record"
 

@@ -22,7 +22,7 @@ from data_pipelines.limits import LARGEST_SIZE
 from data_pipelines.listed_films import films_of, positions
 from data_pipelines.raw_films import look_up
 from data_pipelines.raw_layout import RawLayout
-from data_pipelines.transforms import RESIZE_FILTERS, ResizeFilter
+from data_pipelines.resizing import RESIZE_FILTERS, ResizeFilter
 from data_pipelines.unfinished import Unfinished
 
 SHORT_SOUND_SECONDS = 1.0  # a sound that ends this much before its film is worth a warning

@@ -17,7 +17,7 @@ from data_pipelines.errors import UserError
 from data_pipelines.film_files import FilmFiles
 from data_pipelines.limits import LARGEST_SIZE, MOST_FRAMES, is_name, is_rate
 from data_pipelines.native_annotations import NativeAnnotation, NativeAnnotations
-from data_pipelines.transforms import RESIZE_FILTERS
+from data_pipelines.resizing import RESIZE_FILTERS
 
 DATASET_NAME = "saliency_frames"
 FORMAT_VERSION = 1  # of metadata.json and the records: shards of another version are refused

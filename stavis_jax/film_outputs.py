@@ -11,7 +11,7 @@ import numpy as np
 from data_pipelines.errors import UserError
 from data_pipelines.film import Film, film_name, open_film
 from data_pipelines.frame_folder import pictures_in
-from data_pipelines.transforms import ResizeFilter
+from data_pipelines.resizing import ResizeFilter
 from stavis_jax.background import WriteBehind
 from stavis_jax.prediction import Advance, SaliencyModel, predict_film
 from stavis_jax.prediction_folder import finished_folder, is_done, write_settings

@@ -26,7 +26,7 @@ class SaliencyModel:
       config: which network.
       variant, depth: of the config.
       uses_sound: whether it hears.
-      weights: its arrays, float32 by flat name.
+      weights: its arrays, float32 by flat name; fetched from the device each time.
       device_weights: the same on the device, as the compiled functions take them.
       size: height and width of the clips it was trained on, pixels. Clips of other sizes work too.
     """
@@ -48,8 +48,12 @@ class SaliencyModel:
             )
         self.config, self.variant, self.depth, self.size = config, config.variant, config.depth, size
         self.uses_sound = fusion.VARIANTS[config.variant].uses_sound
-        self.weights = {name: np.asarray(weights[name], np.float32) for name in shapes}
-        self.device_weights = _prepared({name: jnp.asarray(array) for name, array in self.weights.items()})
+        self.device_weights = {name: _prepared(name, weights[name]) for name in shapes}
+
+    @property
+    def weights(self) -> Weights:
+        device = jax.device_get(self.device_weights)
+        return {name: np.stack(array) if isinstance(array, tuple) else array for name, array in device.items()}
 
     def __call__(self, clip: jax.Array | np.ndarray, waveform: jax.Array | np.ndarray | None) -> Outputs:
         """Runs the network.
@@ -120,15 +124,15 @@ def load(path: Path | str, variant: str | None = None) -> SaliencyModel:
         raise UserError(f"{path}: {error} Give another variant or checkpoint.") from error
 
 
-def _prepared(weights: dict[str, jax.Array]) -> dict[str, jax.Array | tuple[jax.Array, ...]]:
-    """Kernels of the trunk as their time taps, for the form of convolution that scores fastest (ops/conv3d.py).
+def _prepared(name: str, array: np.ndarray) -> jax.Array | tuple[jax.Array, ...]:
+    """A kernel of the trunk as its time taps, for the form of convolution that scores fastest (ops/conv3d.py).
 
     Taken apart once, not in every call: there it is a copy of most of the weights.
     """
-    if fastest_layout() == "array":
-        return weights
-    is_split = {name: name.startswith("trunk/") and array.ndim == 5 for name, array in weights.items()}
-    return {name: tuple(array) if is_split[name] else array for name, array in weights.items()}
+    array = np.asarray(array, np.float32)
+    if fastest_layout() == "frames" and name.startswith("trunk/") and array.ndim == 5:
+        return tuple(map(jnp.asarray, array))
+    return jnp.asarray(array)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -26,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from data_pipelines.errors import UserError, command, one_line
 from data_pipelines.film import Film, open_film
 from data_pipelines.film_paths import find_films
-from data_pipelines.transforms import RESIZE_FILTERS
+from data_pipelines.resizing import RESIZE_FILTERS
 
 EXAMPLE = "example: python -m stavis_jax.predict holiday.mp4 --checkpoint stavis.pth --output saliency"
 

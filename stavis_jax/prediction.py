@@ -8,7 +8,7 @@ import numpy as np
 
 from data_pipelines.film import Film, FilmFrame, open_film
 from data_pipelines.film_sound import FULL_SCALE, resample
-from data_pipelines.transforms import ResizeFilter, ResizePicture
+from data_pipelines.resizing import ResizeFilter, ResizePicture
 from stavis_jax.background import read_ahead
 from stavis_jax.frame_prediction import FramePrediction
 from stavis_jax.frame_stream import predict_stream

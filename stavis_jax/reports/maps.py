@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 CELL_INCHES = 2.0
@@ -40,6 +39,8 @@ def save_comparison(path: Path, columns: Mapping[str, Sequence[np.ndarray]], tit
     if not rows:
         raise ValueError("save_comparison: no pictures.")
     height, width = rows[0][0].shape[:2]
+    from matplotlib.figure import Figure  # half a second, and not every report has a figure
+
     figure = Figure(
         figsize=(CELL_INCHES * len(columns), CELL_INCHES * height / width * len(rows) + 0.4), layout="constrained"
     )

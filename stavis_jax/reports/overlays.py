@@ -1,8 +1,8 @@
 """Saliency maps over the film: heat that grows with saliency, the film's own picture where there is none."""
 
+from collections.abc import Callable, Mapping
 from functools import cache
 
-import matplotlib
 import numpy as np
 from PIL import Image
 
@@ -27,7 +27,7 @@ def blend(picture: np.ndarray, saliency: np.ndarray, colormap: str = COLORMAP, o
 
 def check_colormap(name: str) -> None:
     """Raises `UserError` unless matplotlib has a colormap of that name."""
-    if name not in matplotlib.colormaps:
+    if name not in _colormaps():
         raise UserError(f"--colormap {name}: matplotlib has none of that name. Good ones: {', '.join(GOOD_COLORMAPS)}.")
 
 
@@ -35,4 +35,10 @@ def check_colormap(name: str) -> None:
 def _heat_colours(colormap: str) -> bytes:
     """The colour of each of the 256 levels of saliency, R, G, B."""
     levels = np.linspace(0, 1, 256)
-    return matplotlib.colormaps[colormap](levels, bytes=True)[:, :3].tobytes()
+    return _colormaps()[colormap](levels, bytes=True)[:, :3].tobytes()
+
+
+def _colormaps() -> Mapping[str, Callable]:
+    import matplotlib  # a fifth of a second, and maps alone need none
+
+    return matplotlib.colormaps

@@ -12,7 +12,7 @@ import pytest
 from data_pipelines import encoded_film, film_sound, video_file
 from data_pipelines.errors import UserError
 from data_pipelines.film import Film, open_film
-from data_pipelines.transforms import ResizePicture
+from data_pipelines.resizing import ResizePicture
 from data_pipelines.video_file import upright_picture
 
 FPS = 10

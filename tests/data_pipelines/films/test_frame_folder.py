@@ -9,7 +9,7 @@ from PIL import Image
 from data_pipelines.errors import UserError
 from data_pipelines.film import open_film
 from data_pipelines.frame_folder import read_picture
-from data_pipelines.transforms import ResizePicture
+from data_pipelines.resizing import ResizePicture
 
 RATE_HZ = 22050
 
