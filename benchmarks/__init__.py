@@ -9,6 +9,7 @@ paired.py           two processes that work in turn; ratios of their times
 contestant.py       such a process: makes a job, runs it when told
 jax_*.py, torch_*.py, raw_loader.py   jobs of both sides; torch_stavis.py is the network in PyTorch
 inputs.py, stage_inputs.py, films.py, checkpoints.py     what both sides are given
+conv3d.py           forms of a 3D convolution side by side, a program of its own
 work.py, machine.py GFLOP of a clip; cores, peaks of devices
 report.py           the page
 """

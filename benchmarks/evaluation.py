@@ -139,6 +139,7 @@ def measure(rounds: int) -> dict[str, float]:
 
     Raises UserError if pysaliency is not installed.
     """
+    load = report.load()
     made = frames()
     prepared = [(postprocess(frame[0], SHAPE), *frame[1:]) for frame in made]
     try:
@@ -154,6 +155,7 @@ def measure(rounds: int) -> dict[str, float]:
         others.append(_seconds(theirs, prepared))
         preparation.append(_seconds(lambda prediction, *_: postprocess(prediction, SHAPE), made))
     return {
+        "load": load,
         "ours": statistics.median(own),
         "theirs": statistics.median(others),
         "preparation": statistics.median(preparation),
@@ -185,7 +187,7 @@ MATLAB benchmark's). What bounds it: passes over 307,200 doubles, of
 which AUC-Judd has the most (ranks, buckets, comparison of pixels near a fixated value). Reading the JPEG density and
 the .mat of fixations is not in it.
 
-{report.machine("numpy", "scipy", "pysaliency")}."""
+{report.machine("numpy", "scipy", "pysaliency", load=found["load"])}."""
 
 
 @command

@@ -192,7 +192,7 @@ def texture(frame_size: tuple[int, int], contrast: float = 20) -> np.ndarray:
 
 def run(output: Path, *, frame_sizes=FRAME_SIZES, rounds: int = 5, seconds: float = 2.0) -> str:
     """Measures, writes the section into OUTPUT/benchmarks.md, and returns it."""
-    machine = report.machine("grain", "array_record", "numpy", "pillow", "torch")
+    machine = report.machine("grain", "array_record", "numpy", "pillow", "torch", load=report.load())
     speeds, sizes = [], []
     with tempfile.TemporaryDirectory() as folder:
         for width, height in frame_sizes:

@@ -18,7 +18,7 @@ __all__ = ["device", "training"]
 
 def training(
     weights: str, batch: int, size: int, dtype: str = "float32", num_devices: int = 1
-) -> Callable[[], jax.Array]:
+) -> Callable[[], np.ndarray]:
     """Loss, gradients and update, as training/loop.py runs them; the loss is returned."""
     recipe = recipes.config("l3mul-s3", "paper").stages.audiovisual
     make_optimizer = functools.partial(
@@ -40,10 +40,10 @@ def training(
         {"clip": clip, "waveform": waveform, "density": density, "fixations": fixations, "weight": weight}
     )
 
-    def job() -> jax.Array:
+    def job() -> np.ndarray:
         nonlocal state
         with jax.default_matmul_precision("highest"):
             state, values = train_step(state, examples, jnp.float32(0))
-        return jax.block_until_ready(values["loss"])
+        return np.asarray(values["loss"])
 
     return job

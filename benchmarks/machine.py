@@ -26,6 +26,9 @@ PEAKS = (  # name, bfloat16, float32
     (r"TPU v6", 918, None),
 )
 
+# A variable: where it is set, our side calls stavis_jax.malloc, as the commands do.
+KEEP_BIG_BUFFERS = "BENCHMARKS_KEEP_BIG_BUFFERS"
+
 
 def cores() -> int:
     """How many cores this process may use."""

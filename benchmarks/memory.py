@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from benchmarks import report, targets
+from benchmarks import report
 from benchmarks.paired import Contestant
 from benchmarks.speed import OUR_JOBS
-from benchmarks.workshop import Workshop
+from benchmarks.workshop import MALLOCS, Workshop
 
 CALLS = 3
 
@@ -21,10 +21,12 @@ def memory(workshop: Workshop) -> dict[str, str]:
     rows = []
     for number, (name, (job, arguments)) in enumerate(jobs.items()):
         theirs = _peak(workshop, f"torch_jobs:{job}", arguments)
-        own_cache = {"JAX_COMPILATION_CACHE_DIR": str(workshop.folder / f"memory-{number}")}
+        own_cache = MALLOCS["as commands"].ours | {
+            "JAX_COMPILATION_CACHE_DIR": str(workshop.folder / f"memory-{number}")
+        }
         compiling = _peak(workshop, OUR_JOBS[job], arguments, own_cache)
         ours = _peak(workshop, OUR_JOBS[job], arguments, own_cache)
-        goal = targets.columns(f"memory, {name}", ours / theirs)
+        goal = workshop.goal(f"memory, {name}", ours / theirs)
         megabytes = [f"{size / 2**20:.0f}" for size in (theirs, ours, compiling)]
         rows.append([name, *megabytes, f"**{ours / theirs:.2f}**", f"{compiling / theirs:.2f}", *goal])
     head = [
@@ -40,10 +42,10 @@ def memory(workshop: Workshop) -> dict[str, str]:
     ]
     text = (
         f"Peak resident memory, the host's, of a process that does the job {CALLS} times, libraries and weights "
-        "included. The first run ever also compiles; later ones find the compiled functions on disk. "
+        "included; ours as commands. The first run ever also compiles; later ones find the compiled functions on disk. "
         f"Depth {plan.depth}, {plan.size} pixels, dense prediction of {plan.film_frames} frames."
     )
-    machine = report.machine("jax", "torch")
+    machine = workshop.machine("jax", "torch")
     return {"Peak memory": "\n\n".join([text, report.table(head, rows), f"`python -m benchmarks.run`. {machine}."])}
 
 

@@ -11,6 +11,16 @@ INTRODUCTION = """# Benchmarks
 Speed as ratios, both sides measured in turn in one run, with the program that measured them. Rates differ between
 machines and hours; ratios differ less. `python -m benchmarks.run --write docs/benchmarks.md`, on an idle machine,
 measures everything anew; `--jobs` chooses.
+
+PyTorch's side is an implementation of the same network written for this comparison (`benchmarks/torch_stavis.py`), with
+the same weights, as its users run it: eager, channels first, no `torch.compile`; it upsamples and concatenates all
+features as the released code does, the stages' own maps among them. *Must* and *aim* are the goals on 2 CPU cores, and
+*met* says which is reached.
+
+How memory is handed out decides much on a CPU: freed memory goes back to the kernel by default, and the next call waits
+for fresh pages. *Plain*: glibc as it comes, on both sides. *As commands*: ours keeps freed memory, as its commands do
+(`stavis_jax/malloc.py`; a program that uses the library decides for itself), PyTorch as it comes. *Tuned malloc*: both
+keep it, set by the environment.
 """
 
 
@@ -33,11 +43,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def machine(*packages: str) -> str:
+def load() -> float | None:
+    """How many programs ran or waited in the last minute; ask before measuring."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def machine(*packages: str, load: float | None) -> str:
     """CPU, cores, load and versions, in one line."""
     versions = [f"{name} {_version(name)}" for name in packages]
-    load = f"load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else "load not known"
-    return f"{_cpu()}, {os.cpu_count()} cores, {load}; Python {platform.python_version()}, {', '.join(versions)}"
+    before = "load not known" if load is None else f"load {load:.1f} before"
+    return f"{_cpu()}, {os.cpu_count()} cores, {before}; Python {platform.python_version()}, {', '.join(versions)}"
 
 
 def _cpu() -> str:

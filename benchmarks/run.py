@@ -56,9 +56,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         plan = dataclasses.replace(plan, rounds=options.rounds)
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
         workshop = Workshop(plan, Path(folder))
+        on_cpu = workshop.device["platform"] == "cpu"
         for name in jobs:
             picture = options.write.with_name(PICTURE) if options.write else None
             for title, text in JOBS[name](workshop, picture).items():
+                title += "" if on_cpu else f", {workshop.device['kind']}"  # one page holds figures of several devices
                 print(f"## {title}\n\n{text}\n", flush=True)
                 if options.write:  # at once: a run that is broken off keeps what it has
                     report.write_section(options.write, title, text)

@@ -49,10 +49,11 @@ def linear(workshop: Workshop, picture: Path | None = None) -> dict[str, str]:
         "Time and peak memory of dense prediction over the length of a film, time of a forward pass over the batch, "
         f"and of a training step of {plan.split_batch} clips over the number of devices that share it. Devices here "
         "are parts of one CPU, so equal times mean that splitting costs nothing. The last columns: largest number over "
-        "smallest, and what it costs over what the smallest costs; equal for linear growth."
+        "smallest, and what it costs over what the smallest costs; equal for linear growth. Medians, "
+        "plain malloc; over devices the fastest of three."
     )
     table = report.table(["", "cost at each number", "number", "cost"], rows)
-    machine = report.machine("jax", "torch")
+    machine = workshop.machine("jax", "torch")
     return {"Linear": f"{text}\n\n{shown}{table}\n\n`python -m benchmarks.run`. {machine}."}
 
 

@@ -16,10 +16,6 @@ from data_pipelines.errors import UserError
 # Of the largest value. Only a wrong network is further off: float32 is 1e-5, bfloat16 a few hundredths.
 AGREEMENT = {"float32": 1e-2, "bfloat16": 0.5}
 OUR_JOBS = {"forward": "jax_jobs:forward", "dense": "jax_jobs:dense", "training": "jax_training:training"}
-MALLOC = (
-    "Plain: each side as it comes, which on ours means that freed memory is kept, as the commands do "
-    "(`stavis_jax/malloc.py`; a program that uses the library decides for itself). Tuned malloc: both sides keep it."
-)
 HEAD = ["", "PyTorch, ms", "ours, ms", "ratio", *targets.HEAD]
 
 
@@ -33,9 +29,9 @@ class Measured:
     difference: float = 0.0
     dtype: str = "float32"
 
-    def row(self) -> list[str]:
+    def row(self, workshop: Workshop) -> list[str]:
         theirs, ours = (1e3 * s / self.clips for s in (self.pairs.their_seconds, self.pairs.our_seconds))
-        goal = targets.columns(self.name, self.pairs.ratio)
+        goal = workshop.goal(self.name, self.pairs.ratio)
         return [self.name, f"{theirs:.4g}", f"{ours:.4g}", ratio_text(self.pairs), *goal]
 
 
@@ -50,10 +46,11 @@ def forward(workshop: Workshop) -> dict[str, str]:
         _measure(workshop, "forward", f"forward, batch {batch}", batch, malloc, dtype, batch=batch)
         for batch in workshop.plan.forward_batches
         for malloc, dtype in _settings(workshop)
+        if malloc != "as commands" or workshop.device["platform"] != "cpu"  # no command runs a forward pass alone
     ]
     text = (
         f"Logits of l3mul-s3, ms a clip. {_network(workshop)} Both sides have the same weights and clips; "
-        f"{_agreement(rows)} {MALLOC}"
+        f"{_agreement(rows)}"
     )
     return {"Forward pass": _section(text, rows, workshop, flops=1)}
 
@@ -66,18 +63,21 @@ def training(workshop: Workshop) -> dict[str, str]:
     ]
     text = (
         "Loss, gradients, BatchNorm statistics and the update by SGD with momentum, ms a clip; ours is the step that "
-        f"`python -m stavis_jax.main` runs. {_network(workshop)} Losses of the first step: {_agreement(rows)} "
-        f"{MALLOC}"
+        f"`python -m stavis_jax.main` runs. {_network(workshop)} Losses of the first step: {_agreement(rows)}"
     )
     return {"Training step": _section(text, rows, workshop, flops=3)}
 
 
 def dense(workshop: Workshop) -> dict[str, str]:
     frames = workshop.plan.film_frames
-    rows = [_measure(workshop, "dense", "dense prediction", frames, "plain", "float32", num_frames=frames)]
+    rows = [
+        _measure(workshop, "dense", "dense prediction", frames, malloc, dtype, num_frames=frames)
+        for malloc, dtype in _settings(workshop)
+        if dtype == "float32"
+    ]
     text = (
         f"A map for each of {frames} frames that are in memory, with sound, ms a map: the network and what feeds it. "
-        f"PyTorch runs batches of 4 clips. {_network(workshop)} Maps: {_agreement(rows)} {MALLOC}"
+        f"PyTorch runs batches of 4 clips. {_network(workshop)} Maps: {_agreement(rows)}"
     )
     return {"Dense prediction": _section(text, rows, workshop, flops=1)}
 
@@ -85,11 +85,13 @@ def dense(workshop: Workshop) -> dict[str, str]:
 def film(workshop: Workshop) -> dict[str, str]:
     made, plan = workshop.film, workshop.plan
     paths = {"frames": str(made.frames), "sound": str(made.sound), "path": str(made.path)}
-    with (
-        workshop.start("torch_jobs:film", **paths) as theirs,
-        workshop.start("jax_jobs:film", **paths) as ours,
-    ):
-        rows = [Measured("film to maps", alternate(theirs, ours, plan.rounds), plan.film_frames)]
+    rows = []
+    for malloc in (malloc for malloc, dtype in _settings(workshop) if dtype == "float32" and malloc != "plain"):
+        with (
+            workshop.start("torch_jobs:film", environment=MALLOCS[malloc].theirs, **paths) as theirs,
+            workshop.start("jax_jobs:film", environment=MALLOCS[malloc].ours, **paths) as ours,
+        ):
+            rows.append(Measured(f"film to maps, {malloc}", alternate(theirs, ours, plan.rounds), plan.film_frames))
     text = (
         f"A film of {plan.film_frames} frames of {plan.film_size[0]}x{plan.film_size[1]} with sound to its maps on "
         "disk, of the network's size, ms a map. Ours: the film file is decoded once. PyTorch, the original's way: "
@@ -100,9 +102,10 @@ def film(workshop: Workshop) -> dict[str, str]:
 
 
 def _settings(workshop: Workshop) -> Iterator[tuple[str, str]]:
-    """malloc, dtype: float32 with each malloc; other formats plain."""
+    """malloc, dtype: float32 with each malloc; other formats, and on accelerators, as commands."""
+    on_cpu = workshop.device["platform"] == "cpu"
     for dtype in workshop.dtypes:
-        for malloc in workshop.plan.mallocs if dtype == "float32" else ("plain",):
+        for malloc in workshop.plan.mallocs if on_cpu and dtype == "float32" else ("as commands",):
             yield malloc, dtype
 
 
@@ -111,10 +114,9 @@ def _measure(
 ) -> Measured:
     if dtype != "float32":
         arguments["dtype"] = dtype
-    environment = MALLOCS[malloc]
     with (
-        workshop.start(f"torch_jobs:{job}", environment=environment, **arguments) as theirs,
-        workshop.start(OUR_JOBS[job], environment=environment, **arguments) as ours,
+        workshop.start(f"torch_jobs:{job}", environment=MALLOCS[malloc].theirs, **arguments) as theirs,
+        workshop.start(OUR_JOBS[job], environment=MALLOCS[malloc].ours, **arguments) as ours,
     ):
         difference = _difference(name, theirs, ours, AGREEMENT[dtype])
         pairs = alternate(theirs, ours, workshop.plan.rounds, workshop.plan.window_seconds)
@@ -139,7 +141,7 @@ def _network(workshop: Workshop) -> str:
 
 def _section(text: str, rows: Sequence[Measured], workshop: Workshop, flops: int = 0) -> str:
     """`flops`: times a forward pass's work is done for a clip; 0: not worth telling."""
-    parts = [text, report.table(HEAD, [row.row() for row in rows])]
+    parts = [text, report.table(HEAD, [row.row(workshop) for row in rows])]
     if flops and workshop.device["platform"] != "cpu":
         parts.append(_rates(rows, workshop, flops))
     return "\n\n".join([*parts, _foot(workshop) + disturbance(*(row.pairs for row in rows))])
@@ -161,6 +163,6 @@ def _foot(workshop: Workshop) -> str:
     plan = workshop.plan
     return (
         f"`python -m benchmarks.run`, {plan.rounds} rounds; medians, and the median and range of the pairs' ratios. "
-        f"{report.machine('jax', 'torch', 'numpy')}; "
+        f"{workshop.machine('jax', 'torch', 'numpy')}; "
         f"ours on {workshop.device['kind']}, PyTorch on {workshop.their_device['kind']}."
     )

@@ -25,14 +25,14 @@ def stages(workshop: Workshop) -> dict[str, str]:
     text = (
         f"ms a clip at batch {BATCH}, each stage compiled alone on made-up features; attention 1 with the pooling "
         f"after it. Depth {plan.depth}, {plan.size} pixels. GFLOP are those of textbook layers, "
-        f"{gflop['attention']:.2f} for the four attentions; cheaper algorithms may pass the peak."
+        f"{gflop['attention']:.2f} for the four attentions; cheaper algorithms may pass the peak. Plain malloc."
     )
     limit = (
         f"The limit without them: {total:.1f} GFLOP a clip over the measured peak of a {plan.matmul_size}-square "
         f"float32 matrix product ({peak[1]:.0f} GFLOP/s in XLA, {peak[0]:.0f} in PyTorch) are "
         f"{1e3 * total / peak[1]:.0f} ms; ours takes {ours:.0f} ms, PyTorch {theirs:.0f} ms."
     )
-    machine = f"`python -m benchmarks.run`, {plan.rounds} rounds. {report.machine('jax', 'torch')}."
+    machine = f"`python -m benchmarks.run`, {plan.rounds} rounds. {workshop.machine('jax', 'torch')}."
     machine += disturbance(whole, *measured.values())
     return {"Where the time goes": "\n\n".join([text, report.table(head, rows), limit, machine])}
 

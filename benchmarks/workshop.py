@@ -4,13 +4,27 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from benchmarks import report, targets
 from benchmarks.films import Film, make_film
 from benchmarks.input_pipeline import FRAME_SIZES
+from benchmarks.machine import KEEP_BIG_BUFFERS
 from benchmarks.paired import TUNED_MALLOC, Contestant
 
-MALLOCS = {"plain": {}, "tuned malloc": TUNED_MALLOC}
+
+class Malloc(NamedTuple):
+    """Environments of both sides."""
+
+    theirs: Mapping[str, str]
+    ours: Mapping[str, str]
+
+
+MALLOCS = {
+    "plain": Malloc({}, {}),
+    "as commands": Malloc({}, {KEEP_BIG_BUFFERS: "1"}),
+    "tuned malloc": Malloc(TUNED_MALLOC, TUNED_MALLOC),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +37,7 @@ class Plan:
     window_seconds: float = 0.5
     forward_batches: tuple[int, ...] = (1, 4, 16)
     training_batch: int = 4
-    mallocs: tuple[str, ...] = ("plain", "tuned malloc")
+    mallocs: tuple[str, ...] = tuple(MALLOCS)
     film_frames: int = 64
     film_size: tuple[int, int] = (640, 480)
     loader_sizes: tuple[tuple[int, int], ...] = FRAME_SIZES
@@ -61,7 +75,15 @@ class Workshop:
     """Starts contestants on what they share. `folder` is new and is the caller's to remove."""
 
     def __init__(self, plan: Plan, folder: Path):
-        self.plan, self.folder = plan, folder
+        self.plan, self.folder, self._load = plan, folder, report.load()
+
+    def machine(self, *packages: str) -> str:
+        """What it was measured on; the load is that from before anything was measured."""
+        return report.machine(*packages, load=self._load)
+
+    def goal(self, name: str, value: float) -> list[str]:
+        """Cells of a table under targets.HEAD; the targets are for CPUs."""
+        return targets.columns(name if self.device["platform"] == "cpu" else "", value)
 
     def start(
         self,
