@@ -71,13 +71,19 @@ def sound_limits(frame: int, fps: float, rate_hz: int, num_samples: int) -> tupl
     return int(max(0.0, middle - half)), int(min(num_samples, middle + half))
 
 
+def kept_samples(begin: int, end: int) -> tuple[int, int]:
+    """Of an excerpt's samples begin..end-1 those that `waveform` keeps: all, or a buffer full from the middle."""
+    surplus = max(0, end - begin - WAVEFORM_SAMPLES)
+    return begin + surplus // 2, end - (surplus - surplus // 2)
+
+
 def waveform(excerpt: np.ndarray) -> np.ndarray:
     """The network's sound, float32 [35280]: the excerpt under a symmetric Hann window, centred, zero elsewhere.
 
     `excerpt`: float32 [S] in [-256, 256). A longer one than the buffer keeps its centre (the original crashes).
     """
-    surplus = max(0, len(excerpt) - WAVEFORM_SAMPLES)
-    kept = excerpt[surplus // 2 : len(excerpt) - (surplus - surplus // 2)]
+    begin, end = kept_samples(0, len(excerpt))
+    kept = excerpt[begin:end]
     buffer = np.zeros(WAVEFORM_SAMPLES, np.float32)
     begin = WAVEFORM_SAMPLES // 2 - len(kept) // 2  # an odd length has its middle sample on the buffer's 17,640
     buffer[begin : begin + len(kept)] = kept * _hann(len(kept))

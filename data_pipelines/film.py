@@ -118,17 +118,17 @@ class Film:
             (Picture(np.ascontiguousarray(shot.pixels()), shot.seconds, shot.duration_seconds) for shot in shots),
         )
 
-    def waveform(self) -> Iterator[np.ndarray]:
+    def waveform(self, warn: bool = True) -> Iterator[np.ndarray]:
         """Yields the sound in chunks of a few seconds at most: float32 [S], mono, 22,050 Hz, in [-256, 256).
 
         Its first sample is heard with the first frame, the others by their timestamps. It may end before the last
-        frame or after it. A film without sound gives none, with a warning in the log.
+        frame or after it. A film without sound gives none. `warn` logs that, and that damaged parts were left out.
         """
         chunk = None
         if self.sound_path:
-            for chunk in _readable(self.sound_path, waveform_chunks(self.sound_path, self.start_seconds)):
+            for chunk in _readable(self.sound_path, waveform_chunks(self.sound_path, self.start_seconds, warn)):
                 yield chunk
-        if chunk is None:
+        if warn and chunk is None:
             logger.warning("%s: no sound in this film; it is taken as silent.", self.path)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, pairwise
 from pathlib import Path
 
 import av
@@ -13,14 +12,13 @@ import numpy as np
 import soxr
 
 from data_pipelines.errors import UserError
+from data_pipelines.film_clock import sound_times
 from data_pipelines.video_file import open_container, packets, seconds_of
 
 SAMPLE_RATE_HZ = 22_050  # of the network
 FULL_SCALE = 256.0  # the network's waveforms lie in [-256, 256)
 LARGEST_SAMPLE = FULL_SCALE - 1 / 128  # of 16-bit PCM / 128
 QUALITY = "HQ"
-CLOCK_TOLERANCE_SECONDS = Fraction(1, 25)  # timestamps tremble, by a millisecond or by the length of a packet
-RESTART_SECONDS = Fraction(1, 4)  # timestamps further back begin again: films joined end to end
 BLOCK_SAMPLES = 16_384  # at most, of the film's own rate
 
 logger = logging.getLogger(__name__)
@@ -39,13 +37,14 @@ class _Block:
         return Fraction(len(self.samples), self.rate_hz)
 
 
-def waveform_chunks(path: Path, start_seconds: Fraction) -> Iterator[np.ndarray]:
+def waveform_chunks(path: Path, start_seconds: Fraction, warn: bool = True) -> Iterator[np.ndarray]:
     """Yields the sound of a film, or of a file of its own, from `start_seconds` on that file's clock.
 
     Chunks are float32 [S], mono, 22,050 Hz, in [-256, 256), of a few seconds at most. Silence fills what the file has
-    no sound for, except after its end. Raises `UserError` if the file is gone or holds no sound.
+    no sound for, except after its end. `warn` logs how many damaged packets were left out. Raises `UserError` if the
+    file is gone or holds no sound.
     """
-    for chunk in _resampled(_from(start_seconds, _blocks(path))):
+    for chunk in _resampled(_from(start_seconds, _blocks(path, warn))):
         yield np.clip(chunk * np.float32(FULL_SCALE), -FULL_SCALE, LARGEST_SAMPLE, dtype=np.float32)
 
 
@@ -59,7 +58,7 @@ def resample(waveform: np.ndarray, rate_hz: float) -> np.ndarray:
 
 def sound_start(path: Path) -> Fraction:
     """When a file's first sample is heard, on its own clock. Raises `UserError` if it holds no sound."""
-    first = next(_blocks(path), None)
+    first = next(_blocks(path, warn=False), None)
     if first is None:
         raise UserError(f"{path}: no sound could be decoded. Give a sound that plays.")
     return first.seconds or Fraction(0)
@@ -75,7 +74,7 @@ def open_sound(path: Path) -> Iterator[tuple[av.container.InputContainer, av.Aud
         yield container, audio
 
 
-def _blocks(path: Path) -> Iterator[_Block]:
+def _blocks(path: Path, warn: bool) -> Iterator[_Block]:
     """Decodes a file's sound."""
     damaged = 0
     with open_sound(path) as (container, audio):
@@ -86,15 +85,9 @@ def _blocks(path: Path) -> Iterator[_Block]:
                 damaged += 1
                 continue
             for frame in frames:
-                yield from _split(_Block(_mono(frame), frame.sample_rate, seconds_of(frame)))
-    if damaged:
+                yield _Block(_mono(frame), frame.sample_rate, seconds_of(frame))
+    if warn and damaged:
         logger.warning("%s: %d damaged packets of its sound were left out.", path, damaged)
-
-
-def _split(block: _Block) -> Iterator[_Block]:
-    for begin in range(0, len(block.samples), BLOCK_SAMPLES):
-        seconds = None if block.seconds is None else block.seconds + Fraction(begin, block.rate_hz)
-        yield _Block(block.samples[begin : begin + BLOCK_SAMPLES], block.rate_hz, seconds)
 
 
 def _mono(frame: av.AudioFrame) -> np.ndarray:
@@ -111,43 +104,19 @@ def _mono(frame: av.AudioFrame) -> np.ndarray:
 
 
 def _from(start_seconds: Fraction, blocks: Iterable[_Block]) -> Iterator[_Block]:
-    """Yields blocks without gaps or overlaps from `start_seconds` on: padded with silence, cropped."""
-    now = start_seconds
-    for block in _on_one_clock(blocks, start_seconds):
-        missing = round((block.seconds - now) * block.rate_hz)
-        while missing > 0:
-            silence = np.zeros(min(missing, BLOCK_SAMPLES), np.float32)
-            yield _Block(silence, block.rate_hz, now)
-            missing -= len(silence)
-            now += Fraction(len(silence), block.rate_hz)
-        kept = block.samples[-missing:]
-        if len(kept):
-            yield _Block(kept, block.rate_hz, now)
-            now += Fraction(len(kept), block.rate_hz)
-
-
-def _on_one_clock(blocks: Iterable[_Block], start_seconds: Fraction) -> Iterator[_Block]:
-    """Gives every block a time: its timestamp, if it is there and the next one agrees that there is a gap or overlap;
-    else the end of the block before. Where timestamps begin again, time goes on.
+    """Yields blocks without gaps or overlaps from `start_seconds` on, of `BLOCK_SAMPLES` at most: padded with silence,
+    cropped.
     """
-    end, restarted = None, Fraction(0)
-    for block, following in pairwise(chain(blocks, [None])):
-        seconds = None if block.seconds is None else block.seconds - restarted
-        if end is None:
-            end = start_seconds if seconds is None else seconds
-        elif seconds is not None and abs(seconds - end) > CLOCK_TOLERANCE_SECONDS and _agree(block, following):
-            if seconds < end - RESTART_SECONDS:
-                restarted += seconds - end
-            else:
-                end = seconds
-        yield _Block(block.samples, block.rate_hz, end)
-        end += block.duration_seconds
-
-
-def _agree(block: _Block, following: _Block | None) -> bool:
-    if following is None or following.seconds is None:
-        return True
-    return abs(following.seconds - block.seconds - block.duration_seconds) <= CLOCK_TOLERANCE_SECONDS
+    now = start_seconds
+    timed = ((block, block.seconds, block.duration_seconds) for block in blocks)
+    for block, seconds in sound_times(timed, start_seconds):
+        missing = round((seconds - now) * block.rate_hz)
+        silence = np.broadcast_to(np.float32(0), max(0, missing))  # takes no memory, however long
+        for samples in (silence, block.samples[max(0, -missing) :]):
+            for begin in range(0, len(samples), BLOCK_SAMPLES):
+                part = _Block(np.ascontiguousarray(samples[begin : begin + BLOCK_SAMPLES]), block.rate_hz, now)
+                yield part
+                now += part.duration_seconds
 
 
 def _resampled(blocks: Iterable[_Block]) -> Iterator[np.ndarray]:

@@ -8,12 +8,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from data_pipelines.errors import UserError
+from data_pipelines.errors import UserError, reason
 from data_pipelines.film_source import Shot
 from data_pipelines.limits import LIKELY_FRAME_RATES_HZ
 from data_pipelines.natural_order import natural_order
+from data_pipelines.pictures import FRAME_FORMATS, open_picture
 from data_pipelines.video_file import USUAL_FRAME_RATE_HZ
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
@@ -71,12 +72,14 @@ def pictures_in(folder: Path) -> list[Path]:
 def read_picture(path: Path) -> np.ndarray:
     """Returns uint8 [H, W, 3], RGB, upright. Raises `UserError` if the file is no picture or a damaged one."""
     try:
-        with Image.open(path) as image:
+        with open_picture(path, FRAME_FORMATS) as image:
             if image.mode.startswith("I"):  # 16 bits of grey, of which Pillow would keep the lower ones
                 image = Image.fromarray((np.asarray(image).clip(0, 2**16 - 1) >> 8).astype(np.uint8))
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        fault = " ".join(str(error).split()) or type(error).__name__
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        fault = "of no known format" if isinstance(error, UnidentifiedImageError) else reason(error)
         raise UserError(f"{path}: cannot be read as a picture ({fault}). Write this frame again.") from error
 
 

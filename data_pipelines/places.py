@@ -6,6 +6,7 @@ A lock goes away with its process, so none is ever stale.
 import contextlib
 import ctypes
 import fcntl
+import hashlib
 import logging
 import os
 import shutil
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_pipelines.errors import UserError
+
+LONGEST_FILE_NAME = 255  # bytes, of most file systems
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ def folder_beside(target: Path) -> Iterator[Path]:
     What a killed run left there is removed first. Raises UserError if another process is making `target`.
     """
     target = Path(os.path.abspath(target))  # "." has no name
-    folder = target.with_name(f".{target.name}.unfinished")
+    folder = unfinished_beside(target)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder, target):
         try:
@@ -51,6 +54,15 @@ def folder_beside(target: Path) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def unfinished_beside(target: Path) -> Path:
+    """The hidden folder for what is to become `target`: .NAME.unfinished, or for a long name a shortened one."""
+    name = f".{target.name}.unfinished"
+    if len(os.fsencode(name)) > LONGEST_FILE_NAME:
+        digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+        name = f".{target.name[:40]}-{digest}.unfinished"
+    return target.parent / name
 
 
 def replace_folder(new: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from data_pipelines.errors import UserError
+from data_pipelines.places import unfinished_beside
 from data_pipelines.shard_writer import flush_to_disk
 
 _log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ class Unfinished:
 
     def __init__(self, output: Path):
         self.output = output
-        self.folder = output.parent / f".{output.name}.unfinished"
+        self.folder = unfinished_beside(output)
         self.parts = self.folder / "parts"  # for what is of use to one run only
         self._films = self.folder / "films"
         self._new, self._replaced = self.folder / "new", self.folder / "replaced"

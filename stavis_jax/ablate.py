@@ -14,6 +14,7 @@ from rich.console import Console
 
 from data_pipelines.errors import UserError, command
 from stavis_jax import command_line
+from stavis_jax.malloc import keep_big_buffers
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: configs/ablation.py, or configs/ablation.py:demo.")
 WORKDIR = flags.DEFINE_string(
@@ -35,6 +36,7 @@ MODE = flags.DEFINE_enum(
 @command
 def run(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # orbax reports every step of every checkpoint
+    keep_big_buffers()
     config = command_line.check(CONFIG.value, argv, "configs/ablation.py")
     if "ablation" not in config:
         raise UserError("--config: names no ablation. Try --config=configs/ablation.py.")
@@ -47,7 +49,6 @@ def run(argv: list[str]) -> None:
         )
     # After the flags: --help answers at once.
     from stavis_jax import ablation, compilation_cache
-    from stavis_jax.malloc import keep_big_buffers
 
     parts = ablation.plan(
         config.ablation.variants if VARIANTS.value is None else VARIANTS.value,
@@ -55,7 +56,6 @@ def run(argv: list[str]) -> None:
     )
     mine = ablation.chosen(parts, ONLY.value) if ONLY.value else parts
     compilation_cache.enable()
-    keep_big_buffers()
     console = Console(soft_wrap=True, markup=False)
     workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-ablation")
     failed = {} if table_only else ablation.Ablation(config, workdir, MODE.value, console).run(mine)

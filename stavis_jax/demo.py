@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_pipelines.errors import UserError, command
+from stavis_jax.malloc import keep_big_buffers
 
 EXAMPLE = "example: python -m stavis_jax.demo --checkpoint stavis.pth --checkpoint runs/demo-l3mul-s3"
 
@@ -23,8 +24,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if importlib.util.find_spec("gradio") is None:
         raise UserError("the page needs gradio, which is not installed. Install it with: pip install -e '.[demo]'")
 
-    from stavis_jax import compilation_cache, page_server  # imports JAX, which --help need not wait for
-    from stavis_jax.malloc import keep_big_buffers
+    keep_big_buffers()
+    # After the arguments: it imports JAX, which --help need not wait for.
+    from stavis_jax import compilation_cache, page_server
     from stavis_jax.page_networks import Networks
 
     if not page_server.is_loopback(options.host):
@@ -34,7 +36,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             options.host,
         )
     compilation_cache.enable()
-    keep_big_buffers()
     page_server.serve(
         Networks(options.checkpoint),
         host=options.host,

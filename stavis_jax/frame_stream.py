@@ -21,6 +21,7 @@ FRAMES_AFTER_TARGET = clips.CLIP_FRAMES - 1 - FRAMES_BEFORE_TARGET
 LARGEST_STRIDE = 64  # frames: gaze has long gone elsewhere, and a batch holds all frames between
 SAME_FRAME = 0.01  # frames; times this near to a whole number of frames are rounded times of a steady film
 NO_END = 2**62  # samples
+LONGEST_HELD = 60 * SAMPLE_RATE_HZ  # samples of a clip, 5 MB; clips of slide shows and of films with gaps last longer
 
 
 def predict_stream(
@@ -29,6 +30,7 @@ def predict_stream(
     frame_rate_hz: float,
     model: Any,
     *,
+    waveform_ahead: Iterable[np.ndarray] | None = None,
     batch_size: int = 4,
     stride: int = 1,
 ) -> Iterator[FramePrediction]:
@@ -43,6 +45,7 @@ def predict_stream(
       waveform: chunks of mono sound at 22,050 Hz, float32 in [-256, 256), sample 0 at the first frame; none is silence.
       frame_rate_hz: frames a second; of an uneven film the average.
       model: see `prediction.SaliencyModel`.
+      waveform_ahead: the same chunks from a reader of its own; see `SoundBuffer`.
       batch_size: clips a call of the network; every call has the same shapes.
       stride: every how many frames the network is asked; predictions between are interpolated in time.
 
@@ -57,32 +60,59 @@ def predict_stream(
     if stride > LARGEST_STRIDE:
         raise ValueError(f"stride {stride}: must be at most {LARGEST_STRIDE}")
     timeline = _Timeline(frame_rate_hz)
-    sound = SoundBuffer(waveform)
+    sound = SoundBuffer(waveform, waveform_ahead)
     targets = _predict_targets(frames, timeline, sound, clip_stream(model, batch_size, stride), batch_size, stride)
     return _every_frame(targets, timeline)
 
 
 class SoundBuffer:
-    """Excerpts of a waveform that comes in chunks; what lies before the last excerpt's begin is let go."""
+    """Excerpts of a waveform that comes in chunks, of which no more is kept than an excerpt can hold.
 
-    def __init__(self, chunks: Iterable[np.ndarray]):
-        self._chunks = iter(chunks)
+    `ahead`: the same chunks from a reader of its own. Where the middle of a long excerpt is depends on whether the
+    sound ends within it; this reader goes there first, so that nothing before the middle need be kept. It is not asked
+    for excerpts up to `LONGEST_HELD`; without it longer ones are held whole.
+    """
+
+    def __init__(self, chunks: Iterable[np.ndarray], ahead: Iterable[np.ndarray] | None = None):
+        self._chunks, self._ahead = iter(chunks), None if ahead is None else iter(ahead)
         self._kept, self._begin = np.zeros(0, np.float32), 0
+        self._num_ahead = 0  # samples that `ahead` has given
 
     def excerpt(self, begin: int, end: int) -> np.ndarray:
-        """Samples begin..end-1, float32, as far as there are any. `begin` may not go back behind `forget`."""
-        pieces, missing = [self._kept], end - self._begin - len(self._kept)
-        while missing > 0 and (chunk := next(self._chunks, None)) is not None:
-            pieces.append(chunk)
-            missing -= len(chunk)
+        """Of samples begin..end-1, as far as there are any, those that `clips.waveform` keeps; float32.
+
+        Neither `begin` nor `end` may be less than before.
+        """
+        if end - begin > LONGEST_HELD and self._ahead is not None:
+            begin, end = clips.kept_samples(begin, max(begin, min(end, self._seen_ahead(end))))
+        read = self._read(begin, end)
+        begin, end = clips.kept_samples(begin, max(begin, min(end, read)))
+        self._forget(begin)
+        return self._kept[: end - begin]
+
+    def _read(self, begin: int, end: int) -> int:
+        """Reads up to `end` and keeps what lies behind `begin`. Returns where reading stopped."""
+        self._forget(begin)
+        pieces, read = [self._kept], self._begin + len(self._kept)
+        while read < end and (chunk := next(self._chunks, None)) is not None:
+            read += len(chunk)
+            if read > begin:
+                pieces.append(chunk)
         if len(pieces) > 1:
             self._kept = np.concatenate(pieces)
-        return self._kept[max(begin - self._begin, 0) : max(end - self._begin, 0)]
+        self._begin = read - len(self._kept)
+        self._forget(begin)
+        return read
 
-    def forget(self, begin: int) -> None:
-        """Lets go of what lies before sample `begin`."""
+    def _forget(self, begin: int) -> None:
         surplus = min(max(begin - self._begin, 0), len(self._kept))
         self._kept, self._begin = self._kept[surplus:], self._begin + surplus
+
+    def _seen_ahead(self, end: int) -> int:
+        """How many samples there are, looked for up to `end`, or one chunk further."""
+        while self._num_ahead < end and (chunk := next(self._ahead, None)) is not None:
+            self._num_ahead += len(chunk)
+        return self._num_ahead
 
 
 class _Timeline:
@@ -143,7 +173,6 @@ def _predict_targets(
         batch = range(newest - (batch_size - 1) * stride, newest + 1, stride)
         if newest < 0:
             continue
-        starting = [frame for frame in batch if frame >= 0]
         waveforms = [_sound(timeline, sound, max(frame, 0)) for frame in batch]
         with _memory_for(batch_size):
             predicted = stream.predict(np.stack(waveforms))
@@ -153,8 +182,6 @@ def _predict_targets(
         last = timeline.num_frames
         if last is not None and newest >= last - 1:
             break
-        oldest = max(starting[0] - FRAMES_BEFORE_TARGET, 0)
-        sound.forget(_limits(timeline, oldest)[0])
     yield from _targets(*running)
 
 

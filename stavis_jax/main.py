@@ -17,6 +17,7 @@ from rich.console import Console
 from data_pipelines.errors import UserError, command
 from data_pipelines.places import only_run_in
 from stavis_jax import command_line
+from stavis_jax.malloc import keep_big_buffers
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: configs/av.py, configs/visual.py, or FILE:demo.")
 WORKDIR = flags.DEFINE_string(
@@ -42,6 +43,7 @@ REAL_THING = (
 @command
 def run(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # orbax reports every step of every checkpoint
+    keep_big_buffers()
     config = command_line.check(CONFIG.value, argv, "configs/av.py")
     several = (COORDINATOR.value, PROCESSES.value, PROCESS.value)
     if any(value is not None for value in several) and None in several:
@@ -50,12 +52,9 @@ def run(argv: list[str]) -> None:
         )
     # After the flags: --help answers at once.
     from stavis_jax import compilation_cache, recipes
-    from stavis_jax.malloc import keep_big_buffers
     from stavis_jax.training import devices
 
     compilation_cache.enable()
-
-    keep_big_buffers()
     if DISTRIBUTED.value or COORDINATOR.value:
         devices.connect(COORDINATOR.value, PROCESSES.value, PROCESS.value)
     console = Console(soft_wrap=True, markup=False, quiet=not devices.is_first_host())

@@ -27,6 +27,7 @@ from data_pipelines.errors import UserError, command, one_line
 from data_pipelines.film import Film, open_film
 from data_pipelines.film_paths import find_films
 from data_pipelines.resizing import RESIZE_FILTERS
+from stavis_jax.malloc import keep_big_buffers
 
 EXAMPLE = "example: python -m stavis_jax.predict holiday.mp4 --checkpoint stavis.pth --output saliency"
 
@@ -34,13 +35,13 @@ EXAMPLE = "example: python -m stavis_jax.predict holiday.mp4 --checkpoint stavis
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(argv)
+    keep_big_buffers()  # here: decoders are threads
     # After the arguments: --help answers at once.
     import stavis_jax
     from stavis_jax import compilation_cache
     from stavis_jax.film_failures import Failures
     from stavis_jax.film_outputs import PredictionOptions, output_folders, write_predictions
     from stavis_jax.frame_stream import LARGEST_STRIDE
-    from stavis_jax.malloc import keep_big_buffers
     from stavis_jax.reports.outputs import OutputOptions, listed, output_names
 
     appearance = OutputOptions(
@@ -68,7 +69,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             films.append((open_film(path, sound=options.sound, frame_rate_hz=options.frame_rate), folder))
     if films:
         compilation_cache.enable()
-        keep_big_buffers()
         model = stavis_jax.load(options.checkpoint, variant=options.variant)
         appearance.check(getattr(model, "uses_sound", True))
     for film, folder in films:
@@ -160,7 +160,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAMES",
         help="more panes in overlay.mp4: localization (where the sound is), attention (DSAM's)",
     )
-    add("--sheet-frames", type=positive_integer, default=12, metavar="N", help="on the contact sheet; default: 12")
+    add(
+        "--sheet-frames",
+        type=positive_integer,
+        default=12,
+        metavar="N",
+        help="on the contact sheet, at most 200; default: 12",
+    )
     return parser
 
 

@@ -50,8 +50,10 @@ def predict_film(
     """
     film = open_film(film) if isinstance(film, Path | str) else film
     frames = read_ahead(film.frames(model.size, resize_filter), FRAMES_AHEAD)
-    waveform = film.waveform() if getattr(model, "uses_sound", True) else ()
-    return predict_stream(frames, waveform, film.frame_rate_hz, model, batch_size=batch_size, stride=stride)
+    waveform, ahead = (film.waveform(), film.waveform(warn=False)) if getattr(model, "uses_sound", True) else ((), ())
+    return predict_stream(
+        frames, waveform, film.frame_rate_hz, model, waveform_ahead=ahead, batch_size=batch_size, stride=stride
+    )
 
 
 def predict_video(

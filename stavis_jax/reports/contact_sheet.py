@@ -13,6 +13,7 @@ from stavis_jax.reports.overlays import COLORMAP, OPACITY, blend
 from stavis_jax.reports.sinks import PictureReader, ShownFilm
 
 NUM_FRAMES = 12
+MOST_FRAMES = 200  # what is kept for them fills up to a gigabyte
 LONG_SIDE = 320  # of a frame on the sheet, pixels
 KEPT = 8  # times as many frames are kept as are shown, so that a shown one is never far from where it should be
 GAP, GROUND = 12, 24  # pixels and grey level around the pairs

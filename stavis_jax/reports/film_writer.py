@@ -14,6 +14,9 @@ H264_OPTIONS = {"crf": "20", "preset": "veryfast"}
 MP4_OPTIONS = {"movflags": "+faststart"}  # a browser begins to play before it has all
 CLOCK_HZ = 360_000  # the usual frame rates, those of NTSC among them, are whole numbers of ticks
 LARGEST_DENOMINATOR = 1001  # of a frame rate: 30000/1001
+# Ticks. A picture shown longer is written again: MP4 has 31 bits for how long it is shown, and for how far decoding it
+# and showing it are apart, which may be four pictures.
+LONGEST_STILL = 1200 * CLOCK_HZ
 
 
 class FilmWriter:
@@ -33,7 +36,7 @@ class FilmWriter:
         """`size`: (width, height) in pixels, both even. Raises `UserError` if the sound cannot be read."""
         rate = Fraction(frame_rate_hz).limit_denominator(LARGEST_DENOMINATOR)
         self._step = max(1, round(CLOCK_HZ / rate))
-        self._last_pts = -1
+        self._last: av.VideoFrame | None = None
         self._finished = False
         # Without "file:", a:b/overlay.mp4 would be a protocol.
         self._file = av.open(f"file:{path}", "w", format="mp4", options=MP4_OPTIONS)
@@ -62,13 +65,23 @@ class FilmWriter:
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
         )
-        frame.pts = max(round(seconds * CLOCK_HZ), self._last_pts + 1)
+        ticks = round(seconds * CLOCK_HZ)
         frame.time_base = Fraction(1, CLOCK_HZ)
         frame.duration = self._step if duration_seconds is None else max(1, round(duration_seconds * CLOCK_HZ))
-        self._last_pts = frame.pts
+        frame.duration = min(frame.duration, LONGEST_STILL)
+        if self._last is None:
+            self._write(frame, max(ticks, 0))
+            return
+        while ticks > self._last.pts + LONGEST_STILL:
+            self._write(self._last, self._last.pts + LONGEST_STILL)
+        self._write(frame, max(ticks, self._last.pts + 1))
+
+    def _write(self, frame: av.VideoFrame, pts: int) -> None:
+        frame.pts = pts
         if self._sound:
-            self._sound.write_until(seconds)  # side by side in the file, as players read it
+            self._sound.write_until(Fraction(pts, CLOCK_HZ))  # side by side in the file, as players read it
         self._file.mux(self._pictures.encode(frame))
+        self._last = frame
 
     def finish(self) -> None:
         """Writes what is left, all of the sound too."""

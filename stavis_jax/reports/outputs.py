@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from data_pipelines.errors import UserError
-from stavis_jax.reports.contact_sheet import NUM_FRAMES, ContactSheet
+from stavis_jax.reports.contact_sheet import MOST_FRAMES, NUM_FRAMES, ContactSheet
 from stavis_jax.reports.gaze_track import GazeTrack
 from stavis_jax.reports.grey_film import GreyFilm
 from stavis_jax.reports.map_arrays import NpyMaps, NpzMaps
@@ -31,7 +31,7 @@ class OutputOptions:
       opacity: 0 to 1, share of the heat at the most salient pixel.
       view: of overlay.mp4: the overlay alone, or the film at its left.
       panes: more panes in overlay.mp4: "localization", "attention".
-      sheet_frames: how many frames the contact sheet shows.
+      sheet_frames: how many frames the contact sheet shows, at most 200.
     """
 
     map_size: MapSize = "film"
@@ -53,8 +53,8 @@ class OutputOptions:
                 raise UserError(f"{flag} {value}: give one of {', '.join(choices)}.")
         if not 0 <= self.opacity <= 1:
             raise UserError(f"--opacity {self.opacity}: give a number from 0, no heat, to 1, heat alone.")
-        if self.sheet_frames < 1:
-            raise UserError(f"--sheet-frames {self.sheet_frames}: give 1 or more.")
+        if not 1 <= self.sheet_frames <= MOST_FRAMES:
+            raise UserError(f"--sheet-frames {self.sheet_frames}: give 1 to {MOST_FRAMES}.")
         check_colormap(self.colormap)
         check_panes(self.panes, uses_sound)
 

@@ -9,17 +9,16 @@ import av
 import numpy as np
 
 from data_pipelines.errors import UserError, reason
-from data_pipelines.film_sound import CLOCK_TOLERANCE_SECONDS, RESTART_SECONDS, open_sound
+from data_pipelines.film_clock import sound_times
+from data_pipelines.film_sound import open_sound
 from data_pipelines.video_file import packets, seconds_of
 
 AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-
-LONGEST_GAP_SECONDS = 3600  # more is a wrong timestamp
 SILENT_SAMPLES = 2**16  # at once
 
 
 class SoundTrack:
-    """The sound in its place by its timestamps, as the network hears it (film_sound.py): silence fills gaps, overlaps
+    """The sound in its place by its timestamps, as the network hears it (film_clock.py): silence fills gaps, overlaps
     are left out. More than two channels become stereo. What sounds before the first picture is left out.
     """
 
@@ -35,8 +34,8 @@ class SoundTrack:
         self._layout = "mono" if audio.layout.nb_channels == 1 else "stereo"
         self._stream = target.add_stream("aac", rate=self._rate_hz, layout=self._layout)
         self._frames = self._decode(source, audio)
+        self._pieces = self._in_place()
         self._source_format = self._resampler = None
-        self._heard_until: Fraction | None = None  # on the file's clock: the end of what is written
         self._next_sample = 0  # its number, from the first picture on
         self._left_out = 0  # samples that come next and are not to be heard
         self._ended = False
@@ -55,6 +54,7 @@ class SoundTrack:
 
     def close(self) -> None:
         self._ended = True
+        self._pieces.close()
         self._frames.close()
         self._opened.close()
 
@@ -64,46 +64,49 @@ class SoundTrack:
             with contextlib.suppress(av.FFmpegError):
                 yield from packet.decode()
 
+    def _in_place(self) -> Iterator[av.AudioFrame | int]:
+        """Yields the sound and, as numbers of samples, the silence that is missing before a piece of it; notes how much
+        of what comes next overlaps. Small differences between timestamps add up until they count.
+        """
+        timed = ((frame, seconds_of(frame), Fraction(frame.samples, frame.sample_rate)) for frame in self._frames)
+        heard_until = None  # on the file's clock
+        for frame, seconds in sound_times(timed, self._start_seconds):
+            if heard_until is None:  # a late first piece needs no silence before it
+                late = round((seconds - self._start_seconds) * self._rate_hz)
+                self._next_sample, missing = max(0, late), min(0, late)
+            else:
+                missing = round((seconds - heard_until) * self._rate_hz)
+            self._left_out += max(0, -missing)
+            for begin in range(0, missing, SILENT_SAMPLES):
+                yield min(SILENT_SAMPLES, missing - begin)
+            yield frame
+            heard_until = seconds + Fraction(frame.samples, frame.sample_rate)
+
     def _write_next(self) -> None:
-        source = next(self._frames, None)
-        if source is None:
+        piece = next(self._pieces, None)
+        if piece is None:
             self._ended = True
-            return
-        self._keep_in_place(source)
+        elif isinstance(piece, int):
+            self._write_silence(piece)
+        else:
+            self._write_sound(piece)
+
+    def _write_sound(self, source: av.AudioFrame) -> None:
         source_format = (source.format.name, source.layout.name, source.rate)
-        if source_format != self._source_format:  # at the start, and where broadcasts change it
+        if source_format != self._source_format:  # at the start, after silence, and where broadcasts change it
             self._encode(None)
             self._source_format = source_format
             self._resampler = av.AudioResampler("fltp", self._layout, self._rate_hz)
         source.pts = None
         self._encode(source)
 
-    def _keep_in_place(self, source: av.AudioFrame) -> None:
-        """Fills what is missing before a piece of sound, or leaves out what overlaps, by the time at which it says it
-        starts; small differences add up until they count. Joined films may start their clock again.
-        """
-        seconds = seconds_of(source)
-        if self._heard_until is None:  # the first one
-            self._heard_until = self._start_seconds if seconds is None else seconds
-            late = round((self._heard_until - self._start_seconds) * self._rate_hz)
-            self._next_sample, self._left_out = max(0, late), max(0, -late)
-        gap = Fraction(0) if seconds is None else seconds - self._heard_until
-        if abs(gap) > CLOCK_TOLERANCE_SECONDS:
-            self._heard_until = seconds
-            if 0 < gap < LONGEST_GAP_SECONDS:
-                self._write_silence(round(gap * self._rate_hz))
-            elif -RESTART_SECONDS <= gap < 0:
-                self._left_out += round(-gap * self._rate_hz)
-        self._heard_until += Fraction(source.samples, source.sample_rate)
-
     def _write_silence(self, num_samples: int) -> None:
-        self._encode(None)
-        self._source_format = None
-        self._resampler = av.AudioResampler("fltp", self._layout, self._rate_hz)
+        if self._source_format is not None:
+            self._encode(None)
+            self._source_format = None
+            self._resampler = av.AudioResampler("fltp", self._layout, self._rate_hz)
         channels = 1 if self._layout == "mono" else 2
-        for begin in range(0, num_samples, SILENT_SAMPLES):
-            silence = np.zeros((channels, min(SILENT_SAMPLES, num_samples - begin)), np.float32)
-            self._encode(self._frame_of(silence))
+        self._encode(self._frame_of(np.zeros((channels, num_samples), np.float32)))
 
     def _encode(self, source: av.AudioFrame | None) -> None:
         """Encodes a frame, or with None what the resampler still holds."""

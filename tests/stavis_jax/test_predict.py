@@ -13,6 +13,7 @@ from PIL import Image
 
 import stavis_jax
 from data_pipelines.errors import UserError
+from data_pipelines.film import open_film
 from stavis_jax import predict
 from stavis_jax.film_outputs import PredictionOptions, write_predictions
 from stavis_jax.prediction_folder import write_settings
@@ -144,6 +145,15 @@ def test_a_share_opens_its_own_films_alone(tmp_path, films, monkeypatch):
     )
     assert opened == ["b.mp4", "d.mp4"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b", "d"]
+
+
+@pytest.mark.usefixtures("no_model")
+def test_malloc_is_told_to_keep_memory_before_decoders_start_their_threads(tmp_path, films, monkeypatch):
+    done = []
+    monkeypatch.setattr(predict, "keep_big_buffers", lambda: done.append("malloc"))
+    monkeypatch.setattr(predict, "open_film", lambda path, **how: done.append("film") or open_film(path, **how))
+    command_error(films / "a.mp4", "--output", tmp_path / "out")
+    assert done == ["malloc", "film"]
 
 
 @pytest.mark.usefixtures("no_model")

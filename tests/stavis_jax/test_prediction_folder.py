@@ -129,6 +129,17 @@ def test_what_a_killed_run_left_is_cleared_away_whoever_has_its_process_number_n
     assert [path.name for path in tmp_path.iterdir()] == ["film"]
 
 
+def test_a_name_as_long_as_the_file_system_takes_is_a_folder(tmp_path):
+    names = ["a" * 250, "a" * 249 + "b", "映" * 85]
+
+    def others() -> None:
+        for name in names[1:]:  # their hidden folders are others
+            finish(tmp_path / name)
+
+    finish(tmp_path / names[0], others)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from data_pipelines.film_clock import rising_times
+from data_pipelines.film_clock import LONGEST_GAP_SECONDS, rising_times, sound_times
 
 STEP = Fraction(1, 10)
 
@@ -56,3 +56,40 @@ def test_timestamps_that_begin_again_go_on_from_there():
 
 def test_equal_timestamps_still_rise():
     assert clock(*[5] * 5) == [0, 1, 2, 3, 4]
+
+
+def test_timestamps_that_leap_ahead_to_another_clock_go_on_from_there():
+    longest = 10 * LONGEST_GAP_SECONDS
+    assert clock(0, 1, longest, longest + 1) == [0, 1, longest, longest + 1]
+    leap = longest + 2
+    assert clock(0, 1, leap, leap + 1, 9 * leap, 9 * leap + 3) == [0, 1, 2, 3, 4, 7]
+    assert clock(0, 1, leap, 3) == [0, 1, 2, 3]
+    assert clock(0, 1, leap) == [0, 1, 2]
+
+
+def heard(*tenths: float | None, start: float = 0) -> list[float]:
+    """Timestamps of pieces that last a tenth of a second -> when they are heard, in tenths."""
+    times = [None if tenth is None else Fraction(tenth) / 10 for tenth in tenths]
+    timed = ((number, time, STEP) for number, time in enumerate(times))
+    found = list(sound_times(timed, Fraction(start) / 10))
+    assert [number for number, _ in found] == list(range(len(times)))
+    return [float(10 * seconds) for _, seconds in found]
+
+
+def test_sound_keeps_gaps_and_overlaps_on_which_two_timestamps_agree():
+    assert heard(2, 3, 14, 15) == [2, 3, 14, 15]
+    assert heard(2, 3, 4, 3.5, 4.5) == [2, 3, 4, 3.5, 4.5]
+    assert heard(0, None, 2) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("wrong", [200, -200, 3])
+def test_a_single_wrong_timestamp_of_sound_moves_nothing(wrong):
+    assert heard(0, 1, wrong, 3, 4) == [0, 1, 2, 3, 4]
+
+
+def test_sound_goes_on_where_its_timestamps_begin_again_or_leap_to_another_clock():
+    longest = 10 * LONGEST_GAP_SECONDS
+    assert heard(50, 51, 52, 0, 1) == [50, 51, 52, 53, 54]
+    assert heard(0, 1, longest, longest + 1) == [0, 1, longest, longest + 1]
+    assert heard(0, 1, 2 * longest, 2 * longest + 1) == [0, 1, 2, 3]
+    assert heard(2 * longest, 2 * longest + 1, 2 * longest + 5, start=7) == [7, 8, 12]

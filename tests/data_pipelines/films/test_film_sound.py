@@ -10,7 +10,7 @@ import pytest
 from data_pipelines import film_sound, video_file
 from data_pipelines.errors import UserError
 from data_pipelines.film import open_film
-from data_pipelines.film_sound import FULL_SCALE, resample
+from data_pipelines.film_sound import BLOCK_SAMPLES, FULL_SCALE, resample
 
 RATE_HZ = 22050
 WITHIN_A_MILLISECOND = 0.001 * RATE_HZ
@@ -122,7 +122,12 @@ def test_trembling_timestamps_neither_tear_nor_repeat_the_sound(tmp_path, write_
 
 
 @pytest.mark.parametrize("wrong", [None, 500, 0])
-def test_a_single_wrong_timestamp_does_not_move_the_sound(tmp_path, write_film, pictures, monkeypatch, wrong):
+@pytest.mark.parametrize("block_samples", [BLOCK_SAMPLES, 1000])
+def test_a_single_wrong_timestamp_does_not_move_the_sound(
+    tmp_path, write_film, pictures, monkeypatch, wrong, block_samples
+):
+    """Be its packet worked on whole or in parts."""
+    monkeypatch.setattr(film_sound, "BLOCK_SAMPLES", block_samples)
     sound, numbers = noise(2, RATE_HZ), itertools.count()
 
     def seconds_of(frame):

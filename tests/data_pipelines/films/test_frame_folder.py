@@ -109,6 +109,37 @@ def test_a_picture_that_cannot_be_read_is_named(folder, damage, number):
         assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".jp2", ".pgm", ".ppm", ".tif", ".webp"])
+def test_the_formats_frames_are_written_in_are_read_whatever_their_suffix(tmp_path, pictures, suffix):
+    Image.fromarray(pictures(1)[0]).save(tmp_path / f"frame{suffix}", **{".webp": {"lossless": True}}.get(suffix, {}))
+    path = (tmp_path / f"frame{suffix}").rename(tmp_path / "frame.png")
+    pixels = read_picture(path)
+    assert pixels.shape == (48, 64, 3)
+    assert suffix in (".gif", ".pgm") or (pixels == pictures(1)[0]).all()
+
+
+def test_postscript_called_a_picture_is_never_run(tmp_path, monkeypatch):
+    from PIL import EpsImagePlugin
+
+    def run(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", run)
+    head = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n"
+    (tmp_path / "000001.png").write_bytes(head + b"showpage\n%%EOF\n")
+    with pytest.raises(UserError, match=r"000001.png: cannot be read as a picture \(of no known format\). Write"):
+        open_film(tmp_path, frame_rate_hz=10)
+
+
+@pytest.mark.parametrize("shape", [(8_001, 8_000), (10_000, 9_000), (20_000, 10_000)])
+def test_a_picture_larger_than_any_frame_is_one_line(tmp_path, shape):
+    """Pillow warns from 89 million pixels on, and refuses from twice as many on."""
+    Image.new("1", shape).save(tmp_path / "000001.png")
+    with pytest.raises(UserError, match=r"000001.png: cannot be read as a picture \(.*\d{4}") as raised:
+        open_film(tmp_path, frame_rate_hz=10)
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("rate", [0, -25, 1e-9, 0.016, 501, 1e9, float("nan"), float("inf")])
 def test_impossible_frame_rates_are_refused(folder, rate):
     with pytest.raises(UserError, match="a film.v2: .* frames a second are not possible. .* from 1/60 to 500"):

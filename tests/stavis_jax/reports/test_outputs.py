@@ -42,7 +42,8 @@ def test_wrong_name_is_one_line_that_lists_the_valid_ones(text):
         ({"view": "below"}, "--view below: give one of overlay, side-by-side"),
         ({"naming": "mine"}, "--naming mine: give one of frames, original"),
         ({"map_size": "half"}, "--map-size half: give one of film, network"),
-        ({"sheet_frames": 0}, "--sheet-frames 0"),
+        ({"sheet_frames": 0}, "--sheet-frames 0: give 1 to 200"),
+        ({"sheet_frames": 201}, "--sheet-frames 201: give 1 to 200"),
         ({"panes": ("localization",)}, "--panes localization"),
     ],
 )

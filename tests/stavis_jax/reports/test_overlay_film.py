@@ -7,8 +7,11 @@ import av
 import numpy as np
 import pytest
 
+from data_pipelines import film_sound, video_file
 from data_pipelines.errors import UserError
+from data_pipelines.film_sound import FULL_SCALE, waveform_chunks
 from data_pipelines.video_file import upright_picture
+from stavis_jax.reports import sound_track
 from stavis_jax.reports.overlay_film import OverlayFilm
 
 SOUND_RATE_HZ = 22050
@@ -136,6 +139,56 @@ def test_timestamps_that_are_wrong_now_and_then_do_not_shift_the_sound(tmp_path,
     film = retimed_sound(whole, tmp_path / "film.mkv", lambda number: 0.045 * (number % 2))
     sounds = frames_of(write_overlay(film, np.zeros((50, 8, 8))), "audio")
     assert sum(frame.samples for frame in sounds) == pytest.approx(SOUND_RATE_HZ, abs=2 * AAC_FRAME)
+
+
+LATE_SECONDS = {
+    "one timestamp too late": lambda number: 20 * (number == 5),
+    "one timestamp too early": lambda number: -20 * (number == 5),
+    "a gap": lambda number: 1.5 * (number >= 10),
+    "an overlap": lambda number: -0.2 * (number >= 10),
+    "another clock, earlier": lambda number: -0.4 * (number >= 10),
+    "another clock, days later": lambda number: 10**6 * (number >= 10),
+    "another clock from the start": lambda number: 10**6,
+}
+
+
+@pytest.mark.parametrize("kind", LATE_SECONDS)
+def test_sound_is_where_the_network_hears_it(tmp_path, write_film, write_overlay, frames_of, monkeypatch, kind):
+    film = write_film(tmp_path / "film.mkv", list(range(0, 1000, 40)), (32, 32), late_seconds=0.0)
+    for reader in (film_sound, sound_track):
+        numbers = itertools.count()
+
+        def seconds_of(frame, numbers=numbers):
+            return video_file.seconds_of(frame) + Fraction(LATE_SECONDS[kind](next(numbers)))
+
+        monkeypatch.setattr(reader, "seconds_of", seconds_of)
+    expected = np.concatenate(list(waveform_chunks(film, Fraction(0)))) / FULL_SCALE
+    frames = frames_of(write_overlay(film, np.zeros((25, 8, 8))), "audio")
+    assert frames[0].time == 0
+    found = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    assert len(found) == pytest.approx(len(expected), abs=2 * AAC_FRAME)
+    heard, seen = (np.flatnonzero(np.abs(sound) > 0.1) for sound in (expected, found))
+    np.testing.assert_allclose(seen[[0, -1]], heard[[0, -1]], atol=AAC_FRAME)
+    assert len(seen) == pytest.approx(len(heard), rel=0.1)  # AAC does not keep every sample
+
+
+def test_gaps_of_hours_are_kept_in_picture_and_sound(tmp_path, write_film, open_film, changed_film, feed, predicted):
+    """MP4 cannot have a picture shown for so long at once."""
+    gap = 3_700
+    pictures = [0, 40, 1000 * gap, 1000 * gap + 40]
+    whole = write_film(tmp_path / "whole.mkv", pictures, (32, 32), late_seconds=0.0)
+    film = retimed_sound(whole, tmp_path / "film.mkv", lambda number: gap * (number >= 10))
+    feed(OverlayFilm(tmp_path / "overlay.mp4", open_film(film)), predicted(np.zeros((4, 8, 8))))
+    with av.open(str(tmp_path / "overlay.mp4")) as overlay:
+        times = sorted(packet.pts * packet.time_base for packet in overlay.demux(video=0) if packet.size)
+    assert [float(time) for time in times] == pytest.approx([0, *(0.04 + 1200 * np.arange(4)), gap, gap + 0.04])
+    with av.open(str(tmp_path / "overlay.mp4")) as overlay:
+        overlay.seek((gap - 1) * SOUND_RATE_HZ, stream=overlay.streams.audio[0])
+        sounds = list(overlay.decode(audio=0))
+    assert sounds[0].time > gap - 2
+    loud = [frame.time for frame in sounds if np.abs(frame.to_ndarray()).max() > 0.1]
+    begin = 10 * 1024 / SOUND_RATE_HZ
+    assert (loud[0], loud[-1]) == pytest.approx((gap + begin, gap + 1), abs=0.1)
 
 
 def test_sound_is_read_as_the_network_reads_it_whatever_it_is_called(
