@@ -14,6 +14,7 @@ from rich.console import Console
 
 from data_pipelines.errors import UserError, command
 from data_pipelines.fold_lists import SPLITS
+from data_pipelines.places import only_run_in
 from data_pipelines.viewing import LONGEST, SHORTEST
 from stavis_jax.evaluation import BASELINES, evaluate, evaluate_with_baselines
 from stavis_jax.metrics import bootstrap
@@ -98,6 +99,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--sigma-pixels {args.sigma_pixels}: expected more than 0, from {SHORTEST:g} to {LONGEST:g}.")
     if args.output.exists() and not args.output.is_dir():
         raise UserError(f"--output {args.output}: this is a file. Name a folder.")
+    with only_run_in(args.output):  # so that its files are of one run
+        _score(args)
+
+
+def _score(args: argparse.Namespace) -> None:
     console = Console(stderr=True)
     settings = {
         "splits": _splits(args.splits),

@@ -34,6 +34,23 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def in_address(host: str) -> str:
+    """A host as addresses of pages have it: IPv6 short and in brackets, all else as it is."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:  # a name
+        return host
+    return f"[{ip}]" if ip.version == 6 else host
+
+
+def names_served(host: str) -> list[str]:
+    """By what names a page that listens at `host` answers: its own if only this machine reaches it, else any.
+
+    So another site's name that was made to point here is not served.
+    """
+    return sorted({"127.0.0.1", "localhost", in_address(host)}) if is_loopback(host) else ["*"]
+
+
 def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, output: Path | None) -> None:
     """Serves the page until the process is told to end.
 
@@ -58,12 +75,10 @@ def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, outpu
 
         from stavis_jax.page import STYLE, Work, build_page, theme
 
-        # Another site's name made to point here is not served.
-        hosts = ["127.0.0.1", "localhost"] if is_loopback(host) and ":" not in host else ["*"]
         work = Work()
         page = build_page(networks, results, work, max_megabytes)
         page.launch(
-            server_name=host,
+            server_name=in_address(host),
             server_port=port,
             prevent_thread_lock=True,
             quiet=True,
@@ -77,7 +92,7 @@ def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, outpu
             footer_links=[],
             max_file_size=f"{max_megabytes}mb",
             allowed_paths=[str(results)],
-            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)]},
+            app_kwargs={"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=names_served(host))]},
             theme=theme(),
             css=STYLE,
         )

@@ -15,6 +15,7 @@ from data_pipelines.errors import UserError
 
 PREFIX = "module."  # DataParallel's, on every key of the authors' files
 PYTORCH_GIVEN = "Give a checkpoint that PyTorch saved."
+OLDEST_TORCH = "2.6"  # before, files that hold tensors only could run code all the same: CVE-2025-32434
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,8 @@ def read_checkpoint(path: Path | str) -> PyTorchCheckpoint:
     """Reads the tensors of a .pth file, zip or legacy format, saved from a CPU or a GPU; runs no code of the file's.
 
     Raises:
-      UserError: there is no such file, it is no checkpoint, is damaged, or would run code; or torch is not installed.
+      UserError: there is no such file, it is no checkpoint, is damaged, or would run code; or torch is not installed,
+        or too old to read strangers' files.
     """
     content = _load(Path(path))
     outer = content if isinstance(content, Mapping) else {}
@@ -70,6 +72,11 @@ def _torch(path: Path) -> types.ModuleType:
         import torch
     except ImportError as error:
         raise UserError(f"{path}: .pth files need PyTorch. Run pip install torch.") from error
+    if torch.torch_version.TorchVersion(torch.__version__) < OLDEST_TORCH:
+        raise UserError(
+            f"{path}: PyTorch {torch.__version__} may run code of a file's (CVE-2025-32434). "
+            f"Run pip install 'torch>={OLDEST_TORCH}'."
+        )
     return torch
 
 

@@ -16,6 +16,8 @@ HELD = {
     "ingest": only_run_in,
     "prepare": opened,
     "convert": folder_beside,
+    "evaluate": only_run_in,
+    "predict": lambda output: folder_beside(output / "film"),  # the film's own folder
 }
 
 

@@ -38,6 +38,26 @@ def test_only_an_address_that_others_reach_is_warned_of(host, warned, with_gradi
     assert ["password" in record.message for record in caplog.records] == [True] * warned
 
 
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "localhost"),
+        ("127.0.0.2", "127.0.0.2"),
+        ("::1", "[::1]"),
+        ("0:0:0:0:0:0:0:1", "[::1]"),
+    ],
+)
+def test_at_an_address_of_this_machine_alone_the_page_answers_to_its_own_names_only(host, own):
+    assert page_server.in_address(host) == own
+    assert set(page_server.names_served(host)) == {own, "127.0.0.1", "localhost"}
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "my-computer"])
+def test_where_others_reach_it_the_page_answers_to_any_name(host):
+    assert page_server.names_served(host) == ["*"]
+
+
 @pytest.mark.parametrize("flags", [["--port", "0"], ["--port", "65536"], ["--max-megabytes", "0"]])
 def test_numbers_out_of_range_are_refused(flags, capsys):
     with pytest.raises(SystemExit):

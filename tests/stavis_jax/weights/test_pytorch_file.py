@@ -137,6 +137,21 @@ def test_without_torch_the_way_to_get_it_is_told(tmp_path, monkeypatch):
         write_checkpoint(tmp_path / "written.pth", PyTorchCheckpoint({}))
 
 
+@pytest.mark.parametrize("version", ["2.4.0", "2.5.1+cu124", "1.13.1"])
+def test_torch_that_may_run_code_of_a_file_is_refused(version, tmp_path, monkeypatch):
+    path = save(tmp_path, {"a": torch.ones(1)})
+    monkeypatch.setattr(torch, "__version__", version)
+    with pytest.raises(UserError, match=r"^[^\n]*saved\.pth: PyTorch [\d.+cu]+ may run code[^\n]*'torch>=2\.6'\.$"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("version", ["2.6.0+cpu", "2.10.1", "3.0.0a0+git0123abc"])
+def test_torch_from_2_6_on_is_used(version, tmp_path, monkeypatch):
+    path = save(tmp_path, {"a": torch.ones(1)})
+    monkeypatch.setattr(torch, "__version__", version)
+    assert read_checkpoint(path).state["a"] == 1
+
+
 def test_written_file_is_what_the_authors_code_reads(tmp_path):
     state = {"fuse.bias": np.float32([-6]), "bn1.num_batches_tracked": np.asarray(7, np.int64)}
     write_checkpoint(tmp_path / "new" / "written.pth", PyTorchCheckpoint(state, "resnet-50", 61))
