@@ -20,7 +20,7 @@ def test_missing_pysaliency_is_one_line_that_says_where_to_read(monkeypatch):
 
 
 def test_section_holds_the_ratio_of_one_process_and_of_two():
-    found = {"ours": 0.008, "theirs": 0.04, "preparation": 0.001, "ratio": 5.0, "two processes": 1.5}
+    found = {"load": 0.1, "ours": 0.008, "theirs": 0.04, "preparation": 0.001, "ratio": 5.0, "two processes": 1.5}
     text = evaluation.section(found | {f"difference {metric}": 1e-9 for metric in METRICS})
     assert "| ours, one process | 8.0 | 125 | 5.0 |" in text
     assert "| ours, two processes |  | 188 | 7.5 |" in text
