@@ -124,6 +124,10 @@ def _sigterm_raises() -> Iterator[None]:
     alarm = signal.signal(signal.SIGALRM, _terminate)
     try:
         yield
+    except Exception as error:
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # nobody asked
+            raise
+        raise _Terminated from error  # raised within a library, it came out as an error of the library's
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, alarm)
