@@ -13,6 +13,7 @@ import numpy as np
 from data_pipelines import clips
 from stavis_jax.model import SaliencyModel, clip_by_clip
 from stavis_jax.models import shared_stem
+from stavis_jax.models.resnet3d import STEM_CHANNELS
 from stavis_jax.models.stavis import NetworkConfig, Outputs, Stavis
 from stavis_jax.ops.video import fastest_layout
 from stavis_jax.weights.flat import Weights, network_from
@@ -91,11 +92,19 @@ class SharedStemStream:
         self.stem_frames = shared_stem.NewestStemFrames(num_clips, stride)
 
     def feed(self, frames: np.ndarray) -> None:
+        if not self.products and jax.default_backend() == "cpu":
+            self._check_memory()
         config, weights = self.model.config, self.model.device_weights
         products = (*self.products, *_products(config, weights, clips.subtract_mean(frames)))
         for last in range(shared_stem.TAPS, len(products) + 1):
             self.stem_frames.add(_kinds(config, weights, products[last - shared_stem.TAPS : last]))
         self.products = products[-2 * shared_stem.REACH :]
+
+    def _check_memory(self) -> None:
+        """Raises MemoryError if what will be kept of the frames cannot fit: asked for frame by frame, it would be some
+        library that does not get it and ends the process."""
+        side = -(-self.model.size // 2)  # after the stem's stride
+        np.empty((self.stem_frames.num_kept, side, side, STEM_CHANNELS), np.float32)
 
     def predict(self, waveforms: np.ndarray) -> Predicted:
         model, size = self.model, (self.model.size, self.model.size)

@@ -64,6 +64,11 @@ class NewestStemFrames:
         lengths = [CLIP_FRAMES - first + (num_clips - 1) * stride for first in FIRST_STEP_OF_KIND]
         self._kinds = [collections.deque(maxlen=length) for length in lengths]
 
+    @property
+    def num_kept(self) -> int:
+        """How many stem frames [1, h, w, 64] there are once there is one."""
+        return sum(kept.maxlen for kept in self._kinds)
+
     def add(self, frame: Kinds) -> None:
         """The next frame. Before the first one lie copies of it, which no clip of real frames gets to see."""
         for kept, kind in zip(self._kinds, frame, strict=True):

@@ -5,6 +5,7 @@ Reads a request a line, {"start": ...} or {"wait": pid}, and answers with a line
 
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -90,6 +91,8 @@ def wait(pid: int, timeout_s: float) -> dict:
 def main() -> None:
     for module in IMPORTS:
         importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # or each child's collector looks at everything imported, and the pages it lies on are copied
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     print(json.dumps({"ready": len(os.listdir("/proc/self/task"))}), file=answers, flush=True)

@@ -1,14 +1,18 @@
 """Commands in processes of their own, good files to spoil, and the tally that docs/reliability.md is made of."""
 
+import functools
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import jobs
 import reliability
+from bad_input import Place
 from commands import CommandServer
 from supplies import Supplies
 
@@ -28,6 +32,23 @@ def commands(tmp_path_factory):
     server = CommandServer(tmp_path_factory.mktemp("said"))
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(commands, supplies, tmp_path_factory) -> Callable[[str], jobs.Undisturbed]:
+    """A command's job -> what comes of it when nothing happens to it; each is run once."""
+
+    @functools.cache
+    def run(command: str) -> jobs.Undisturbed:
+        place = Place(tmp_path_factory.mktemp("undisturbed"), supplies)
+        flags = jobs.JOBS[command].flags(place)
+        ended = commands.run(jobs.JOBS[command].module, *flags)
+        assert ended.code == 0, ended
+        content = jobs.content(place.output)
+        assert content
+        return jobs.Undisturbed(content, ended.seconds)
+
+    return run
 
 
 @pytest.fixture

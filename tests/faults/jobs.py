@@ -77,6 +77,14 @@ JOBS = {
 }  # fmt: skip
 
 
+@dataclasses.dataclass(frozen=True)
+class Undisturbed:
+    """A job to which nothing happened. `content`: see the function."""
+
+    content: dict[str, object]
+    seconds: float
+
+
 def content(output: Path) -> dict[str, object]:
     """Name -> what is in it, of all files that are not hidden; of varying ones that they are there and readable."""
     files = {}

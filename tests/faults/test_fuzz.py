@@ -31,7 +31,7 @@ from stavis_jax.weights.directory import read_weights
 from stavis_jax.weights.pytorch_file import read_checkpoint
 
 SLOWEST_S = 10  # for one input
-EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "100"))
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 

@@ -4,6 +4,7 @@ Training has tests of its own, with more kills: tests/stavis_jax/training/test_k
 tests/data_pipelines/test_resume.py.
 """
 
+import os
 import random
 import signal
 import time
@@ -12,37 +13,30 @@ import pytest
 from bad_input import Place
 from jobs import JOBS, content, is_whole_or_not_there, leftovers
 
-KILLS = 3  # by SIGKILL, of each command
+KILLS = int(os.environ.get("FAULTS_KILLS", "2"))  # by SIGKILL, of each command
 SIGNALS = [signal.SIGKILL] * KILLS + [signal.SIGTERM]
 NAMES = {signal.SIGKILL: "kill -9", signal.SIGTERM: "SIGTERM"}
 STOPPED = (0, 143, -signal.SIGTERM)  # the last one before its first line, or after its last
 
 
 @pytest.mark.parametrize("command", list(JOBS))
-def test_killed_again_and_again_it_ends_as_if_it_never_was(command, commands, supplies, tmp_path, tally):
+def test_killed_again_and_again_it_ends_as_if_it_never_was(command, commands, supplies, undisturbed, tmp_path, tally):
     job, moments = JOBS[command], random.Random(command)
     for name in NAMES:
         tally.fault(command, NAMES[name], SIGNALS.count(name))
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "killed").mkdir()
-    whole, killed = Place(tmp_path / "whole", supplies), Place(tmp_path / "killed", supplies)
-    begin = time.monotonic()
-    assert commands.run(job.module, *job.flags(whole)).code == 0
-    duration = time.monotonic() - begin
-    expected = content(whole.output)
-    assert expected
-    flags = job.flags(killed)
+    expected, place = undisturbed(command), Place(tmp_path, supplies)
+    flags = job.flags(place)
     for sent in SIGNALS:
         running = commands.start(job.module, *flags)
-        time.sleep(moments.uniform(0.05, 1) * duration)
+        time.sleep(moments.uniform(0.05, 1) * expected.seconds)
         ended = running.kill(sent)
         assert "Traceback" not in ended.err, ended
         assert ended.code in ((-sent, 0) if sent == signal.SIGKILL else STOPPED) or "exists already" in ended.err
-        assert is_whole_or_not_there(killed.output, expected, job.apart), (command, sorted(content(killed.output)))
+        assert is_whole_or_not_there(place.output, expected.content, job.apart), sorted(content(place.output))
     ended = commands.run(job.module, *flags)
     assert ended.code == 0 or "exists already" in ended.error
-    assert content(killed.output) == expected
-    assert leftovers(killed.folder) == []
+    assert content(place.output) == expected.content
+    assert leftovers(tmp_path) == []
 
 
 @pytest.mark.parametrize("command", list(JOBS))
