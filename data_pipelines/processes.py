@@ -25,7 +25,9 @@ def deaths_told(pool: ProcessPoolExecutor) -> Iterator[None]:
     """Makes the death of one of its processes within the block a UserError."""
     try:
         yield
-    except concurrent.futures.process.BrokenProcessPool:
+    except (concurrent.futures.process.BrokenProcessPool, OSError) as error:
+        if isinstance(error, OSError) and not pool._broken:  # else it was starting another one, and its pipe was gone
+            raise
         # The pool ends the others and waits for them, but overlooks one that was just starting: for ever.
         for process in list((pool._processes or {}).values()):
             process.kill()
