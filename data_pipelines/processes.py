@@ -1,6 +1,5 @@
 """Processes of this machine that share work: they end with the program that started them, and it tells if one dies."""
 
-import concurrent.futures.process
 import contextlib
 import multiprocessing
 import os
@@ -25,7 +24,9 @@ def deaths_told(pool: ProcessPoolExecutor) -> Iterator[None]:
     """Makes the death of one of its processes within the block a UserError."""
     try:
         yield
-    except concurrent.futures.process.BrokenProcessPool:
+    except (OSError, RuntimeError):  # BrokenProcessPool is one; others come where it was just starting another process
+        if not pool._broken:
+            raise
         # The pool ends the others and waits for them, but overlooks one that was just starting: for ever.
         for process in list((pool._processes or {}).values()):
             process.kill()

@@ -119,6 +119,8 @@ class CommandServer:
         """
         self._count += 1
         out, err = (self._folder / f"{self._count:04d}.{stream}" for stream in ("out", "err"))
+        for path in (out, err):  # it may be killed before it opens them
+            path.touch()
         request = {
             "module": module,
             "arguments": [os.fsdecode(os.fspath(part)) if isinstance(part, Path) else str(part) for part in arguments],

@@ -86,11 +86,11 @@ class Undisturbed:
 
 
 def content(output: Path) -> dict[str, object]:
-    """Name -> what is in it, of all files that are not hidden; of varying ones that they are there and readable."""
+    """Name -> what is in it, of files neither hidden nor partial; of varying ones, that they are there and readable."""
     files = {}
     for path in sorted(output.rglob("*")) if output.is_dir() else []:
         name = path.relative_to(output).as_posix()
-        if path.is_dir() or any(part.startswith(".") for part in Path(name).parts):
+        if path.is_dir() or path.suffix == ".partial" or any(part[0] == "." for part in Path(name).parts):
             continue
         check(path)
         files[name] = None if path.suffix in VARYING else path.read_bytes()

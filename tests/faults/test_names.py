@@ -69,6 +69,7 @@ def test_films_of_all_those_names_are_predicted_at_once(commands, supplies, tmp_
         shutil.copy(supplies.film, film)
     output = tmp_path / "output"
     flags = ["--checkpoint", supplies.weights, "--output", output, "--map-size", "network"]
+    flags += ["--stride", 8, "--batch-size", 1]  # one clip a film
     ended = commands.run(MODULES["predict"], *flags, "--", *films)
     assert ended.code == 0, ended
     assert {folder.name for folder in output.iterdir()} == set(NAMES)

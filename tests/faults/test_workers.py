@@ -1,5 +1,6 @@
 """Processes that share a command's work and are killed; commands that are killed and whose processes must not stay."""
 
+import contextlib
 import os
 import signal
 
@@ -20,7 +21,11 @@ def start_with_workers(command: str, commands, place: Place, count: int):
 
     def started() -> bool:
         found = psutil.Process(running.pid).children(recursive=True)
-        workers[:] = [process for process in found if "spawn_main" in " ".join(process.cmdline())]
+        workers.clear()
+        for process in found:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                if "spawn_main" in " ".join(process.cmdline()):
+                    workers.append(process)
         return len(workers) >= count
 
     assert running.wait_until(started), running.wait()
