@@ -109,11 +109,11 @@ class SharedStemStream:
     def predict(self, waveforms: np.ndarray) -> Predicted:
         model, size = self.model, (self.model.size, self.model.size)
         videos = [self.stem_frames.clip(number) for number in range(self.num_clips)]
-        heard = jnp.asarray(waveforms) if model.uses_sound else None
+        heard = _heard(model, waveforms)
         if fastest_layout() == "array":
-            return _after_stem(model.config, size, model.device_weights, tuple(videos), heard)
+            return _after_stem(model.config, size, model.device_weights, videos, heard)
         one_by_one = [
-            _after_stem(model.config, size, model.device_weights, (video,), None if heard is None else heard[i : i + 1])
+            _after_stem(model.config, size, model.device_weights, [video], heard if heard is None else heard[i : i + 1])
             for i, video in enumerate(videos)
         ]
         return _together(one_by_one)
@@ -139,15 +139,16 @@ def _after_stem(
     config: NetworkConfig,
     size: tuple[int, int],
     weights: Weights,
-    videos: tuple[tuple[jax.Array, ...], ...],
+    videos: list[tuple[jax.Array, ...]],
     waveforms: jax.Array | None,
 ) -> Predicted:
     """Videos: B x 16 x [1, h, w, 64], the stem's output; `size`: H, W of the maps."""
     with jax.default_matmul_precision("highest"):
         network = network_from(config, weights)
-        video = tuple(map(jnp.concatenate, zip(*videos, strict=True))) if len(videos) > 1 else videos[0]
         if fastest_layout() == "array":
-            video = jnp.stack(video, axis=1)
+            video = jnp.concatenate([jnp.stack(frames, axis=1) for frames in videos])
+        else:
+            (video,) = videos
         return _predicted(network, network.after_stem(video, waveforms, size))
 
 

@@ -16,6 +16,7 @@ import hypothesis
 import numpy as np
 import pytest
 import rich.progress
+import safetensors.numpy
 from bad_archives import GOOD, pack
 from bad_checkpoints import ARRAYS, INFO, rehash
 from hypothesis import strategies as st
@@ -132,9 +133,6 @@ def test_pytorch_files(supplies, tmp_path):
 
 
 def test_arrays_of_our_weights(tmp_path, supplies):
-    import numpy as np
-    import safetensors.numpy
-
     directory = tmp_path / "weights"
     directory.mkdir()
     (directory / INFO).write_bytes((supplies.weights / INFO).read_bytes())

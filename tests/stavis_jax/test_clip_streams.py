@@ -1,5 +1,6 @@
 """Overlapping clips whose stem is shared give what the network gives clip by clip."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -65,6 +66,20 @@ def test_sharing_the_stem_changes_nothing(listening, stride):
     np.testing.assert_allclose(one.localization, other.localization, atol=ATOL)
     for maps, others in zip(one.attention, other.attention, strict=True):
         np.testing.assert_allclose(maps, others, atol=ATOL)
+
+
+def test_on_an_accelerator_sharing_the_stem_changes_nothing_either(monkeypatch):
+    """There a batch's clips go through the network at once, as arrays [B, T, H, W, C]."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    model = model_of("l3mul-s3")
+    assert not any(isinstance(array, tuple) for array in model.device_weights.values())
+    shared, plain = (form(model, BATCH, 1) for form in (SharedStemStream, ClipByClipStream))
+    frames = film(clips.CLIP_FRAMES + 4 * BATCH)
+    for block in np.split(frames, len(frames) // BATCH):
+        shared.feed(block)
+    plain.feed(frames[: len(frames) - shared.lag])
+    waveforms = np.random.default_rng(2).normal(0, 50, (BATCH, clips.WAVEFORM_SAMPLES)).astype(np.float32)
+    np.testing.assert_allclose(shared.predict(waveforms).logits, plain.predict(waveforms).logits, atol=ATOL)
 
 
 def test_every_map_of_a_film_is_that_of_its_clip(listening):
