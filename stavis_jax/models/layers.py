@@ -9,8 +9,9 @@ from flax import nnx
 from stavis_jax.models import initialization
 from stavis_jax.ops.batch_norm import Statistics, normalise, normalise_by_batch
 from stavis_jax.ops.conv1d import conv1d
-from stavis_jax.ops.conv3d import conv2d, conv3d
-from stavis_jax.ops.video import Video, map_frames
+from stavis_jax.ops.conv2d import conv2d, conv2d_with_dots_backward
+from stavis_jax.ops.conv3d import conv3d
+from stavis_jax.ops.video import Video, fastest_layout, map_frames
 
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.1  # PyTorch's: the share of the new batch
@@ -38,7 +39,8 @@ class Conv2D(nnx.Module):
         self.bias = nnx.Param(jnp.full((features,), bias, jnp.float32))
 
     def __call__(self, image: jax.Array) -> jax.Array:
-        return conv2d(image, self.kernel[...]) + _broadcast(self.bias[...], image.ndim)
+        convolve = conv2d_with_dots_backward if fastest_layout() == "frames" else conv2d
+        return convolve(image, self.kernel[...], (1, 1)) + _broadcast(self.bias[...], image.ndim)
 
 
 class Conv1D(nnx.Module):

@@ -17,7 +17,7 @@ from flax import nnx
 from data_pipelines.clips import CLIP_FRAMES
 from stavis_jax.models.layers import value_of
 from stavis_jax.models.resnet3d import ResNet3D
-from stavis_jax.ops.conv3d import conv2d
+from stavis_jax.ops.conv2d import conv2d
 
 REACH = 3  # frames to either side that a tap of conv1 looks at
 TAPS = 2 * REACH + 1

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stavis_jax.ops.conv3d import MANY_CHANNELS, conv2d, conv3d
+from stavis_jax.ops.conv3d import MANY_CHANNELS, conv3d
 from stavis_jax.ops.video import lay_out
 
 torch = pytest.importorskip("torch")
@@ -88,12 +88,3 @@ def test_the_form_to_score_convolves_fewer_times(size, shape, plain, fast):
     assert plain == sum(0 <= t + k < shape[0] for t in range(shape[0]) for k in range(-(size // 2), size // 2 + 1))
     program = str(jax.make_jaxpr(lambda c, k: convolve("taps", (1, 1, 1), c, k))(clip, kernel))
     assert program.count("conv_general_dilated") == fast
-
-
-def test_2d_convolution_is_pytorchs():
-    draw = np.random.default_rng(0).normal
-    image, kernel = np.float32(draw(size=(2, 9, 7, 4))), np.float32(draw(size=(3, 3, 4, 5)))
-    theirs = torch.nn.functional.conv2d(
-        torch.from_numpy(image).permute(0, 3, 1, 2), torch.from_numpy(kernel).permute(3, 2, 0, 1), padding=1
-    )
-    assert_close(conv2d(image, kernel), theirs.permute(0, 2, 3, 1).numpy())

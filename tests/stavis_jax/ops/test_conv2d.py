@@ -1,0 +1,30 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from stavis_jax.ops.conv2d import conv2d, conv2d_with_dots_backward
+
+torch = pytest.importorskip("torch")
+
+RTOL = 1e-5  # float32, sums of up to 600 products in another order
+
+
+def assert_close(actual, desired):
+    np.testing.assert_allclose(actual, desired, rtol=0, atol=RTOL * np.abs(desired).max())
+
+
+@pytest.mark.parametrize("form", [conv2d, conv2d_with_dots_backward])
+@pytest.mark.parametrize(("size", "stride", "shape"), [(3, 1, (9, 7)), (3, 2, (8, 5)), (1, 1, (4, 6)), (7, 2, (9, 8))])
+def test_both_forms_and_their_gradients_are_pytorchs(form, size, stride, shape):
+    draw = np.random.default_rng(0).normal
+    image, kernel = np.float32(draw(size=(2, *shape, 4))), np.float32(draw(size=(size, size, 4, 5)))
+    their_image, their_kernel = (torch.from_numpy(array).requires_grad_() for array in (image, kernel))
+    theirs = torch.nn.functional.conv2d(
+        their_image.permute(0, 3, 1, 2), their_kernel.permute(3, 2, 0, 1), stride=stride, padding=size // 2
+    )
+    assert_close(form(image, kernel, (stride, stride)), theirs.detach().permute(0, 2, 3, 1).numpy())
+    theirs.sin().sum().backward()
+    ours = jax.grad(lambda x, k: jnp.sum(jnp.sin(form(x, k, (stride, stride)))), (0, 1))(image, kernel)
+    assert_close(ours[0], their_image.grad.numpy())
+    assert_close(ours[1], their_kernel.grad.numpy())
