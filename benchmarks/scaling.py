@@ -54,7 +54,7 @@ def linear(workshop: Workshop, picture: Path | None = None) -> dict[str, str]:
     )
     table = report.table(["", "cost at each number", "number", "cost"], rows)
     machine = workshop.machine("jax", "torch")
-    return {"Linear": f"{text}\n\n{shown}{table}\n\n`python -m benchmarks.run`. {machine}."}
+    return {"How the cost grows": f"{text}\n\n{shown}{table}\n\n`python -m benchmarks.run`. {machine}."}
 
 
 def _curves(workshop: Workshop, network: tuple[int, int]) -> list[Curve]:
