@@ -4,11 +4,11 @@
 
 pysaliency is not needed by the project; it goes into an environment of its own that sees this one's packages:
 
-    python -m venv /tmp/pysaliency-venv
-    python -c "import site; print(site.getsitepackages()[0])" > /tmp/here.txt
-    cp /tmp/here.txt "$(/tmp/pysaliency-venv/bin/python -c 'import site; print(site.getsitepackages()[0])')/here.pth"
-    /tmp/pysaliency-venv/bin/python -m pip install pysaliency
-    /tmp/pysaliency-venv/bin/python -m benchmarks.evaluation
+    python -m venv with-pysaliency
+    python -c "import site; print(site.getsitepackages()[0])" > here.pth
+    cp here.pth "$(with-pysaliency/bin/python -c 'import site; print(site.getsitepackages()[0])')/here.pth"
+    with-pysaliency/bin/python -m pip install pysaliency
+    with-pysaliency/bin/python -m benchmarks.evaluation
 
 Ours starts from the 112x112 8-bit prediction: stretch, blur, bicubic resize, then CC, NSS, AUC-Judd, shuffled AUC, SIM.
 pysaliency gets the prepared map: its side has no preparation in it. Its AUCs are `general_roc` on the fixated values

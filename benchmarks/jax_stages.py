@@ -1,35 +1,41 @@
 """Our network stage by stage, each compiled alone on made-up features; torch_stages.py is the other side."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from benchmarks.jax_jobs import device, load_network
+import stavis_jax
+from benchmarks.jax_jobs import device
 from benchmarks.stage_inputs import stage_inputs
 from stavis_jax.models import fusion
 from stavis_jax.models.attention import StageSaliency
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.ops.pooling import max_pool3d
 from stavis_jax.ops.video import fastest_layout, lay_out, scale_by_map
+from stavis_jax.weights.flat import Weights, network_from
 
 __all__ = ["device", "matmul", "stage"]
 
 
 def stage(weights: str, name: str, batch: int, size: int) -> Callable[[], Any]:
-    """A stage of stage_inputs.STAGES."""
-    network = load_network(weights)
-    features = [_laid_out(jnp.asarray(x)) for x in stage_inputs(name, network.config.depth, batch, size)]
-    graphdef, state = nnx.split(network)
+    """A stage of stage_inputs.STAGES as it scores: on a CPU of one clip after the other, in the form for that."""
+    model = stavis_jax.load(Path(weights) / "converted")
+    features = stage_inputs(name, model.depth, batch, size)
+    clips_at_once = 1 if fastest_layout() == "frames" else batch
+    shares = [
+        [_laid_out(jnp.asarray(x[i : i + clips_at_once])) for x in features] for i in range(0, batch, clips_at_once)
+    ]
 
     @jax.jit
-    def run(state: nnx.State, features: list) -> Any:
-        return _run(nnx.merge(graphdef, state), name, features, size)
+    def run(arrays: Weights, features: list) -> Any:
+        with jax.default_matmul_precision("highest"):
+            return _run(network_from(model.config, arrays), name, features, size)
 
-    return lambda: jax.block_until_ready(run(state, features))
+    return lambda: [jax.block_until_ready(run(model.device_weights, share)) for share in shares]
 
 
 def matmul(size: int) -> Callable[[], Any]:

@@ -17,10 +17,11 @@ from data_pipelines.errors import UserError
 MEASURED = re.compile(r"\| 640x480, one core.*\*\*(\d+)\*\*")
 
 
-def input_pipeline(plan: Plan) -> dict[str, str]:
+def input_pipeline(plan: Plan, load: float | None) -> dict[str, str]:
     """Title -> text of a section."""
     with tempfile.TemporaryDirectory() as folder:
-        text = loading.run(Path(folder), frame_sizes=plan.loader_sizes, rounds=plan.rounds, seconds=plan.loader_seconds)
+        sizes, rounds, seconds = plan.loader_sizes, plan.rounds, plan.loader_seconds
+        text = loading.run(Path(folder), frame_sizes=sizes, rounds=rounds, seconds=seconds, load=load)
     ratios = [float(ratio) for ratio in MEASURED.findall(text)]
     if ratios:
         must, aim, met = targets.columns("input pipeline, one core", min(ratios))

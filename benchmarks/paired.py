@@ -21,8 +21,8 @@ from data_pipelines.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 # glibc gives big buffers back to the kernel after every call, and the next call waits for fresh pages. One arena: a
-# thread's own cannot hold big buffers, and XLA's work in threads. None by mmap: a training step's buffer is beyond the
-# largest threshold there is. With these, neither side has a page fault a call.
+# thread's own cannot hold big buffers, and XLA's work in threads. None by mmap, however big. With these, neither side
+# has a page fault a call.
 TUNED_MALLOC = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_MMAP_MAX_": "0",

@@ -29,7 +29,7 @@ JOBS: dict[str, Callable[[Workshop, Path | None], dict[str, str]]] = {
     "training": lambda workshop, _: training(workshop),
     "dense": lambda workshop, _: dense(workshop),
     "film": lambda workshop, _: film(workshop),
-    "input": lambda workshop, _: neighbours.input_pipeline(workshop.plan),
+    "input": lambda workshop, _: neighbours.input_pipeline(workshop.plan, workshop.load),
     "evaluation": lambda workshop, _: neighbours.evaluation(workshop.plan),
     "memory": lambda workshop, _: memory(workshop),
     "startup": lambda workshop, _: startup(workshop),

@@ -72,14 +72,18 @@ QUICK = Plan(
 
 
 class Workshop:
-    """Starts contestants on what they share. `folder` is new and is the caller's to remove."""
+    """Starts contestants on what they share. `folder` is new and is the caller's to remove.
+
+    Attributes:
+      load: of the machine, before anything was measured.
+    """
 
     def __init__(self, plan: Plan, folder: Path):
-        self.plan, self.folder, self._load = plan, folder, report.load()
+        self.plan, self.folder, self.load = plan, folder, report.load()
 
     def machine(self, *packages: str) -> str:
-        """What it was measured on; the load is that from before anything was measured."""
-        return report.machine(*packages, load=self._load)
+        """What it was measured on."""
+        return report.machine(*packages, load=self.load)
 
     def goal(self, name: str, value: float) -> list[str]:
         """Cells of a table under targets.HEAD; the targets are for CPUs."""

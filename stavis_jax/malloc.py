@@ -1,7 +1,7 @@
 """glibc's malloc: big buffers stay with the program.
 
-By default they go back to the kernel when they are freed, and the next step waits for fresh pages: on a CPU a fifth of
-a training step. For programs of our own; a library does not decide that for the program that uses it.
+By default they go back to the kernel when they are freed, and the next step waits for fresh pages: on a CPU a quarter
+of a training step. For programs of our own; a library does not decide that for the program that uses it.
 """
 
 import ctypes

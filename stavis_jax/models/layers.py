@@ -39,6 +39,7 @@ class Conv2D(nnx.Module):
         self.bias = nnx.Param(jnp.full((features,), bias, jnp.float32))
 
     def __call__(self, image: jax.Array) -> jax.Array:
+        # Of heads' few features XLA:CPU makes the kernel's gradient slowly.
         convolve = conv2d_with_dots_backward if fastest_layout() == "frames" else conv2d
         return convolve(image, self.kernel[...], (1, 1)) + _broadcast(self.bias[...], image.ndim)
 

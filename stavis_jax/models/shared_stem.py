@@ -1,6 +1,6 @@
 """The stem on overlapping clips of one film: a frame's share of the work is done once, not once for each of 16 clips.
 
-conv1 is linear, so what its time taps make of a frame can be kept and summed anew for each clip:
+conv1 is linear, so what its time taps make of a frame can be kept and summed when its neighbours are there:
 
   y[t] = sum over the taps k whose frame t + k - 3 lies inside the clip of W_k * x[t + k - 3]
 
