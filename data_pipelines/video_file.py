@@ -16,6 +16,8 @@ from data_pipelines.limits import MOST_PIXELS
 
 USUAL_FRAME_RATE_HZ = 25.0  # for files that tell neither a rate nor times
 DECODER_THREADS = 0  # as many as there are cores
+# Titles and the like may be in any encoding; PyAV 19 takes them as they come, and no longer takes the word.
+ANY_ENCODING = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +76,7 @@ def open_container(path: Path | str, kind: str = "a film") -> Iterator[av.contai
             raise UserError(f"{path}: no such file. Give the path of {kind}.")
         if not path.stat().st_size:
             raise UserError(f"{path}: is empty. Give {kind}.")
-        # Without "file:", a:b.mp4 would be a protocol. Titles and the like may be in any encoding.
-        container = av.open(f"file:{path}", metadata_errors="replace")
+        container = av.open(f"file:{path}", **ANY_ENCODING)  # without "file:", a:b.mp4 would be a protocol
     except (av.FFmpegError, OSError) as error:
         raise UserError(f"{path}: cannot be read as {kind} ({reason(error)}). Give a file that plays.") from error
     with container:

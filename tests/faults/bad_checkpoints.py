@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from bad_input import BadInput, Place, change
 
 ARRAYS, INFO = "weights.safetensors", "stavis.json"
@@ -26,11 +27,13 @@ class RunsCode:
 
 
 def convert(path: Path, place: Place, *flags: object) -> list[object]:
+    if path.suffix == ".pth":
+        pytest.importorskip("torch")
     return [path, "--output", place.output, *flags]
 
 
 def torch_file(content: object, is_zip: bool) -> bytes:
-    import torch
+    torch = pytest.importorskip("torch")
 
     file = io.BytesIO()
     torch.save(content, file, _use_new_zipfile_serialization=is_zip)
@@ -54,7 +57,7 @@ def bare_pickle(place: Place):
 
 
 def pickled_module(place: Place):
-    import torch
+    torch = pytest.importorskip("torch")
 
     return convert(place.file("model.pth", torch_file(torch.nn.Linear(2, 2), True)), place)
 
@@ -79,7 +82,7 @@ def changed_state(what: str, changed, says: str) -> BadInput:
     """A good checkpoint of which one tensor is another."""
 
     def make(place: Place):
-        import torch
+        torch = pytest.importorskip("torch")
 
         content = torch.load(place.supplies.pth)
         tensors = content.get("state_dict", content)
@@ -295,7 +298,7 @@ def _zip(members: dict[str, bytes]) -> bytes:
 
 
 def _ones():
-    import torch
+    torch = pytest.importorskip("torch")
 
     return torch.ones(2)
 

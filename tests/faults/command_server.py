@@ -6,7 +6,7 @@ Reads a request a line, {"start": ...} or {"wait": pid}, and answers with a line
 import atexit
 import contextlib
 import gc
-import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -21,7 +21,8 @@ import warnings
 IMPORTS = (
     *("data_pipelines.fetch", "data_pipelines.ingest", "data_pipelines.prepare", "data_pipelines.synthesize"),
     *("stavis_jax.ablation", "stavis_jax.evaluate", "stavis_jax.job", "stavis_jax.predict"),
-    *("grain", "matplotlib.pyplot", "optax", "scipy.io", "torch"),
+    *("grain", "matplotlib.pyplot", "optax", "scipy.io"),
+    *(["torch"] if importlib.util.find_spec("torch") else []),
 )
 POLL_S = 0.005
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 import scipy.io
 from PIL import Image
 
@@ -123,6 +124,7 @@ class Supplies:
     @functools.cached_property
     def pth(self) -> Path:
         """The same as a file of the authors' kind, with starting values for its sound part."""
+        pytest.importorskip("torch")
         from stavis_jax.convert import directory_to_pytorch
 
         directory_to_pytorch(self.weights, self.folder / "weights.pth")

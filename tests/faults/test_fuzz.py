@@ -113,7 +113,7 @@ def lines_below(header: str):
 
 
 def test_pytorch_files(supplies, tmp_path):
-    import torch
+    torch = pytest.importorskip("torch")
 
     path = tmp_path / "model.pth"
     state = {"module.fuse.bias": torch.zeros(1), "module.bn1.num_batches_tracked": torch.tensor(3)}
