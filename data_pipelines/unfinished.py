@@ -31,6 +31,7 @@ class Unfinished:
         self.parts = self.folder / "parts"  # for what is of use to one run only
         self._films = self.folder / "films"
         self._new, self._replaced = self.folder / "new", self.folder / "replaced"
+        self._published = self.folder / "published"  # tells a run that was killed as the output took its name
 
     def film_folder(self, key: str) -> Path:
         """Where the film of this key is once it is finished."""
@@ -62,16 +63,29 @@ class Unfinished:
         """Has a new folder filled, which then becomes the output; an older output goes away."""
         self._new.mkdir()
         assemble(self._new)
+        self._published.write_text(_identity(self._new))
         if self.output.exists():
             self.output.rename(self._replaced)
         self._new.rename(self.output)
 
     def tidy(self) -> None:
-        """Undoes what an interrupted run had begun: a film half-written, an older output moved away."""
+        """Undoes what an interrupted run had begun: a film half-written, an older output moved away. Of one that had
+        published its output nothing is left.
+        """
         if self._replaced.exists() and not self.output.exists():
             self._replaced.rename(self.output)
-        for folder in (self.parts, self._new, self._replaced):
+        is_published = (
+            self._published.exists() and self.output.exists() and self._published.read_text() == _identity(self.output)
+        )
+        for folder in (self.parts, self._new, self._replaced, *([self._films] if is_published else [])):
             shutil.rmtree(folder, ignore_errors=True)
+        self._published.unlink(missing_ok=True)
+
+
+def _identity(folder: Path) -> str:
+    """What a folder keeps when it is renamed."""
+    status = folder.stat()
+    return f"{status.st_dev} {status.st_ino}"
 
 
 @contextlib.contextmanager

@@ -187,6 +187,27 @@ def test_film_whose_files_or_line_have_changed_is_written_again(small_raw, tmp_p
     assert digest(tmp_path / "shards") == digest(tmp_path / "expected")
 
 
+def test_killed_when_the_output_has_its_name_it_leaves_no_films_that_wait(small_raw, tmp_path):
+    output = tmp_path / "shards"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unfinished.shutil, "rmtree", lambda *_, **__: None)  # what comes after the rename
+        run(small_raw, output)
+    expected = digest(output)
+    assert len(list((tmp_path / ".shards.unfinished" / "films").iterdir())) == 3
+    with pytest.raises(UserError, match="exists already"):
+        run(small_raw, output)
+    assert sorted(os.listdir(tmp_path)) == ["raw", "shards"]
+    assert digest(output) == expected
+
+
+def test_films_wait_though_there_is_an_older_output(small_raw, tmp_path):
+    run(small_raw, tmp_path / "shards")
+    interrupt(small_raw, tmp_path / "shards", films=2, overwrite=True)
+    with pytest.raises(UserError, match="exists already"):
+        run(small_raw, tmp_path / "shards")
+    assert count_written(small_raw, tmp_path / "shards", overwrite=True) == 1
+
+
 def test_second_run_for_an_output_is_refused(small_raw, tmp_path):
     write, refused = film_workers.write_film, []
 
