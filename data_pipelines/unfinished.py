@@ -2,7 +2,8 @@
 
 For an output SHARDS, .SHARDS.unfinished/films holds a folder for each finished film, named by a digest of all that its
 content follows from: the settings, the film, the state of its raw files. A later run takes what it finds under the
-names it needs, and removes the rest. A film is written under another name first; the rename is what finishes it.
+names it needs, and removes the rest. A film is written under another name first; the rename is what finishes it, and
+the output too; `published` has its identity, since a run killed after that rename has nothing left to go on with.
 """
 
 import contextlib
