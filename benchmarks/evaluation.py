@@ -28,9 +28,9 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks import report
-from data_pipelines.errors import UserError, command
+from data_pipelines.runtime.errors import UserError, command
 from stavis_jax.metrics import auc_judd, cc, nss, postprocess, shuffled_auc, sim
-from stavis_jax.metrics.frame_scores import METRICS
+from stavis_jax.scoring.frame_scores import METRICS
 
 TITLE = "Scoring"
 SHAPE = (480, 640)

@@ -27,9 +27,9 @@ from PIL import Image
 
 from benchmarks import report
 from benchmarks.raw_loader import RawClips
-from data_pipelines import errors
-from data_pipelines.batches import training_batches
+from data_pipelines.clips.batches import training_batches
 from data_pipelines.prepare import prepare
+from data_pipelines.runtime import errors
 from data_pipelines.synthesize import DATABASE, synthesize
 
 SECTION = "Input pipeline"

@@ -18,14 +18,14 @@ from flax import nnx
 import stavis_jax
 from benchmarks import inputs
 from benchmarks.machine import KEEP_BIG_BUFFERS, cores
-from stavis_jax import compilation_cache
-from stavis_jax.film_outputs import PredictionOptions, write_predictions
-from stavis_jax.malloc import keep_big_buffers
+from stavis_jax.cli import compilation_cache
+from stavis_jax.cli.malloc import keep_big_buffers
 from stavis_jax.models.stavis import Stavis
-from stavis_jax.prediction import predict_frames
-from stavis_jax.reports.outputs import OutputOptions
+from stavis_jax.outputs.kinds import OutputOptions
+from stavis_jax.outputs.write import PredictionOptions, write_predictions
+from stavis_jax.prediction.api import predict_frames
 from stavis_jax.training.compute import Compute
-from stavis_jax.weights.flat import expected_shapes, network_from
+from stavis_jax.weights.flat_names import expected_shapes, network_from
 from stavis_jax.weights.loading import load_weights
 
 BATCH_SIZE = 4  # of prediction

@@ -16,7 +16,7 @@ from stavis_jax.models.attention import StageSaliency
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.ops.pooling import max_pool3d
 from stavis_jax.ops.video import fastest_layout, lay_out, scale_by_map
-from stavis_jax.weights.flat import Weights, network_from
+from stavis_jax.weights.flat_names import Weights, network_from
 
 __all__ = ["device", "matmul", "stage"]
 

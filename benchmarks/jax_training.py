@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks import inputs
 from benchmarks.jax_jobs import device, load_network
-from stavis_jax import recipes
+from stavis_jax.experiments import recipes
 from stavis_jax.training import optimizer, step
 from stavis_jax.training.devices import DataParallel
 

@@ -26,7 +26,7 @@ PEAKS = (  # name, bfloat16, float32
     (r"TPU v6", 918, None),
 )
 
-# A variable: where it is set, our side calls stavis_jax.malloc, as the commands do.
+# A variable: where it is set, our side calls stavis_jax.cli.malloc, as the commands do.
 KEEP_BIG_BUFFERS = "BENCHMARKS_KEEP_BIG_BUFFERS"
 
 

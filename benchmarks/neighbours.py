@@ -12,7 +12,7 @@ from benchmarks import input_pipeline as loading
 from benchmarks import targets
 from benchmarks.paired import ROOT
 from benchmarks.workshop import Plan
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 
 MEASURED = re.compile(r"\| 640x480, one core.*\*\*(\d+)\*\*")
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 # glibc gives big buffers back to the kernel after every call, and the next call waits for fresh pages. One arena: a

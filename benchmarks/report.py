@@ -21,8 +21,8 @@ are the goals on 2 CPU cores, and *met* says which is reached.
 
 How memory is handed out decides much on a CPU: freed memory goes back to the kernel by default, and the next call waits
 for fresh pages. *Plain*: glibc as it comes, on both sides. *As commands*: ours keeps freed memory, as its commands do
-(`stavis_jax/malloc.py`; a program that uses the library decides for itself), PyTorch as it comes. *Tuned malloc*: both
-keep it, set by the environment.
+(`stavis_jax/cli/malloc.py`; a program that uses the library decides for itself), PyTorch as it comes. *Tuned malloc*:
+both keep it, set by the environment.
 """
 
 

@@ -11,7 +11,7 @@ from benchmarks.machine import peak_tflops
 from benchmarks.paired import Contestant, Pairs, alternate, disturbance
 from benchmarks.work import gflop_of_clip
 from benchmarks.workshop import MALLOCS, Workshop
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 
 # Of the largest value. Only a wrong network is further off: float32 is 1e-5, bfloat16 a few hundredths.
 AGREEMENT = {"float32": 1e-2, "bfloat16": 0.5}

@@ -12,7 +12,7 @@ The same made small, on a synthetic database in which only the sound tells what 
 
 import ml_collections
 
-from stavis_jax import recipes
+from stavis_jax.experiments import recipes
 
 
 def get_config(preset: str = "paper") -> ml_collections.ConfigDict:

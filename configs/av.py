@@ -13,7 +13,7 @@ Plain configs/av.py runs it while no data path is given.
 
 import ml_collections
 
-from stavis_jax import recipes
+from stavis_jax.experiments import recipes
 
 
 def get_config(preset: str = "paper") -> ml_collections.ConfigDict:

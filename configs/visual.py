@@ -8,7 +8,7 @@ Row to expect: the supplement's Tables 4 and 5, "Visual". `configs/visual.py:dem
 
 import ml_collections
 
-from stavis_jax import recipes
+from stavis_jax.experiments import recipes
 
 
 def get_config(preset: str = "paper") -> ml_collections.ConfigDict:

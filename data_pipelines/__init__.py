@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from absl import logging
 
 if TYPE_CHECKING:
-    from data_pipelines.clip_source import open_clips
+    from data_pipelines.clips.source import open_clips
 
 __all__ = ["open_clips"]
 
@@ -17,6 +17,6 @@ def __getattr__(name: str) -> Any:
     """Imports `open_clips` when it is first used: grain takes a second, and who predicts a film needs none of it."""
     if name != "open_clips":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from data_pipelines.clip_source import open_clips
+    from data_pipelines.clips.source import open_clips
 
     return open_clips

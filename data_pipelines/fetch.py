@@ -26,11 +26,11 @@ from pathlib import Path
 import rich.console
 import rich.progress
 
-from data_pipelines import errors, json_files, places
-from data_pipelines.databases import DATABASES
-from data_pipelines.download import PLAIN, download, free_bytes
-from data_pipelines.errors import UserError
-from data_pipelines.unpack import NoRoomError, inspect, move_into_place, unpack
+from data_pipelines.fetching.download import PLAIN, download, free_bytes
+from data_pipelines.fetching.unpack import NoRoomError, inspect, move_into_place, unpack
+from data_pipelines.raw.databases import DATABASES
+from data_pipelines.runtime import atomic, errors, json_files
+from data_pipelines.runtime.errors import UserError
 
 BASE_URL = "http://cvsp.cs.ntua.gr/research/stavis/data"
 RECORD_NAME = "fetched.json"
@@ -93,7 +93,7 @@ def fetch(
             _refuse_to_mix(output, part, record)
             if archives is not None and not (path := Path(archives, f"{part.name}.tar.gz")).is_file():
                 raise UserError(f"{path}: the archive is missing. Put it there, or narrow --what and --databases.")
-        with _progress_bars() as progress, places.only_run_in(output), _tidied(_work_folder(output)):
+        with _progress_bars() as progress, atomic.only_run_in(output), _tidied(_work_folder(output)):
             for part in parts:
                 with _archive(output, part, base_url, archives, progress) as (archive, source):
                     _install(output, part, archive, source, progress)

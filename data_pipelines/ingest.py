@@ -13,13 +13,15 @@ from pathlib import Path
 import rich.console
 import rich.progress
 
-from data_pipelines import errors, film_names, gaze_tables, list_writer, processes, raw_writer
-from data_pipelines.errors import UserError
-from data_pipelines.film_ingest import FilmJob, FilmReport, write_film
-from data_pipelines.fold_lists import Film
-from data_pipelines.gaze_tables import Gaze, GazeTables
-from data_pipelines.ingest_report import IngestReport, warn_of_films, warn_of_rows
-from data_pipelines.viewing import Units, Viewing, find_units
+from data_pipelines.ingestion import film_names, gaze_tables
+from data_pipelines.ingestion.film_to_raw import FilmJob, FilmReport, write_film
+from data_pipelines.ingestion.gaze_tables import Gaze, GazeTables
+from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_of_rows
+from data_pipelines.ingestion.viewing_geometry import Units, Viewing, find_units
+from data_pipelines.raw import list_writer, transaction
+from data_pipelines.raw.fold_lists import Film
+from data_pipelines.runtime import errors, processes
+from data_pipelines.runtime.errors import UserError
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ def ingest(
     for flag, number, least in (("height", height, 16), ("workers", workers, 1), ("seed", seed, 0)):
         if number is not None and number < least:
             raise UserError(f"--{flag} {number}: is too small. Give {least} or more.")
-    with raw_writer.new_database(Path(raw), database, overwrite) as layout:
+    with transaction.new_database(Path(raw), database, overwrite) as layout:
         files = film_names.find_films(films)
         tested = None if test is None else _named_films(test, files)
         tables = gaze_tables.read_gaze(gaze, columns)

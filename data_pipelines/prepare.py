@@ -12,18 +12,19 @@ from pathlib import Path
 
 import rich.console
 
-from data_pipelines import assembly, beam_prepare, errors, film_workers, shards, unfinished
-from data_pipelines.damage import Damage
-from data_pipelines.errors import UserError
-from data_pipelines.film_records import Settings, is_whole, read_entry
-from data_pipelines.film_workers import FilmJob
-from data_pipelines.fold_lists import Film, read_all_lists
-from data_pipelines.limits import LARGEST_SIZE
-from data_pipelines.listed_films import films_of, positions
-from data_pipelines.raw_films import look_up
-from data_pipelines.raw_layout import RawLayout
-from data_pipelines.resizing import RESIZE_FILTERS, ResizeFilter
-from data_pipelines.unfinished import Unfinished
+from data_pipelines.inputs.resizing import RESIZE_FILTERS, ResizeFilter
+from data_pipelines.raw.fold_lists import Film, read_all_lists
+from data_pipelines.raw.inventory import look_up
+from data_pipelines.raw.layout import RawLayout
+from data_pipelines.runtime import errors
+from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.limits import LARGEST_SIZE
+from data_pipelines.shards import beam_runner, dataset_writer, local_runner, reader, resume
+from data_pipelines.shards.film_lists import films_of, positions
+from data_pipelines.shards.film_to_records import Settings, is_whole, read_entry
+from data_pipelines.shards.local_runner import FilmJob
+from data_pipelines.shards.resume import Unfinished
+from data_pipelines.shards.skip_damaged import Damage
 
 SHORT_SOUND_SECONDS = 1.0  # a sound that ends this much before its film is worth a warning
 
@@ -67,7 +68,7 @@ def prepare(
     layout = RawLayout(raw.absolute() if runner else raw)  # a runner's machines have folders of their own to be in
     settings = Settings(size, resize_filter, annotations)
     _check_settings(settings, workers, runner)
-    with unfinished.opened(Path(os.path.abspath(output))) as aside:
+    with resume.opened(Path(os.path.abspath(output))) as aside:
         _refuse_to_replace(output, overwrite)
         lists = read_all_lists(layout, databases)
         films, damage, jobs = films_of(lists), Damage(skip=skip_damaged), []
@@ -76,7 +77,7 @@ def prepare(
             if files.missing:
                 damage.add(film, _missing(files.missing, film))
             else:
-                key = unfinished.film_key(shards.FORMAT_VERSION, settings, film, files.state)
+                key = resume.film_key(reader.FORMAT_VERSION, settings, film, files.state)
                 jobs.append(FilmJob(aside, key, layout, film, settings))
         _warn_of_silent(layout, [job.film for job in jobs])
         with contextlib.closing(_finish_all(jobs, aside, workers, runner, runner_options)) as outcomes:
@@ -88,7 +89,7 @@ def prepare(
         folders = [aside.film_folder(job.key) for job in whole]
         _warn_of_short_sound(layout, [read_entry(folder).film for folder in folders])
         of_whole = positions(lists, [job.film for job in whole])
-        aside.publish(lambda new: assembly.assemble(new, folders, of_whole, settings))
+        aside.publish(lambda new: dataset_writer.assemble(new, folders, of_whole, settings))
     return output
 
 
@@ -102,9 +103,9 @@ def _finish_all(
         _say(f"{len(finished)} of {len(jobs)} films were finished by an earlier run; the others follow.")
     to_do = [job for job in jobs if job.key not in finished]
     if runner:
-        yield from beam_prepare.finish_films(to_do, runner, runner_options)
+        yield from beam_runner.finish_films(to_do, runner, runner_options)
     else:
-        yield from film_workers.finish_films(to_do, workers or os.cpu_count() or 1)
+        yield from local_runner.finish_films(to_do, workers or os.cpu_count() or 1)
 
 
 def _check_settings(settings: Settings, workers: int | None, runner: str | None) -> None:
@@ -139,7 +140,7 @@ def _warn_of_silent(layout: RawLayout, films: Sequence[Film]) -> None:
         )
 
 
-def _warn_of_short_sound(layout: RawLayout, films: Sequence[shards.StoredFilm]) -> None:
+def _warn_of_short_sound(layout: RawLayout, films: Sequence[reader.StoredFilm]) -> None:
     short = [
         film
         for film in films
@@ -223,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         runner=flags.runner,
         runner_options=flags.beam_options,
     )
-    opened = shards.Shards(folder)
+    opened = reader.Shards(folder)
     frames = sum(film.num_frames for film in opened.films)
     print(f"{folder}: {len(opened.films)} films, {frames} frames of {opened.size} x {opened.size}.")
 

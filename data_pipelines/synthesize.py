@@ -22,12 +22,12 @@ from rich.console import Console
 from rich.progress import track
 from scipy.io import savemat, wavfile
 
-from data_pipelines import errors, places, processes
-from data_pipelines.limits import FRAME_RATES_HZ, LARGEST_SIZE
-from data_pipelines.synthetic_gaze import density_map, fixation_map, gaze_points
-from data_pipelines.synthetic_plan import KINDS, FilmPlan, film_plan
-from data_pipelines.synthetic_scene import render_frames
-from data_pipelines.synthetic_sound import SOUND_RATE_HZ, render_film_sound, render_sound
+from data_pipelines.runtime import atomic, errors, processes
+from data_pipelines.runtime.limits import FRAME_RATES_HZ, LARGEST_SIZE
+from data_pipelines.synthetic.gaze import density_map, fixation_map, gaze_points
+from data_pipelines.synthetic.plan import KINDS, FilmPlan, film_plan
+from data_pipelines.synthetic.scene import render_frames
+from data_pipelines.synthetic.sound import SOUND_RATE_HZ, render_film_sound, render_sound
 
 __all__ = ["DATABASE", "KINDS", "FilmPlan", "film_plan", "render_film_sound", "render_sound", "synthesize"]
 
@@ -62,7 +62,7 @@ def synthesize(
     num_films = num_train_films + num_test_films
     write = partial(_write_film, seed=seed, num_frames=num_frames, fps=fps, frame_size=tuple(frame_size))
 
-    with places.folder_beside(output) as aside:
+    with atomic.folder_beside(output) as aside:
         root = aside / "raw"
         _write_fold_lists(root, num_films, num_test_films, num_frames, fps)
         for _ in track(

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stavis_jax import metrics
-    from stavis_jax.film_outputs import PredictionOptions, write_predictions
-    from stavis_jax.frame_prediction import FramePrediction
-    from stavis_jax.model import SaliencyModel, load
     from stavis_jax.models.stavis import NetworkConfig, Outputs
-    from stavis_jax.prediction import predict_film, predict_frames, predict_video
+    from stavis_jax.outputs.write import PredictionOptions, write_predictions
+    from stavis_jax.prediction.api import predict_film, predict_frames, predict_video
+    from stavis_jax.prediction.frame_prediction import FramePrediction
+    from stavis_jax.prediction.model import SaliencyModel, load
 
 __all__ = [
     "FramePrediction",
@@ -35,16 +35,16 @@ __all__ = [
 ]
 
 _MODULES = {
-    "FramePrediction": "stavis_jax.frame_prediction",
+    "FramePrediction": "stavis_jax.prediction.frame_prediction",
     "NetworkConfig": "stavis_jax.models.stavis",
     "Outputs": "stavis_jax.models.stavis",
-    "PredictionOptions": "stavis_jax.film_outputs",
-    "SaliencyModel": "stavis_jax.model",
-    "load": "stavis_jax.model",
-    "predict_film": "stavis_jax.prediction",
-    "predict_frames": "stavis_jax.prediction",
-    "predict_video": "stavis_jax.prediction",
-    "write_predictions": "stavis_jax.film_outputs",
+    "PredictionOptions": "stavis_jax.outputs.write",
+    "SaliencyModel": "stavis_jax.prediction.model",
+    "load": "stavis_jax.prediction.model",
+    "predict_film": "stavis_jax.prediction.api",
+    "predict_frames": "stavis_jax.prediction.api",
+    "predict_video": "stavis_jax.prediction.api",
+    "write_predictions": "stavis_jax.outputs.write",
 }
 
 

@@ -3,7 +3,7 @@
   python -m stavis_jax.ablate --config=configs/ablation.py [--workdir=DIR] [--variants=l1-s1,l2-s2] [--splits=1,2,3]
       [--mode=train_and_evaluate|train|evaluate|table] [--only=VARIANT|I/N] [--config.KEY=VALUE ...]
 
-Short on purpose: what it does is in stavis_jax/ablation.py.
+Short on purpose: what it does is in stavis_jax/experiments/ablation.py.
 """
 
 from pathlib import Path
@@ -12,9 +12,9 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from data_pipelines.errors import UserError, command
-from stavis_jax import command_line
-from stavis_jax.malloc import keep_big_buffers
+from data_pipelines.runtime.errors import UserError, command
+from stavis_jax.cli import flags as command_line
+from stavis_jax.cli.malloc import keep_big_buffers
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: configs/ablation.py, or configs/ablation.py:demo.")
 WORKDIR = flags.DEFINE_string(
@@ -48,7 +48,8 @@ def run(argv: list[str]) -> None:
             "--config.data.path: not given. Give shards, or see it small with --config=configs/ablation.py:demo."
         )
     # After the flags: --help answers at once.
-    from stavis_jax import ablation, compilation_cache
+    from stavis_jax.cli import compilation_cache
+    from stavis_jax.experiments import ablation
 
     parts = ablation.plan(
         config.ablation.variants if VARIANTS.value is None else VARIANTS.value,

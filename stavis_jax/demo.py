@@ -10,8 +10,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_pipelines.errors import UserError, command
-from stavis_jax.malloc import keep_big_buffers
+from data_pipelines.runtime.errors import UserError, command
+from stavis_jax.cli.malloc import keep_big_buffers
 
 EXAMPLE = "example: python -m stavis_jax.demo --checkpoint stavis.pth --checkpoint runs/demo-l3mul-s3"
 
@@ -26,17 +26,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     keep_big_buffers()
     # After the arguments: it imports JAX, which --help need not wait for.
-    from stavis_jax import compilation_cache, page_server
-    from stavis_jax.page_networks import Networks
+    from stavis_jax.cli import compilation_cache
+    from stavis_jax.web import server
+    from stavis_jax.web.networks import Networks
 
-    if not page_server.is_loopback(options.host):
+    if not server.is_loopback(options.host):
         log.warning(
             "--host %s: whoever reaches this machine can use the page, without a password. "
             "Leave --host out to keep it to yourself.",
             options.host,
         )
     compilation_cache.enable()
-    page_server.serve(
+    server.serve(
         Networks(options.checkpoint),
         host=options.host,
         port=options.port,

@@ -12,19 +12,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from data_pipelines.errors import UserError, command
-from data_pipelines.fold_lists import SPLITS
-from data_pipelines.places import only_run_in
-from data_pipelines.viewing import LONGEST, SHORTEST
-from stavis_jax.evaluation import BASELINES, evaluate, evaluate_with_baselines
-from stavis_jax.metrics import bootstrap
-from stavis_jax.metrics.baselines import UNIFORM, UNIFORM_NOTE
-from stavis_jax.metrics.comparison import compare, read_film_scores
-from stavis_jax.metrics.frame_scores import ESTIMATORS, Estimators
-from stavis_jax.metrics.protocol import FIRST_SCORED_FRAME, Results
+from data_pipelines.ingestion.viewing_geometry import LONGEST, SHORTEST
+from data_pipelines.raw.fold_lists import SPLITS
+from data_pipelines.runtime.atomic import only_run_in
+from data_pipelines.runtime.errors import UserError, command
 from stavis_jax.reports.html_report import write_report
 from stavis_jax.reports.report_pictures import PictureSource, film_frames
 from stavis_jax.reports.tables import MEAN_OF_DATABASES, print_comparison, print_table, write_comparison, write_results
+from stavis_jax.scoring import bootstrap
+from stavis_jax.scoring.baselines import UNIFORM, UNIFORM_NOTE
+from stavis_jax.scoring.comparison import compare, read_film_scores
+from stavis_jax.scoring.evaluation import BASELINES, evaluate, evaluate_with_baselines
+from stavis_jax.scoring.frame_scores import ESTIMATORS, Estimators
+from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME, Results
 
 EXAMPLE = "example: python -m stavis_jax.evaluate --predictions maps --data RAW --splits 1,2,3 --output scores"
 

@@ -3,7 +3,7 @@
   python -m stavis_jax.main --config=configs/av.py [--workdir=DIR] [--mode=train_and_evaluate|train|evaluate]
       [--config.KEY=VALUE ...]
 
-Short on purpose: what it does is in stavis_jax/job.py.
+Short on purpose: what it does is in stavis_jax/experiments/job.py.
 """
 
 import contextlib
@@ -14,10 +14,10 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from data_pipelines.errors import UserError, command
-from data_pipelines.places import only_run_in
-from stavis_jax import command_line
-from stavis_jax.malloc import keep_big_buffers
+from data_pipelines.runtime.atomic import only_run_in
+from data_pipelines.runtime.errors import UserError, command
+from stavis_jax.cli import flags as command_line
+from stavis_jax.cli.malloc import keep_big_buffers
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: configs/av.py, configs/visual.py, or FILE:demo.")
 WORKDIR = flags.DEFINE_string(
@@ -51,7 +51,8 @@ def run(argv: list[str]) -> None:
             "--coordinator, --processes, --process: give all three, or --distributed where a cluster tells."
         )
     # After the flags: --help answers at once.
-    from stavis_jax import compilation_cache, recipes
+    from stavis_jax.cli import compilation_cache
+    from stavis_jax.experiments import recipes
     from stavis_jax.training import devices
 
     compilation_cache.enable()
@@ -71,7 +72,7 @@ def run(argv: list[str]) -> None:
 
 
 def _train_and_evaluate(config: ml_collections.ConfigDict, workdir: Path, console: Console) -> None:
-    from stavis_jax import job
+    from stavis_jax.experiments import job
     from stavis_jax.training import devices
 
     if devices.is_first_host():

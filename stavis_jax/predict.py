@@ -23,11 +23,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from data_pipelines.errors import UserError, command, one_line
-from data_pipelines.film import Film, open_film
-from data_pipelines.film_paths import find_films
-from data_pipelines.resizing import RESIZE_FILTERS
-from stavis_jax.malloc import keep_big_buffers
+from data_pipelines.films.film import Film, open_film
+from data_pipelines.films.paths import find_films
+from data_pipelines.inputs.resizing import RESIZE_FILTERS
+from data_pipelines.runtime.errors import UserError, command, one_line
+from stavis_jax.cli.malloc import keep_big_buffers
 
 EXAMPLE = "example: python -m stavis_jax.predict holiday.mp4 --checkpoint stavis.pth --output saliency"
 
@@ -38,11 +38,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     keep_big_buffers()  # here: decoders are threads
     # After the arguments: --help answers at once.
     import stavis_jax
-    from stavis_jax import compilation_cache
-    from stavis_jax.film_failures import Failures
-    from stavis_jax.film_outputs import PredictionOptions, output_folders, write_predictions
-    from stavis_jax.frame_stream import LARGEST_STRIDE
-    from stavis_jax.reports.outputs import OutputOptions, listed, output_names
+    from stavis_jax.cli import compilation_cache
+    from stavis_jax.cli.film_failures import Failures
+    from stavis_jax.outputs.kinds import OutputOptions, listed, output_names
+    from stavis_jax.outputs.write import PredictionOptions, output_folders, write_predictions
+    from stavis_jax.prediction.frame_stream import LARGEST_STRIDE
 
     appearance = OutputOptions(
         map_size=options.map_size,

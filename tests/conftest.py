@@ -13,9 +13,13 @@ FULLY_OPTIMIZED = ("test_ablate.py", "test_golden_training.py", "test_demo.py", 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The process that starts the workers makes the cache, they and their children inherit it."""
-    if not hasattr(config, "workerinput"):
-        os.environ[CACHE] = tempfile.mkdtemp(prefix="compiled-")
+    """Shares one cache of compiled functions between all workers and their child processes.
+
+    The cache is temporary, unless JAX_COMPILATION_CACHE_DIR names a folder: that one is kept for the next run.
+    """
+    config.temporary_cache = None
+    if CACHE not in os.environ:
+        config.temporary_cache = os.environ[CACHE] = tempfile.mkdtemp(prefix="compiled-")
     jax.config.update("jax_compilation_cache_dir", os.environ[CACHE])
 
 
@@ -29,8 +33,8 @@ def quick_compilation(request: pytest.FixtureRequest):
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ[CACHE], ignore_errors=True)
+    if config.temporary_cache:
+        shutil.rmtree(config.temporary_cache, ignore_errors=True)
 
 
 jax.config.update("jax_num_cpu_devices", 8)

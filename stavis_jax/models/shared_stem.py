@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from data_pipelines.clips import CLIP_FRAMES
+from data_pipelines.inputs.windows import CLIP_FRAMES
 from stavis_jax.models.layers import value_of
 from stavis_jax.models.resnet3d import ResNet3D
 from stavis_jax.ops.conv2d import conv2d

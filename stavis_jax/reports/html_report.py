@@ -6,11 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stavis_jax.metrics.aggregation import Results
-from stavis_jax.metrics.comparison import Comparison
-from stavis_jax.metrics.frame_scores import METRICS
+from data_pipelines.runtime.files import write_text
 from stavis_jax.reports import html_tables, report_plots, table_text
-from stavis_jax.reports.files import write_text
 from stavis_jax.reports.html_elements import Element, append, element, jpeg_uri, page
 from stavis_jax.reports.paper_tables import (
     PaperTable,
@@ -21,6 +18,9 @@ from stavis_jax.reports.paper_tables import (
     published_tables,
 )
 from stavis_jax.reports.report_pictures import Example, PictureSource, best_and_worst, draw_example
+from stavis_jax.scoring.aggregation import Results
+from stavis_jax.scoring.comparison import Comparison
+from stavis_jax.scoring.frame_scores import METRICS
 
 CHOOSING_METRIC = "CC"
 EXAMPLES = 4  # films of which the best frame is shown, and as many of which the worst

@@ -4,12 +4,12 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from stavis_jax.metrics.comparison import ALL_FILMS, Comparison
-from stavis_jax.metrics.frame_scores import LOWER_IS_BETTER
 from stavis_jax.reports.html_elements import Element, element, latex_elements
 from stavis_jax.reports.paper_tables import Cell, PaperTable, Row, printed
 from stavis_jax.reports.report_plots import VideoKey
 from stavis_jax.reports.table_text import arrow
+from stavis_jax.scoring.comparison import ALL_FILMS, Comparison
+from stavis_jax.scoring.frame_scores import LOWER_IS_BETTER
 
 
 def paper_table(table: PaperTable) -> Element:

@@ -4,12 +4,12 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
-from stavis_jax.metrics import bootstrap
-from stavis_jax.metrics.aggregation import Results
-from stavis_jax.metrics.frame_scores import ALL_METRICS, LOWER_IS_BETTER, METRICS
-from stavis_jax.metrics.observers import OBSERVER_BASELINES
 from stavis_jax.reports import published
 from stavis_jax.reports.tables import DECIMALS, MEAN_OF_DATABASES
+from stavis_jax.scoring import bootstrap
+from stavis_jax.scoring.aggregation import Results
+from stavis_jax.scoring.frame_scores import ALL_METRICS, LOWER_IS_BETTER, METRICS
+from stavis_jax.scoring.observers import OBSERVER_BASELINES
 
 NO_VALUE = "–"
 FACTS = {"parameters, M": 2, "GFLOPs": 2, "clips/s": 1}  # columns that are no scores -> their decimals; none is best

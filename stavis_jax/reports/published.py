@@ -6,7 +6,7 @@ import functools
 import importlib.resources
 import json
 
-from data_pipelines.databases import DATABASES
+from data_pipelines.raw.databases import DATABASES
 
 SOURCE = (
     "Tsiami, Koutras, Maragos: STAViS: Spatio-Temporal AudioVisual Saliency Network, CVPR 2020, "
@@ -68,5 +68,5 @@ def paper_name(database: str) -> str | None:
 @functools.cache
 def num_test_videos(database: str) -> int:
     """How many test videos the paper lists for a database (its folder), all splits together: supplement, Table 3."""
-    table_3 = json.loads(importlib.resources.files("data_pipelines").joinpath("splits.json").read_text("utf-8"))
+    table_3 = json.loads(importlib.resources.files("data_pipelines.raw").joinpath("splits.json").read_text("utf-8"))
     return sum(map(len, table_3[database].values()))

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from stavis_jax.metrics.aggregation import Results, VideoScores
-from stavis_jax.metrics.frame_scores import METRICS
 from stavis_jax.reports.html_elements import Element, element
 from stavis_jax.reports.paper_tables import printed
+from stavis_jax.scoring.aggregation import Results, VideoScores
+from stavis_jax.scoring.frame_scores import METRICS
 
 WIDTH, HEIGHT = 190, 72  # of a panel, in pixels
 LEFT, RIGHT, TOP, BOTTOM = 32, 6, 18, 18  # around it

@@ -3,8 +3,8 @@
 import itertools
 import re
 
-from stavis_jax.metrics.frame_scores import LOWER_IS_BETTER
 from stavis_jax.reports.paper_tables import FACTS, NO_VALUE, PaperTable, Row, printed
+from stavis_jax.scoring.frame_scores import LOWER_IS_BETTER
 
 LATEX_SPECIAL = {
     NO_VALUE: "--",

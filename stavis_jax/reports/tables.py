@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from data_pipelines.errors import one_line
-from stavis_jax.metrics import bootstrap
-from stavis_jax.metrics.aggregation import Results
-from stavis_jax.metrics.comparison import ALL_FILMS, Comparison
-from stavis_jax.metrics.frame_scores import ALL_METRICS, LOWER_IS_BETTER, METRICS
-from stavis_jax.reports.files import write_csv, write_text
+from data_pipelines.runtime.errors import one_line
+from data_pipelines.runtime.files import write_csv, write_text
+from stavis_jax.scoring import bootstrap
+from stavis_jax.scoring.aggregation import Results
+from stavis_jax.scoring.comparison import ALL_FILMS, Comparison
+from stavis_jax.scoring.frame_scores import ALL_METRICS, LOWER_IS_BETTER, METRICS
 
 Scores = Mapping[str, float | None]  # metric -> value; None or NaN where undefined
 DECIMALS = {"NSS": 2, "KL": 3, "IG": 3}  # NSS as the paper prints it; the others, all within [-1, 1], get four

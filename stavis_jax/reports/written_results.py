@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.errors import UserError
-from stavis_jax.metrics.aggregation import VideoScores
-from stavis_jax.metrics.frame_scores import ALL_METRICS
+from data_pipelines.runtime.errors import UserError
+from stavis_jax.scoring.aggregation import VideoScores
+from stavis_jax.scoring.frame_scores import ALL_METRICS
 
 KEYS = ("method", "database", "split", "video")
 

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.layers import BatchNorm
 from stavis_jax.models.resnet3d import Layer
 from stavis_jax.models.stavis import Stavis

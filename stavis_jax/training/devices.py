@@ -10,7 +10,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 
 _log = logging.getLogger(__name__)
 

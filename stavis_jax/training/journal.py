@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from stavis_jax.training.board import Board
+from stavis_jax.training.tensorboard import Board
 
 SPEED = ("clips_per_second", "data_wait")  # of a line; all else follows from seed, data and settings
 STEPS_BETWEEN_NOTES = 10

@@ -12,16 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
-from data_pipelines.errors import Stopped, UserError
-from stavis_jax.checkpoints import Checkpoints
-from stavis_jax.losses import LossWeights
+from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.training import optimizer, step
-from stavis_jax.training.board import Board
+from stavis_jax.training.checkpoints import Checkpoints
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel, is_first_host
 from stavis_jax.training.journal import Journal
+from stavis_jax.training.losses import LossWeights
 from stavis_jax.training.preemption import Preemption
+from stavis_jax.training.tensorboard import Board
 
 ON_DEVICE = ("clip", "waveform", "density", "fixations", "weight")  # a batch's other keys say which clips they are
 

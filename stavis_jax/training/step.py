@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from stavis_jax import losses
 from stavis_jax.models.stavis import Outputs, Stavis
 from stavis_jax.ops.video import Layout
-from stavis_jax.training import parameter_groups
-from stavis_jax.weights.flat import flat_name
+from stavis_jax.training import losses, parameter_groups
+from stavis_jax.weights.flat_names import flat_name
 
 Batch = Mapping[str, jax.Array]
 """clip [B, 16, S, S, 3], waveform [B, N], density [B, S, S] in 0..255, fixations [B, S, S] of 0/1, weight [B]."""

@@ -14,11 +14,11 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from data_pipelines import places
-from data_pipelines.errors import UserError
-from data_pipelines.limits import LARGEST_SIZE
+from data_pipelines.runtime import atomic
+from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.limits import LARGEST_SIZE
 from stavis_jax.models.stavis import NetworkConfig
-from stavis_jax.weights.flat import Weights
+from stavis_jax.weights.flat_names import Weights
 
 Kind = Literal["stavis", "kinetics", "soundnet"]
 
@@ -85,7 +85,7 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
             f"{directory}: is not a converted checkpoint, so it is not overwritten. Give another directory."
         )
     try:
-        with places.folder_beside(directory) as aside:
+        with atomic.folder_beside(directory) as aside:
             new = aside / "new"
             new.mkdir()
             arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
@@ -93,7 +93,7 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
             written = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": _sha256(new / ARRAYS_FILE)}
             content = written | dataclasses.asdict(info)
             (new / INFO_FILE).write_text(json.dumps(content, indent=2) + "\n")
-            places.replace_folder(new, directory)
+            atomic.replace_folder(new, directory)
     except (OSError, safetensors.SafetensorError) as error:  # the latter for a full disk
         reason = getattr(error, "strerror", None) or _first_line(error)
         raise UserError(f"{directory}: cannot be written ({reason}). Give another one.") from error

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import WeightsInfo
-from stavis_jax.weights.flat import expected_shapes, new_network, read_network
+from stavis_jax.weights.flat_names import expected_shapes, new_network, read_network
 from stavis_jax.weights.loading import AUDIOVISUAL, VISUAL
 from stavis_jax.weights.pytorch_file import PyTorchCheckpoint
 from stavis_jax.weights.transfer import missing_arrays, to_pytorch

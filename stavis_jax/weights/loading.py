@@ -4,12 +4,12 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models import fusion
 from stavis_jax.models.stavis import NetworkConfig
-from stavis_jax.weights import kinds
+from stavis_jax.weights import checkpoint_kinds
 from stavis_jax.weights.directory import WeightsInfo, is_weights_directory, read_weights
-from stavis_jax.weights.flat import Weights
+from stavis_jax.weights.flat_names import Weights
 from stavis_jax.weights.pytorch_file import read_checkpoint
 from stavis_jax.weights.transfer import from_pytorch
 
@@ -57,16 +57,19 @@ def read_pytorch_weights(path: Path | str, variant: str | None = None) -> PyTorc
     """
     path = Path(path)
     checkpoint = read_checkpoint(path)
-    kind = kinds.kind_of(checkpoint.state, str(path))
+    kind = checkpoint_kinds.kind_of(checkpoint.state, str(path))
     depth = shortcut = None
     if kind != "soundnet":
-        depth, shortcut = kinds.depth_of(checkpoint.state, str(path)), kinds.shortcut_of(checkpoint.state)
+        depth, shortcut = (
+            checkpoint_kinds.depth_of(checkpoint.state, str(path)),
+            checkpoint_kinds.shortcut_of(checkpoint.state),
+        )
         if checkpoint.architecture not in (None, "", f"resnet-{depth}"):
             log.warning("%s: says %s, but its arrays are resnet-%d's.", path, checkpoint.architecture, depth)
     if kind == "stavis":
         if variant not in (None, VISUAL, AUDIOVISUAL):
             raise UserError(f"{path}: the authors' checkpoints are {VISUAL} or {AUDIOVISUAL}, not {variant}.")
-        variant = variant or (VISUAL if kinds.has_untrained_sound(checkpoint.state) else AUDIOVISUAL)
+        variant = variant or (VISUAL if checkpoint_kinds.has_untrained_sound(checkpoint.state) else AUDIOVISUAL)
     weights, batches_tracked, unused = from_pytorch(checkpoint.state, kind, depth, shortcut, str(path))
     info = WeightsInfo(
         kind,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines import places
-from data_pipelines.errors import UserError
+from data_pipelines.runtime import atomic
+from data_pipelines.runtime.errors import UserError
 
 PREFIX = "module."  # DataParallel's, on every key of the authors' files
 PYTORCH_GIVEN = "Give a checkpoint that PyTorch saved."
@@ -58,7 +58,7 @@ def write_checkpoint(path: Path | str, checkpoint: PyTorchCheckpoint) -> None:
     if checkpoint.architecture:
         content = {"epoch": checkpoint.epoch or 1, "arch": checkpoint.architecture, "state_dict": state}
     try:
-        with places.folder_beside(path) as aside:
+        with atomic.folder_beside(path) as aside:
             with (aside / "new").open("wb") as file:
                 torch.save(content, file)
             (aside / "new").replace(path)

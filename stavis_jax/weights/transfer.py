@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import Kind
-from stavis_jax.weights.flat import Weights, expected_shapes
+from stavis_jax.weights.flat_names import Weights, expected_shapes
 from stavis_jax.weights.tables import UNUSED_BY_TRUNK, Layout, TensorRow, rows
 
 PARTS = {"stavis": "", "kinetics": "trunk/", "soundnet": "soundnet/"}  # of the whole network, by name

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from benchmarks import evaluation
-from data_pipelines.errors import UserError
-from stavis_jax.metrics.frame_scores import METRICS, score_frame
+from data_pipelines.runtime.errors import UserError
+from stavis_jax.scoring.frame_scores import METRICS, score_frame
 
 
 def test_made_up_frames_are_scored_as_the_project_scores_them():

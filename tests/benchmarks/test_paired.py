@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.paired import Contestant, Pairs, Time, alternate, disturbance
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 
 JOBS = """
 import json, os, time

@@ -14,12 +14,12 @@ from flax import nnx
 
 from benchmarks import torch_training
 from benchmarks.torch_stavis import TorchStavis
-from stavis_jax import recipes
+from stavis_jax.experiments import recipes
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import optimizer, step
 from stavis_jax.weights.directory import WeightsInfo
 from stavis_jax.weights.exporting import to_checkpoint
-from stavis_jax.weights.flat import flat_name, network_from
+from stavis_jax.weights.flat_names import flat_name, network_from
 from stavis_jax.weights.transfer import from_pytorch, to_pytorch
 
 GOLDEN = Path(__file__).parents[1] / "golden"

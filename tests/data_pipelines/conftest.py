@@ -9,7 +9,7 @@ import soundfile
 from PIL import Image
 
 from data_pipelines.prepare import prepare
-from data_pipelines.raw_layout import RawLayout
+from data_pipelines.raw.layout import RawLayout
 
 GOLDEN_RAW = Path(__file__).parents[1] / "golden" / "preprocess"
 RATE_HZ = 8000

@@ -15,19 +15,21 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from data_pipelines import open_clips, raw_layout, raw_writer
-from data_pipelines.batches import evaluation_batches, training_batches
-from data_pipelines.errors import UserError
-from data_pipelines.fold_lists import read_films
+from data_pipelines import open_clips
+from data_pipelines.clips.batches import evaluation_batches, training_batches
 from data_pipelines.ingest import ingest, main
+from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.prepare import prepare
-from data_pipelines.raw_layout import RawLayout
-from data_pipelines.viewing import Viewing
-from stavis_jax.metrics.observers import read_observers
+from data_pipelines.raw import layout as raw_layout
+from data_pipelines.raw import transaction
+from data_pipelines.raw.fold_lists import read_films
+from data_pipelines.raw.layout import RawLayout
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.scoring.observers import read_observers
 from stavis_jax.training import loop
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.weights.flat import new_network
+from stavis_jax.weights.flat_names import new_network
 
 RATE_HZ = 8000
 FRAME_SIZE = (64, 48)
@@ -294,10 +296,10 @@ def test_a_killed_run_leaves_a_whole_database_or_none_and_the_next_run_tidies_up
         for subset in ("train", "test") if text == "old" else ("train_1", "test_1", "test_2"):
             (layout.root / "fold_lists" / f"{database}_list_{subset}_fps.txt").write_text(text)
 
-    with raw_writer.new_database(raw, "Mine", False) as layout:
+    with transaction.new_database(raw, "Mine", False) as layout:
         write(layout, "Mine", "old")
     old = content(raw)
-    move, done = raw_writer._move, []
+    move, done = transaction._move, []
 
     def killed(*paths):
         if len(done) == moves:
@@ -305,20 +307,20 @@ def test_a_killed_run_leaves_a_whole_database_or_none_and_the_next_run_tidies_up
         done.append(move(*paths))
 
     with monkeypatch.context() as patched:
-        patched.setattr(raw_writer, "_move", killed)
-        patched.setattr(raw_writer, "_put_back", lambda *paths: None)
-        with pytest.raises(KilledError), raw_writer.new_database(raw, "Mine", True) as layout:
+        patched.setattr(transaction, "_move", killed)
+        patched.setattr(transaction, "_put_back", lambda *paths: None)
+        with pytest.raises(KilledError), transaction.new_database(raw, "Mine", True) as layout:
             write(layout, "Mine", "new")
     assert hidden(raw)
     assert RawLayout(raw).databases() == (["Mine"] if moves == 0 else [])
-    with raw_writer.new_database(raw, "Other", False) as layout:
+    with transaction.new_database(raw, "Other", False) as layout:
         write(layout, "Other", "other")
     assert not hidden(raw)
     assert {name: data for name, data in content(raw).items() if "Mine" in name} == old
 
 
 def test_two_runs_do_not_write_at_once(add, layout, tmp_path):
-    with raw_writer.new_database(tmp_path / "raw", "Other", False) as aside:
+    with transaction.new_database(tmp_path / "raw", "Other", False) as aside:
         with pytest.raises(UserError, match="another run is writing to it"):
             add()
         aside.frame_folder("Other", "a").mkdir(parents=True)

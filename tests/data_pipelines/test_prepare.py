@@ -6,11 +6,13 @@ import sys
 import numpy as np
 import pytest
 
-from data_pipelines import film_records, open_clips, raw_layout
-from data_pipelines.errors import UserError
+from data_pipelines import open_clips
 from data_pipelines.prepare import main, prepare
-from data_pipelines.raw_layout import RawLayout
-from data_pipelines.shards import Shards
+from data_pipelines.raw import layout
+from data_pipelines.raw.layout import RawLayout
+from data_pipelines.runtime.errors import UserError
+from data_pipelines.shards import film_to_records
+from data_pipelines.shards.reader import Shards
 
 
 def leftovers(folder):
@@ -37,7 +39,7 @@ def test_sound_is_stored_exactly(tiny_shards):
     shards = Shards(tiny_shards)
     for film, stored in enumerate(shards.films):
         if stored.name == "short":
-            sound, _ = raw_layout.read_sound(RawLayout(tiny_shards.parent / "raw").sound_path("Mine", "short"))
+            sound, _ = layout.read_sound(RawLayout(tiny_shards.parent / "raw").sound_path("Mine", "short"))
             parts = [shards.read(film, frame).sound for frame in range(1, 21)]
             np.testing.assert_array_equal(np.concatenate([parts[0], *(part[1:] for part in parts[1:])]), sound[:15_601])
 
@@ -163,7 +165,7 @@ def test_short_sound_is_counted_in_one_warning(tiny_raw, film_writer, list_write
 
 
 def test_full_disk_is_one_line(tiny_raw, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(film_records, "FRAMES_FILE", "/dev/full")
+    monkeypatch.setattr(film_to_records, "FRAMES_FILE", "/dev/full")
     with pytest.raises(SystemExit, match="error: /dev/full: No space left on device"):
         main(["--data", str(tiny_raw), "--output", str(tmp_path / "shards"), "--size", "8", "--workers", "1"])
     assert leftovers(tmp_path) == ["raw"]

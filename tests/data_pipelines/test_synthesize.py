@@ -5,11 +5,12 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat, wavfile
 
-from data_pipelines import errors, synthesize
-from data_pipelines.synthetic_gaze import gaze_points
-from data_pipelines.synthetic_plan import KINDS, film_plan
-from data_pipelines.synthetic_scene import LOOKS, render_frames
-from data_pipelines.synthetic_sound import SOUND_RATE_HZ, render_film_sound, render_sound
+from data_pipelines import synthesize
+from data_pipelines.runtime import errors
+from data_pipelines.synthetic.gaze import gaze_points
+from data_pipelines.synthetic.plan import KINDS, film_plan
+from data_pipelines.synthetic.scene import LOOKS, render_frames
+from data_pipelines.synthetic.sound import SOUND_RATE_HZ, render_film_sound, render_sound
 
 NUM_FRAMES = 20
 FRAME_SIZE = (80, 60)  # (width, height)

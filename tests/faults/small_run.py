@@ -8,8 +8,8 @@ import json
 import sys
 from pathlib import Path
 
-from data_pipelines.errors import command
-from data_pipelines.places import only_run_in
+from data_pipelines.runtime.atomic import only_run_in
+from data_pipelines.runtime.errors import command
 
 
 def small_training():

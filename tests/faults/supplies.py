@@ -114,7 +114,7 @@ class Supplies:
         """A converted directory of a `visual` network of depth 10."""
         from stavis_jax.models.stavis import NetworkConfig
         from stavis_jax.weights.directory import WeightsInfo, save_weights
-        from stavis_jax.weights.flat import expected_shapes
+        from stavis_jax.weights.flat_names import expected_shapes
 
         config, rng = NetworkConfig("visual", 10, "B"), np.random.default_rng(0)
         arrays = {name: 0.01 * rng.random(shape, np.float32) for name, shape in expected_shapes(config).items()}

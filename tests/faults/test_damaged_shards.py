@@ -10,9 +10,9 @@ import pytest
 from bad_shards import ANNOTATIONS, flip
 from supplies import copy_of
 
-from data_pipelines.batches import training_batches
-from data_pipelines.errors import UserError
-from data_pipelines.shards import Shards
+from data_pipelines.clips.batches import training_batches
+from data_pipelines.runtime.errors import UserError
+from data_pipelines.shards.reader import Shards
 
 TRAINING = "saliency_frames-frames.array_record-00000-of-00003"
 

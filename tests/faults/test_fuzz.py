@@ -22,12 +22,16 @@ from bad_checkpoints import ARRAYS, INFO, rehash
 from hypothesis import strategies as st
 from supplies import DATABASE, copy_of, write_film
 
-from data_pipelines import fold_lists, gaze_tables, json_files, raw_layout, shards, unpack
-from data_pipelines.errors import UserError
-from data_pipelines.film import open_film
-from data_pipelines.raw_layout import RawLayout
-from stavis_jax.metrics.comparison import read_film_scores
-from stavis_jax.metrics.observers import read_observers
+from data_pipelines.fetching import unpack
+from data_pipelines.films.film import open_film
+from data_pipelines.ingestion import gaze_tables
+from data_pipelines.raw import fold_lists, layout
+from data_pipelines.raw.layout import RawLayout
+from data_pipelines.runtime import json_files
+from data_pipelines.runtime.errors import UserError
+from data_pipelines.shards import reader
+from stavis_jax.scoring.comparison import read_film_scores
+from stavis_jax.scoring.observers import read_observers
 from stavis_jax.weights.directory import read_weights
 from stavis_jax.weights.pytorch_file import read_checkpoint
 
@@ -175,7 +179,7 @@ def test_metadata_of_shards(tmp_path, supplies):
     def run(content):
         (folder / "metadata.json").write_text(json.dumps(content))
         with returns_or_says():
-            opened = shards.Shards(folder)
+            opened = reader.Shards(folder)
             for number, film in enumerate(opened.films):
                 stored = opened.read(number, film.num_frames)
                 _ = stored.image, stored.density, stored.fixations, stored.sound
@@ -191,7 +195,7 @@ def test_records_of_shards(tmp_path, supplies):
     @hypothesis.given(mutated(path.read_bytes()))
     def run(content):
         path.write_bytes(content)
-        opened = shards.Shards(folder)
+        opened = reader.Shards(folder)
         with returns_or_says():
             for frame in (1, 9, 18):
                 annotation = opened.native_annotation(0, frame)
@@ -275,11 +279,11 @@ def test_json_files(tmp_path):
 @pytest.mark.parametrize(
     ("name", "read"),
     [
-        ("video_frames/Mine/one/img_00001.jpg", raw_layout.read_frame),
-        ("annotations/Mine/one/maps/eyeMap_00001.jpg", raw_layout.read_density),
-        ("annotations/Mine/one/fixMap_00001.mat", raw_layout.read_fixations),
-        ("video_audio/Mine/one/one.wav", raw_layout.read_sound),
-        ("video_audio/Mine/one/one.wav", raw_layout.sound_seconds),
+        ("video_frames/Mine/one/img_00001.jpg", layout.read_frame),
+        ("annotations/Mine/one/maps/eyeMap_00001.jpg", layout.read_density),
+        ("annotations/Mine/one/fixMap_00001.mat", layout.read_fixations),
+        ("video_audio/Mine/one/one.wav", layout.read_sound),
+        ("video_audio/Mine/one/one.wav", layout.sound_seconds),
     ],
     ids=["frame", "density", "fixations", "sound", "seconds of sound"],
 )

@@ -8,10 +8,10 @@ from bad_input import Place
 from jobs import JOBS
 from rich.console import Console
 
-from data_pipelines import errors
-from data_pipelines.errors import UserError
-from stavis_jax import job as jobs_of_main
-from stavis_jax import recipes
+from data_pipelines.runtime import errors
+from data_pipelines.runtime.errors import UserError
+from stavis_jax.experiments import job as jobs_of_main
+from stavis_jax.experiments import recipes
 from stavis_jax.models.stavis import NetworkConfig
 
 FULL = "RESOURCE_EXHAUSTED: Out of memory allocating 17179869184 bytes."

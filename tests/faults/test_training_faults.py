@@ -11,7 +11,7 @@ import pytest
 from bad_shards import training_flags
 from disks import disk, remount
 
-from data_pipelines.places import only_run_in
+from data_pipelines.runtime.atomic import only_run_in
 
 SMALL = "small_run"
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ import pytest
 from bad_input import Place
 from jobs import JOBS, content
 
-from data_pipelines.places import folder_beside, only_run_in
-from data_pipelines.unfinished import opened
+from data_pipelines.runtime.atomic import folder_beside, only_run_in
+from data_pipelines.shards.resume import opened
 
 HELD = {
     "synthesize": folder_beside,

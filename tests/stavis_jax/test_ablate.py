@@ -12,23 +12,23 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from data_pipelines.errors import UserError
-from stavis_jax import cost, recipes
-from stavis_jax.ablation import Ablation, Part, chosen, collect, part_config, plan
-from stavis_jax.job import Data, Job
-from stavis_jax.metrics.aggregation import VideoScores, aggregate
-from stavis_jax.metrics.baselines import same_map_predictions
-from stavis_jax.metrics.bootstrap import film_scores
-from stavis_jax.metrics.comparison import ALL_FILMS, compare
-from stavis_jax.metrics.frame_scores import ALL_METRICS
+from data_pipelines.runtime.errors import UserError
+from stavis_jax.experiments import cost, recipes
+from stavis_jax.experiments.ablation import Ablation, Part, chosen, collect, part_config, plan
+from stavis_jax.experiments.job import Data, Job
+from stavis_jax.experiments.workdir import write_settings
 from stavis_jax.models.fusion import VARIANTS
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.reports.tables import write_results
 from stavis_jax.reports.written_results import read_frame_scores
+from stavis_jax.scoring.aggregation import VideoScores, aggregate
+from stavis_jax.scoring.baselines import same_map_predictions
+from stavis_jax.scoring.bootstrap import film_scores
+from stavis_jax.scoring.comparison import ALL_FILMS, compare
+from stavis_jax.scoring.frame_scores import ALL_METRICS
 from stavis_jax.weights.directory import WeightsInfo, save_weights
-from stavis_jax.weights.flat import new_network, read_network
+from stavis_jax.weights.flat_names import new_network, read_network
 from stavis_jax.weights.loading import load_weights
-from stavis_jax.workdir_settings import write_settings
 
 ROOT = Path(__file__).parents[2]
 QUIET = Console(quiet=True)

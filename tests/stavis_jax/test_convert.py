@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.convert import directory_to_pytorch, main, pytorch_to_directory
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import read_info, read_weights, save_weights

@@ -12,11 +12,11 @@ import pytest
 
 import stavis_jax
 from data_pipelines import open_clips
-from data_pipelines.clips import CLIP_FRAMES
+from data_pipelines.inputs.windows import CLIP_FRAMES
 from data_pipelines.prepare import prepare
 from data_pipelines.synthesize import synthesize
-from data_pipelines.synthetic_plan import film_plan
-from stavis_jax import recipes
+from data_pipelines.synthetic.plan import film_plan
+from stavis_jax.experiments import recipes
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow

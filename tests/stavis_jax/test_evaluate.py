@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.raw_layout import RawLayout
+from data_pipelines.raw.layout import RawLayout
 from stavis_jax import evaluate
-from stavis_jax.metrics.prediction_files import MapFolder
-from stavis_jax.metrics.protocol import PredictedVideo, score_video
+from stavis_jax.maps.map_folders import MapFolder
+from stavis_jax.scoring.protocol import PredictedVideo, score_video
 
 GOLDEN_METRICS = Path(__file__).parents[1] / "golden_metrics"
 GOLDEN_NAME = {"AUC-J": "AUC_Judd_expected", "sAUC": "sAUC_exact"}  # others: the same name

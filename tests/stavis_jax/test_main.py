@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stavis_jax import recipes
+from stavis_jax.experiments import recipes
 
 ROOT = Path(__file__).parents[2]
 

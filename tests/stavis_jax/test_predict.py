@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 import stavis_jax
-from data_pipelines.errors import UserError
-from data_pipelines.film import open_film
+from data_pipelines.films.film import open_film
+from data_pipelines.runtime.errors import UserError
 from stavis_jax import predict
-from stavis_jax.film_outputs import PredictionOptions, write_predictions
-from stavis_jax.prediction_folder import write_settings
-from stavis_jax.reports.outputs import OutputOptions
+from stavis_jax.outputs.folder import write_settings
+from stavis_jax.outputs.kinds import OutputOptions
+from stavis_jax.outputs.write import PredictionOptions, write_predictions
 
 SIZE = 16
 SMALL = PredictionOptions(appearance=OutputOptions(map_size="network"))

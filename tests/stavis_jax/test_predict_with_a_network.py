@@ -11,7 +11,7 @@ from PIL import Image
 
 import stavis_jax
 from stavis_jax import predict
-from stavis_jax.prediction import predict_frames
+from stavis_jax.prediction.api import predict_frames
 
 pytestmark = pytest.mark.slow
 

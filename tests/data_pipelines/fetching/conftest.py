@@ -10,7 +10,8 @@ import threading
 
 import pytest
 
-from data_pipelines import download, fetch
+from data_pipelines import fetch
+from data_pipelines.fetching import download
 
 
 def pack(files: dict[str, bytes], *members: tarfile.TarInfo) -> bytes:

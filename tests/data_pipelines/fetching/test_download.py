@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from data_pipelines import download, fetch
-from data_pipelines.errors import UserError
+from data_pipelines import fetch
+from data_pipelines.fetching import download
+from data_pipelines.runtime.errors import UserError
 
 DIEM_FRAMES = "video_frames/DIEM"
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from data_pipelines import fetch
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 
 DIEM_FRAMES = "video_frames/DIEM"
 

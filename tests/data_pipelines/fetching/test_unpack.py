@@ -6,8 +6,8 @@ import tarfile
 
 import pytest
 
-from data_pipelines import download
-from data_pipelines.errors import UserError
+from data_pipelines.fetching import download
+from data_pipelines.runtime.errors import UserError
 
 DIEM_FRAMES = "video_frames/DIEM"
 

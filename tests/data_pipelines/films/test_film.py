@@ -9,11 +9,12 @@ import av
 import numpy as np
 import pytest
 
-from data_pipelines import encoded_film, film_sound, video_file
-from data_pipelines.errors import UserError
-from data_pipelines.film import Film, open_film
-from data_pipelines.resizing import ResizePicture
-from data_pipelines.video_file import upright_picture
+from data_pipelines.films import decoding, encoded_film
+from data_pipelines.films import sound as film_sound
+from data_pipelines.films.decoding import upright_picture
+from data_pipelines.films.film import Film, open_film
+from data_pipelines.inputs.resizing import ResizePicture
+from data_pipelines.runtime.errors import UserError
 
 FPS = 10
 TENTHS = [Fraction(number, FPS) for number in range(20)]
@@ -149,7 +150,7 @@ def test_unlikely_frame_rates_of_the_header_are_not_believed(tmp_path, write_fil
 def test_damaged_packets_are_left_out_with_a_warning(
     tmp_path, write_film, pictures, damage_packets, caplog, monkeypatch, threads, which
 ):
-    monkeypatch.setattr(video_file, "DECODER_THREADS", threads)
+    monkeypatch.setattr(decoding, "DECODER_THREADS", threads)
     path = damage_packets(write_film(tmp_path / "film.mkv", pictures()), which)
     film = open_film(path)
     frames = list(film.frames(16))
@@ -166,7 +167,7 @@ def test_damage_near_the_end_costs_no_other_frame_on_many_cores(
     tmp_path, pictures, damage_packets, monkeypatch, threads
 ):
     path = damage_packets(encode(tmp_path / "film.mp4", pictures(40), "h264", g="10"), slice(37, 38))
-    monkeypatch.setattr(video_file, "DECODER_THREADS", threads)
+    monkeypatch.setattr(decoding, "DECODER_THREADS", threads)
     film = open_film(path)
     assert len(pixels(film)) == len(list(film.frames(16))) == 39
 
@@ -190,7 +191,7 @@ def test_a_film_that_cannot_be_read_on_gives_what_came_before(
     tmp_path, write_film, pictures, caplog, monkeypatch, num_packets, error, num_frames, warning
 ):
     film = open_film(write_film(tmp_path / "film.mkv", pictures()))
-    original = video_file.packets
+    original = decoding.packets
 
     class FailingDisk:
         def __init__(self, container):
@@ -210,7 +211,7 @@ def test_a_film_that_cannot_be_read_on_gives_what_came_before(
 def test_opening_reads_only_the_first_frames(tmp_path, write_film, pictures, monkeypatch):
     path = write_film(tmp_path / "film.mkv", pictures(200, 8, 8), start_seconds=0)
     read = []
-    original = video_file.packets
+    original = decoding.packets
 
     def counted(*args):
         for packet in original(*args):

@@ -6,10 +6,10 @@ import pytest
 import soundfile
 from PIL import Image
 
-from data_pipelines.errors import UserError
-from data_pipelines.film import open_film
-from data_pipelines.frame_folder import read_picture
-from data_pipelines.resizing import ResizePicture
+from data_pipelines.films.film import open_film
+from data_pipelines.films.frame_folder import read_picture
+from data_pipelines.inputs.resizing import ResizePicture
+from data_pipelines.runtime.errors import UserError
 
 RATE_HZ = 22050
 

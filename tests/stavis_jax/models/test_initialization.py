@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from stavis_jax.models.stavis import NetworkConfig, Stavis
-from stavis_jax.weights.flat import new_network, read_network
+from stavis_jax.weights.flat_names import new_network, read_network
 from stavis_jax.weights.tables import COUNTER
 from stavis_jax.weights.transfer import to_pytorch
 

@@ -7,7 +7,7 @@ from flax import nnx
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH, BasicBlock, PaddingShortcut, ResNet3D, stage_channels
 from stavis_jax.ops.pooling import max_pool3d
 from stavis_jax.ops.video import lay_out
-from stavis_jax.weights.flat import flat_name
+from stavis_jax.weights.flat_names import flat_name
 
 
 def trunk_of(depth: int, shortcut: str) -> ResNet3D:

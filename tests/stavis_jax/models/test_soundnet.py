@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from stavis_jax.models.soundnet import FEWEST_SAMPLES, ROWS, SoundNet
-from stavis_jax.weights.flat import flat_name
+from stavis_jax.weights.flat_names import flat_name
 from stavis_jax.weights.loading import load_weights
 
 GOLDEN = Path(__file__).parents[2] / "golden"

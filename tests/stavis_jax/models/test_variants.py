@@ -11,15 +11,15 @@ from flax import nnx
 from jax.extend.core import Literal
 
 import stavis_jax
-from stavis_jax.losses import LossWeights
-from stavis_jax.model import SaliencyModel
 from stavis_jax.models.fusion import VARIANTS
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH
 from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.prediction.model import SaliencyModel
 from stavis_jax.training import parameter_groups, step
+from stavis_jax.training.losses import LossWeights
 from stavis_jax.weights.directory import WeightsInfo, save_weights
-from stavis_jax.weights.flat import expected_shapes, flat_name, network_from, read_network
+from stavis_jax.weights.flat_names import expected_shapes, flat_name, network_from, read_network
 
 DEPTH = 10
 RATES = dict.fromkeys(parameter_groups.GROUPS, 1.0)

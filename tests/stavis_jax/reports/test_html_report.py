@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stavis_jax.metrics.aggregation import VideoScores, aggregate
-from stavis_jax.metrics.bootstrap import film_scores
-from stavis_jax.metrics.comparison import compare
-from stavis_jax.metrics.frame_scores import METRICS
 from stavis_jax.reports.html_elements import element, page
 from stavis_jax.reports.html_report import write_report
 from stavis_jax.reports.report_pictures import best_and_worst, draw_example
+from stavis_jax.scoring.aggregation import VideoScores, aggregate
+from stavis_jax.scoring.bootstrap import film_scores
+from stavis_jax.scoring.comparison import compare
+from stavis_jax.scoring.frame_scores import METRICS
 
 
 class Reader(html.parser.HTMLParser):

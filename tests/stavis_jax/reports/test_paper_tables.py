@@ -4,11 +4,11 @@ import importlib.resources
 import numpy as np
 import pytest
 
-from data_pipelines.databases import DATABASES
-from stavis_jax.metrics.aggregation import VideoScores, aggregate
-from stavis_jax.metrics.frame_scores import METRICS
+from data_pipelines.raw.databases import DATABASES
 from stavis_jax.reports import published
 from stavis_jax.reports.paper_tables import Cell, PaperTable, Row, database_tables, printed, published_tables
+from stavis_jax.scoring.aggregation import VideoScores, aggregate
+from stavis_jax.scoring.frame_scores import METRICS
 
 
 def results(*databases, value=0.99):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.errors import UserError
-from data_pipelines.raw_layout import RawLayout
-from stavis_jax.metrics.protocol import PredictedVideo
+from data_pipelines.raw.layout import RawLayout
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.reports.report_pictures import film_frames, middle_frames
+from stavis_jax.scoring.protocol import PredictedVideo
 
 
 @pytest.fixture

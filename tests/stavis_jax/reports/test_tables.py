@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from stavis_jax.metrics.protocol import ALL_METRICS, METRICS, VideoScores, aggregate
 from stavis_jax.reports.tables import markdown_table, print_table, write_results
+from stavis_jax.scoring.protocol import ALL_METRICS, METRICS, VideoScores, aggregate
 
 SCORES = {"CC": 0.56651, "NSS": 2.19, "AUC-J": 0.8792, "sAUC": None, "SIM": float("nan")}
 

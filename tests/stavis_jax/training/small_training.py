@@ -13,10 +13,10 @@ from absl import flags
 from flax import nnx
 from rich.console import Console
 
-from data_pipelines.batches import evaluation_batches, training_batches
-from data_pipelines.errors import command
+from data_pipelines.clips.batches import evaluation_batches, training_batches
 from data_pipelines.prepare import prepare
-from data_pipelines.shards import Shards
+from data_pipelines.runtime.errors import command
+from data_pipelines.shards.reader import Shards
 from data_pipelines.synthesize import synthesize
 from stavis_jax.models.layers import BatchNorm, Conv2D, Conv3D
 from stavis_jax.models.resnet3d import Layer
@@ -25,7 +25,7 @@ from stavis_jax.ops.upsampling import upsample_bilinear
 from stavis_jax.ops.video import fastest_layout, lay_out, map_frames, time_mean
 from stavis_jax.training.devices import DataParallel, is_first_host
 from stavis_jax.training.loop import Recipe, train
-from stavis_jax.weights.flat import read_network
+from stavis_jax.weights.flat_names import read_network
 
 SIZE = 16  # pixels
 STEPS_PER_EPOCH = 3

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 from small_training import RATES, SmallNetwork
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.layers import BatchNorm
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH, Layer
 from stavis_jax.models.stavis import NetworkConfig, Stavis

@@ -15,7 +15,7 @@ from flax import nnx
 from rich.console import Console
 from small_training import RATES, SmallNetwork
 
-from data_pipelines.errors import Stopped, UserError
+from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.training import loop
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED

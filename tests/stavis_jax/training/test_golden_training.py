@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from stavis_jax import recipes
+from stavis_jax.experiments import recipes
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import optimizer, step
-from stavis_jax.weights.flat import flat_name, network_from, read_network
+from stavis_jax.weights.flat_names import flat_name, network_from, read_network
 from stavis_jax.weights.transfer import from_pytorch, to_pytorch
 
 GOLDEN = Path(__file__).parents[2] / "golden"

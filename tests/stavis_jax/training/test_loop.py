@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.training import loop, optimizer, step
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
-from stavis_jax.weights.flat import new_network, read_network
+from stavis_jax.weights.flat_names import new_network, read_network
 
 SIZE, BATCH = 32, 8
 RATES = {"trunk": 0.1, "heads": 0.01, "sound": 0.0, "localization": 0.0}

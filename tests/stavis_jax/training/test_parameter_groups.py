@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from flax import nnx
 
-from stavis_jax import recipes
+from stavis_jax.experiments import recipes
 from stavis_jax.models.fusion import VARIANTS
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.training import parameter_groups
-from stavis_jax.weights.flat import flat_name
+from stavis_jax.weights.flat_names import flat_name
 from stavis_jax.weights.tables import rows
 
 TABLES = json.loads((Path(__file__).parents[2] / "golden" / "train.json").read_text())["parameters"]

@@ -13,9 +13,9 @@ from flax import nnx
 from rich.console import Console
 from small_training import RATES, SmallNetwork
 
-from stavis_jax.losses import LossWeights, saliency_loss
 from stavis_jax.training import loop, optimizer, step
 from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.losses import LossWeights, saliency_loss
 
 EPOCHS = 60
 

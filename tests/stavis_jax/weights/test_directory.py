@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors import SafetensorError
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import WeightsInfo, read_weights, save_weights
 

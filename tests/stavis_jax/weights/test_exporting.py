@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.weights.checkpoint_kinds import has_untrained_sound
 from stavis_jax.weights.directory import WeightsInfo
 from stavis_jax.weights.exporting import to_checkpoint
-from stavis_jax.weights.flat import expected_shapes
-from stavis_jax.weights.kinds import has_untrained_sound
+from stavis_jax.weights.flat_names import expected_shapes
 from stavis_jax.weights.transfer import from_pytorch
 
 CONFIG = NetworkConfig("visual", 10)

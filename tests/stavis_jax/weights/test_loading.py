@@ -3,7 +3,7 @@ import logging
 import numpy as np
 import pytest
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import WeightsInfo, save_weights
 from stavis_jax.weights.loading import find_directory, load_weights, read_pytorch_weights

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.weights.pytorch_file import PyTorchCheckpoint, read_checkpoint, write_checkpoint
 
 torch = pytest.importorskip("torch")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_pipelines.errors import UserError
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH
 from stavis_jax.weights.tables import COUNTER
 from stavis_jax.weights.transfer import from_pytorch, missing_arrays, to_pytorch

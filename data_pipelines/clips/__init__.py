@@ -1,0 +1,1 @@
+"""Shards -> clips -> batches."""

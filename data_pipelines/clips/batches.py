@@ -1,0 +1,153 @@
+"""The chains for training and scoring: clips -> shuffled, cropped, mirrored, stacked, prefetched.
+
+A batch is a dict of NumPy arrays, numbers only, as devices take them:
+
+clip float32 [B, 16, S, S, 3], RGB in [0, 255] minus the ActivityNet mean; waveform float32 [B, 35280] in [-256, 256);
+density float32 [B, S, S], 0 to 255; fixations float32 [B, S, S], 0 or 1; weight float32 [B], 0 for padding, else 1;
+film int32 [B], position in `open_clips(...).films`; clip_index int32 [B], position in `open_clips(...)`;
+target_frame int32 [B], numbered from 1.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import grain
+import numpy as np
+
+from data_pipelines.clips.batch_reader import BatchReader
+from data_pipelines.clips.source import Clips, Windows, open_clips
+from data_pipelines.clips.transforms import FlipLeftRight, RandomCrop
+from data_pipelines.inputs.windows import subtract_mean
+from data_pipelines.raw.fold_lists import Subset
+from data_pipelines.runtime.errors import UserError
+
+
+def training_batches(
+    shards: Path | str,
+    *,
+    split: int,
+    batch_size: int,
+    seed: int,
+    databases: Sequence[str] | None = None,
+    num_workers: int = 0,
+    host_index: int = 0,
+    host_count: int = 1,
+) -> BatchReader:
+    """Batches without end, for one host: a random clip of each window, mirrored half of the time, anew each epoch.
+
+    Epochs follow one another without a gap, so that no clip is left out and a batch may hold the end of one and the
+    start of the next: `clips_per_epoch` counts an epoch. `batch_size` is this host's; the hosts' batches together are
+    what one host would read with `batch_size * host_count`, clip by clip. `num_workers`: processes that read ahead; 0
+    reads in threads. `get_state` and `set_state` (or grain.checkpoint) resume exactly, with any `num_workers`.
+    Raises UserError if there are no shards or no clips.
+    """
+    windows = open_clips(shards, "train", split, "train", databases)
+    _check_counts(batch_size, num_workers, host_index, host_count)
+    chain = (
+        grain.MapDataset.source(_Listing(windows))
+        .seed(seed)
+        .shuffle()
+        .repeat()
+        .random_map(RandomCrop())
+        .map(ReadClip(windows))
+        .random_map(FlipLeftRight())[host_index::host_count]
+        # Without an end there is no remainder; grain rounds one up, for single clips past the largest length there is.
+        .batch(batch_size, drop_remainder=True, batch_fn=_stack)
+    )
+    return BatchReader(chain, num_workers)
+
+
+def evaluation_batches(
+    shards: Path | str,
+    *,
+    subset: Subset,
+    split: int,
+    windows: Windows,
+    batch_size: int,
+    databases: Sequence[str] | None = None,
+    num_workers: int = 0,
+    host_index: int = 0,
+    host_count: int = 1,
+) -> BatchReader:
+    """Every clip once, in order, as it is; then it ends. Batches have one size: the last is filled with weight 0.
+
+    All hosts get the same number of batches. `film`, `clip_index` and `target_frame` tell whose result a row is.
+    Raises UserError if there are no shards or no clips.
+    """
+    if windows == "train":
+        raise UserError("windows: those of training differ in length. Choose validation or test to score.")
+    source = open_clips(shards, subset, split, windows, databases)
+    _check_counts(batch_size, num_workers, host_index, host_count)
+    chain = (
+        grain.MapDataset.source(_Listing(source, multiple_of=batch_size * host_count))
+        .map(ReadClip(source))[host_index::host_count]
+        .batch(batch_size, batch_fn=_stack)
+    )
+    return BatchReader(chain, num_workers)
+
+
+def clips_per_epoch(shards: Path | str, *, split: int, databases: Sequence[str] | None = None) -> int:
+    """How many clips `training_batches` reads in an epoch, all hosts together: one of each training window."""
+    return len(open_clips(shards, "train", split, "train", databases))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Listing:
+    """A source of clip numbers and their frames, before anything is read.
+
+    Filled to a multiple with weight 0: with real clips, not zeros, as a NaN of an empty one survives a weight of 0.
+    """
+
+    clips: Clips
+    multiple_of: int = 1
+
+    def __len__(self) -> int:
+        return -(-len(self.clips) // self.multiple_of) * self.multiple_of
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        index = min(position, len(self.clips) - 1)
+        return {"clip_index": index, "frames": self.clips.frames(index), "weight": float(position == index)}
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadClip(grain.transforms.Map):
+    """Reads the frames an element names; keeps numbers only. Pixels stay 8-bit until they are stacked."""
+
+    clips: Clips
+
+    def map(self, element: dict[str, Any]) -> dict[str, Any]:
+        item = self.clips.read_pixels(element["clip_index"], element["frames"])
+        return {key: item[key] for key in ("clip", "waveform", "density", "fixations")} | {
+            "weight": np.float32(element["weight"]),
+            "film": np.int32(self.clips.film_index(element["clip_index"])),
+            "clip_index": np.int32(element["clip_index"]),
+            "target_frame": np.int32(item["target_frame"]),
+        }
+
+
+def _stack(elements: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """np.stack of each key; the clips become float32 on the way, as clips of their own would be fresh memory each."""
+    batch = {key: np.stack([element[key] for element in elements]) for key in elements[0] if key != "clip"}
+    batch["clip"] = np.empty((len(elements), *elements[0]["clip"].shape), np.float32)
+    for element, row in zip(elements, batch["clip"], strict=True):
+        subtract_mean(_contiguous(element["clip"]), out=row)
+    return batch
+
+
+def _contiguous(pixels: np.ndarray) -> np.ndarray:
+    """A mirrored clip is copied colour by colour: NumPy is three times slower at turning round threes of bytes."""
+    if pixels.flags.c_contiguous:
+        return pixels
+    copy = np.empty(pixels.shape, pixels.dtype)
+    for colour in range(3):
+        copy[..., colour] = pixels[..., colour]
+    return copy
+
+
+def _check_counts(batch_size: int, num_workers: int, host_index: int, host_count: int) -> None:
+    if batch_size < 1 or num_workers < 0:
+        raise UserError(f"batch_size {batch_size}, num_workers {num_workers}: give at least 1 and 0.")
+    if not 0 <= host_index < host_count:
+        raise UserError(f"host_index: {host_index} of host_count {host_count}. Hosts are counted from 0.")

@@ -1,0 +1,148 @@
+"""Clips out of shards: a source with a length and random access, as grain and PyTorch's loaders take it."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from data_pipelines.inputs import windows as clips
+from data_pipelines.raw.databases import in_reading_order
+from data_pipelines.raw.fold_lists import Subset
+from data_pipelines.runtime.errors import UserError
+from data_pipelines.shards.reader import Shards, StoredFilm, StoredFrame
+
+Windows = Literal["train", "validation", "test"]
+
+_log = logging.getLogger(__name__)
+
+
+class Clips:
+    """The clips of one subset of one split, film after film in the order of the lists. Made by `open_clips`.
+
+    An item follows from a film and a list of its frame numbers: these frames, the maps of their median frame, and the
+    sound from half a frame before the first to half a frame after the last of the list.
+    """
+
+    def __init__(self, shards: Shards, films: Sequence[int], windows: Windows, silent: Sequence[int] = ()):
+        """`films`, `silent`: positions in the shards' films; the sound of the silent ones is left out."""
+        self.shards = shards
+        self._silent = frozenset(silent)
+        self.windows = windows
+        windows_of = clips.test_windows if windows == "test" else clips.training_windows
+        self._windows = np.array(
+            [(film, *window) for film in films for window in windows_of(shards.films[film].num_frames)]
+        ).reshape(-1, 3)  # film, first frame, last frame
+
+    @property
+    def films(self) -> list[StoredFilm]:
+        """All films of the shards, those of other lists too: `film_index` counts in this list."""
+        return self.shards.films
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """An item with
+
+        clip float32 [16, S, S, 3], RGB in [0, 255] minus the ActivityNet mean; waveform float32 [35280] in [-256, 256);
+        density float32 [S, S], 0 to 255; fixations float32 [S, S], 0 or 1; database, video: names;
+        frames int [16], numbered from 1; target_frame: the frame of the maps.
+
+        In training windows, all up to 90 frames of the window: `read` gives an item for any 16 of them.
+        """
+        return self.read(index, self.frames(index))
+
+    def frames(self, index: int) -> np.ndarray:
+        """The frame numbers of an item, without reading it. Raises IndexError past the end."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"clip {index} of {len(self)}")
+        _, first, last = self._windows[index].tolist()
+        frames = clips.window_frames(first, last)
+        return clips.centre_crop(frames) if self.windows == "validation" else frames
+
+    def film_index(self, index: int) -> int:
+        """Which of `films` an item is from."""
+        return int(self._windows[index, 0])
+
+    def read(self, index: int, frames: Sequence[int] | np.ndarray) -> dict[str, Any]:
+        """The item for these frames of the film that item `index` is from; as `__getitem__` says."""
+        item = self.read_pixels(index, frames)
+        return item | {"clip": clips.subtract_mean(item["clip"])}
+
+    def read_pixels(self, index: int, frames: Sequence[int] | np.ndarray) -> dict[str, Any]:
+        """As `read`, but the clip as it is stored: uint8 [16, S, S, 3], RGB, a quarter of the bytes."""
+        film_index, frames = self.film_index(index), np.asarray(frames)
+        film, target = self.shards.films[film_index], clips.target_frame(frames)
+        has_sound = film.sound_rate_hz and film_index not in self._silent
+        sounding = range(frames[0], frames[-1] + 1) if has_sound else ()
+        records = {number: self.shards.read(film_index, number) for number in {*frames.tolist(), target, *sounding}}
+        return {
+            "clip": np.stack([records[number].image for number in frames.tolist()]),
+            "waveform": clips.waveform(_excerpt(film, {number: records[number] for number in sounding})),
+            "density": records[target].density.astype(np.float32),
+            "fixations": records[target].fixations.astype(np.float32),
+            "database": film.database,
+            "video": film.name,
+            "frames": frames,
+            "target_frame": target,
+        }
+
+
+def open_clips(
+    shards: Path | str,
+    subset: Subset = "train",
+    split: int = 1,
+    windows: Windows | None = None,
+    databases: Sequence[str] | None = None,
+    *,
+    silence_last_video: bool = False,
+) -> Clips:
+    """Clips of prepared shards, by random access; it can be pickled.
+
+    `windows`: "train", up to 90 frames every 74, for a random crop; "validation", the middle 16 of each of those;
+    "test", 16 frames from every frame but the last, short ones filled by repeating from their start. By default the
+    subset's own name. `databases`: folders to read; all by default. `silence_last_video`: the last film of each
+    database's list has no sound, a fault of the released code, for comparisons with it.
+    Raises UserError if there are no shards, or no list for what is asked.
+    """
+    windows = windows or subset
+    if windows not in get_args(Windows):
+        raise UserError(f"windows: {windows!r} is not known. Choose train, validation or test.")
+    opened = Shards(shards)
+    held = in_reading_order(list({film.database for film in opened.films}))
+    for database in databases or ():
+        if database not in held:
+            raise UserError(f"databases: {database!r} is not in {shards}. Choose from {', '.join(held)}.")
+    listed = opened.lists.get(subset, {}).get(str(split), [])
+    chosen = [film for film in listed if databases is None or opened.films[film].database in databases]
+    missing = [
+        database
+        for database in databases or held
+        if not any(opened.films[film].database == database for film in chosen)
+    ]
+    if missing and (databases or missing == held):
+        raise UserError(
+            f"{shards}: no {subset} films of split {split} for {missing[0]}. Choose another split or database."
+        )
+    for database in missing:
+        _log.warning("%s: no %s films of split %s for %s: it is left out.", shards, subset, split, database)
+    last_of_each_list = {opened.films[film].database: film for film in chosen}.values()
+    return Clips(opened, chosen, windows, last_of_each_list if silence_last_video else ())
+
+
+def _excerpt(film: StoredFilm, records: dict[int, StoredFrame]) -> np.ndarray:
+    """The sound over consecutive frames, float32 [S], put together from the frames' own parts."""
+    parts = {
+        clips.sound_limits(number, film.fps, film.sound_rate_hz, film.num_samples)[0]: record.sound
+        for number, record in records.items()
+        if len(record.sound)  # a frame past the end of the sound has none
+    }
+    if not parts:
+        return np.zeros(0, np.float32)
+    begin, end = min(parts), max(start + len(part) for start, part in parts.items())
+    excerpt = np.zeros(end - begin, np.float32)
+    for start, part in parts.items():  # neighbours share their border sample, which is the same in both
+        excerpt[start - begin : start - begin + len(part)] = part
+    return excerpt

@@ -1,0 +1,1 @@
+"""A film -> frames and sound, timed by the film's own clock."""

@@ -1,0 +1,139 @@
+"""The pictures of a film file, decoded one after the other, each with its time."""
+
+import contextlib
+import functools
+import logging
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from data_pipelines.films.clock import rising_times
+from data_pipelines.films.decoding import USUAL_FRAME_RATE_HZ, Streams, open_video, packets, seconds_of, upright_picture
+from data_pipelines.films.source import Shot
+from data_pipelines.runtime.errors import UserError, reason
+from data_pipelines.runtime.limits import LIKELY_FRAME_RATES_HZ
+
+PACKETS_UNDER_WAY = 64  # more than a decoder holds back: 16 threads, 16 pictures to be reordered
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EncodedFilm:
+    """A film file. width, height: pixels, upright, of the first picture, which is shown at `start_seconds`.
+
+    frame_rate_hz: of the header, exact. num_frames: of the header, may be wrong; None if it tells nothing.
+    """
+
+    path: Path
+    width: int
+    height: int
+    frame_rate_hz: Fraction
+    num_frames: int | None
+    has_sound: bool
+    start_seconds: Fraction
+
+    def shots(self, warn: bool = False) -> Iterator[Shot]:
+        """Yields every frame that can be decoded. `warn` logs how many damaged packets were left out."""
+        timed = ((frame, seconds_of(frame)) for frame in _decoded(self.path, warn))
+        for frame, seconds in rising_times(timed, self.start_seconds, 1 / self.frame_rate_hz):
+            duration = frame.duration * frame.time_base if frame.duration and frame.time_base else None
+            yield Shot(functools.partial(upright_picture, frame), seconds, duration)
+
+
+def open_encoded_film(path: Path) -> EncodedFilm:
+    """Reads a film's header and first picture.
+
+    Raises `UserError` if the file is missing, is not a film or no picture of it can be decoded.
+    """
+    with open_video(path) as streams:
+        video, has_sound = streams.video, streams.audio is not None
+        frame_rate_hz = _frame_rate(video)
+        num_frames = _num_frames(streams, frame_rate_hz)
+        header_start = (video.start_time or 0) * video.time_base
+    first = next(_decoded(path), None)
+    if first is None:
+        raise UserError(f"{path}: no frame could be decoded. Give a film that plays.")
+    start_seconds = seconds_of(first)
+    try:
+        height, width = upright_picture(first).shape[:2]
+    except av.FFmpegError as error:
+        raise UserError(f"{path}: its pictures cannot be read ({reason(error)}). Give another film.") from error
+    return EncodedFilm(
+        path,
+        width,
+        height,
+        frame_rate_hz,
+        num_frames,
+        has_sound,
+        header_start if start_seconds is None else start_seconds,
+    )
+
+
+def _frame_rate(video: av.VideoStream) -> Fraction:
+    """Some headers hold the clock's rate instead: 1000, 90000."""
+    lowest, highest = LIKELY_FRAME_RATES_HZ
+    for rate in (video.average_rate, video.guessed_rate):
+        if rate and lowest <= rate <= highest:
+            return Fraction(rate)
+    return Fraction(USUAL_FRAME_RATE_HZ)
+
+
+def _num_frames(streams: Streams, frame_rate_hz: Fraction) -> int | None:
+    video, container = streams.video, streams.container
+    if video.frames:
+        return video.frames
+    if video.duration:
+        return round(video.duration * video.time_base * frame_rate_hz)
+    return round(Fraction(container.duration, av.time_base) * frame_rate_hz) if container.duration else None
+
+
+def _decoded(path: Path, warn: bool = False) -> Iterator[av.VideoFrame]:
+    """Yields every picture that can be decoded, in the order they are shown."""
+    under_way = deque(maxlen=PACKETS_UNDER_WAY)  # timestamps of packets whose picture has not come out
+    last, in_order, damaged, damaged_since = None, True, 0, 0
+    with open_video(path) as streams:
+        for packet in packets(path, streams.container, [streams.video]):
+            if packet.pts is not None:
+                under_way.append(packet.pts)
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                damaged_since += 1
+                continue
+            for frame in frames:
+                in_order = in_order and frame.pts is not None and (last is None or last < frame.pts)
+                last, damaged, damaged_since = frame.pts, damaged + damaged_since, 0
+                if last in under_way:
+                    under_way.remove(last)
+                yield frame
+    if under_way and in_order:
+        # The decoder's threads hold back as many pictures as there are cores, and PyAV gives them out only up to the
+        # first damaged one. So that the same pictures come on all machines, the end is decoded by one thread again.
+        damaged_since = yield from _decoded_after(path, last)
+    if warn and damaged + damaged_since:
+        logger.warning("%s: %d damaged packets were left out.", path, damaged + damaged_since)
+
+
+def _decoded_after(path: Path, last: int | None) -> Generator[av.VideoFrame, None, int]:
+    """Yields the pictures with timestamps after `last`; returns the number of damaged packets among theirs."""
+    damaged = 0
+    with open_video(path) as streams:
+        streams.video.thread_type, streams.video.thread_count = "SLICE", 1
+        if last is not None:
+            with contextlib.suppress(av.FFmpegError):  # then it begins at the film's start
+                streams.container.seek(last, stream=streams.video)
+        for packet in packets(path, streams.container, [streams.video]):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                damaged += last is None or (packet.pts is not None and packet.pts > last)
+                continue
+            for frame in frames:
+                if last is None or (frame.pts is not None and frame.pts > last):
+                    yield frame
+    return damaged

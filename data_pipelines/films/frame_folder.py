@@ -1,0 +1,100 @@
+"""A folder of pictures as a film: one picture a frame, in natural order, at a steady rate; and a sound beside them."""
+
+import functools
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from data_pipelines.films.decoding import USUAL_FRAME_RATE_HZ
+from data_pipelines.films.natural_order import natural_order
+from data_pipelines.films.source import Shot
+from data_pipelines.raw.pictures import FRAME_FORMATS, open_picture
+from data_pipelines.runtime.errors import UserError, reason
+from data_pipelines.runtime.limits import LIKELY_FRAME_RATES_HZ
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
+SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FrameFolder:
+    """width, height: pixels, upright, of the first picture; others may differ."""
+
+    path: Path
+    files: tuple[Path, ...]
+    width: int
+    height: int
+    frame_rate_hz: Fraction
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.files)
+
+    def shots(self, warn: bool = False) -> Iterator[Shot]:
+        """Yields every picture. Their `pixels` raise `UserError` where a picture cannot be read."""
+        for number, file in enumerate(self.files):
+            yield Shot(functools.partial(read_picture, file), number / self.frame_rate_hz, 1 / self.frame_rate_hz)
+
+
+def open_frame_folder(path: Path, frame_rate_hz: float | None = None) -> FrameFolder:
+    """Lists a folder and reads its first picture; 25 frames a second unless `frame_rate_hz` is given.
+
+    Raises `UserError` if the folder holds no picture, the first one cannot be read, or no film has such a rate.
+    """
+    files = pictures_in(path)
+    if not files:
+        raise UserError(f"{path}: holds no pictures ({' '.join(PICTURE_SUFFIXES)}). Give a film or the folder of one.")
+    height, width = read_picture(files[0]).shape[:2]
+    return FrameFolder(path, tuple(files), width, height, _exact_rate(path, frame_rate_hz))
+
+
+def sound_in(folder: Path) -> Path | None:
+    """The sound file directly in a folder. Raises `UserError` if there are several."""
+    sounds = _files(folder, SOUND_SUFFIXES)
+    if len(sounds) > 1:
+        names = ", ".join(sound.name for sound in sounds)
+        raise UserError(f"{folder}: holds {len(sounds)} sounds ({names}). Say which is the film's, or keep only that.")
+    return sounds[0] if sounds else None
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures directly in a folder, in natural order; hidden files are left out."""
+    return _files(folder, PICTURE_SUFFIXES)
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """Returns uint8 [H, W, 3], RGB, upright. Raises `UserError` if the file is no picture or a damaged one."""
+    try:
+        with open_picture(path, FRAME_FORMATS) as image:
+            if image.mode.startswith("I"):  # 16 bits of grey, of which Pillow would keep the lower ones
+                image = Image.fromarray((np.asarray(image).clip(0, 2**16 - 1) >> 8).astype(np.uint8))
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        fault = "of no known format" if isinstance(error, UnidentifiedImageError) else reason(error)
+        raise UserError(f"{path}: cannot be read as a picture ({fault}). Write this frame again.") from error
+
+
+def _exact_rate(path: Path, frame_rate_hz: float | None) -> Fraction:
+    if frame_rate_hz is None:
+        logger.warning("%s: taken as %g frames a second, as no frame rate is given.", path, USUAL_FRAME_RATE_HZ)
+        return Fraction(USUAL_FRAME_RATE_HZ)
+    lowest, highest = LIKELY_FRAME_RATES_HZ
+    if not float(lowest) <= frame_rate_hz <= highest:
+        raise UserError(
+            f"{path}: {frame_rate_hz:g} frames a second are not possible. Give a frame rate from {lowest} to {highest}."
+        )
+    return Fraction(frame_rate_hz).limit_denominator(100_000)  # 29.97 is 2997/100
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    found = [file for file in folder.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith(".")]
+    return sorted((file for file in found if file.is_file()), key=natural_order)

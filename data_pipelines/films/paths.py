@@ -1,0 +1,76 @@
+"""What a user names as films, as paths of films: files, folders and patterns."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from data_pipelines.films.frame_folder import pictures_in
+from data_pipelines.films.natural_order import natural_order
+from data_pipelines.ingestion.film_names import SUFFIXES
+from data_pipelines.runtime.errors import UserError
+
+FILM_SUFFIXES = (
+    *SUFFIXES,
+    *(".3g2", ".divx", ".dv", ".f4v", ".m1v", ".m2v", ".mod", ".mpe", ".mpv", ".mxf", ".ogm", ".qt", ".rm", ".rmvb"),
+    *(".264", ".265", ".h264", ".h265", ".hevc", ".ivf", ".y4m"),
+)
+
+
+def find_films(paths: Sequence[Path | str]) -> list[Path]:
+    """Returns every film of the paths once, in the order of the paths, those of one path in natural order.
+
+    A path is one of these:
+      - a file: a film, whatever its name;
+      - a folder: the files directly in it that have a film's suffix, or, without such a file, one film whose frames
+        are the pictures in it;
+      - a pattern (`*`, `?`, `[...]`; `**` for folders at any depth): what it matches of both, hidden files and what
+        has no film's suffix left out.
+
+    No film is opened. Raises `UserError` if a path does not exist or gives no film.
+    """
+    films: dict[Path, Path] = {}
+    for path in paths:
+        for film in _films_of(path):
+            films.setdefault(film.resolve(), film)  # the same one by two names counts once
+    return list(films.values())
+
+
+def _films_of(path: Path | str) -> list[Path]:
+    given = Path(path)
+    if given.is_dir():
+        films = _films_in(given)
+        if not films:
+            raise UserError(
+                f"{path}: holds no film and no pictures. Give films, folders of films or of a film's frames."
+            )
+        return films
+    if given.exists():
+        return [given]
+    if given.is_symlink():
+        raise UserError(f"{path}: is a link to nothing. Give films, folders or patterns.")
+    if not glob.has_magic(str(path)):
+        raise UserError(f"{path}: no such file or folder. Give films, folders or patterns.")
+    matches = sorted(map(Path, glob.glob(str(path), recursive=True)), key=natural_order)
+    if not matches:
+        raise UserError(f"{path}: matches nothing. Give another pattern.")
+    films = [film for match in matches for film in _films_at(match)]
+    if not films:
+        raise UserError(f"{path}: matches no film, only {_some(matches)}. Give another pattern, or films by name.")
+    return films
+
+
+def _films_at(match: Path) -> list[Path]:
+    if match.is_dir():
+        return _films_in(match)
+    return [match] if match.suffix.lower() in FILM_SUFFIXES and match.is_file() else []
+
+
+def _films_in(folder: Path) -> list[Path]:
+    files = [file for file in folder.iterdir() if file.name[0] != "."]
+    films = [film for file in files if not file.is_dir() for film in _films_at(file)]
+    return sorted(films, key=natural_order) or ([folder] if pictures_in(folder) else [])
+
+
+def _some(paths: list[Path]) -> str:
+    names = ", ".join(path.name for path in paths[:3])
+    return names if len(paths) <= 3 else f"{names} and {len(paths) - 3} more"

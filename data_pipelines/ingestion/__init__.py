@@ -1,0 +1,1 @@
+"""A user's films and gaze files -> raw data."""

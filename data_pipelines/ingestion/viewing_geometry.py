@@ -1,0 +1,102 @@
+"""How films were shown to observers: gaze in a screen's unit -> pixels of the film; degrees -> pixels."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from data_pipelines.ingestion.gaze_tables import Gaze
+from data_pipelines.runtime.errors import UserError
+
+Units = Literal["pixels", "fraction"]
+Shown = Literal["fit", "native"]
+LARGEST_FRACTION = 2.0  # gaze may leave the picture, but not by its own size
+SHORTEST, LONGEST = 1e-3, 1e6  # of all that is measured here, in pixels, centimetres or degrees
+DEFAULT_SIGMA_TO_WIDTH = 1 / 40  # where nothing is known: a degree of a film 42 cm wide at 60 cm
+
+
+@dataclass(frozen=True)
+class Viewing:
+    """How the films were shown, and how far a gaze point spreads.
+
+    screen: (width, height) in pixels of the screen that gaze is measured on; None if gaze is measured on the film.
+    shown, with `screen`: "fit", as large as the screen allows, or "native", pixel on pixel; centred both times.
+    sigma: std of the density map's Gaussian in pixels of the film; None: `sigma_degrees` of visual angle if
+    `distance_cm` and `screen_width_cm` are known, else 1/40 of the film's width. screen_pixels: the screen's width in
+    pixels, where gaze is measured on a film shown pixel on pixel; without it and `screen`, a film fills its width.
+    Raises UserError for settings that contradict each other.
+    """
+
+    screen: tuple[int, int] | None = None
+    shown: Shown = "fit"
+    sigma: float | None = None
+    distance_cm: float | None = None
+    screen_width_cm: float | None = None
+    screen_pixels: int | None = None
+    sigma_degrees: float = 1.0
+
+    def __post_init__(self):
+        if self.shown not in get_args(Shown):
+            raise UserError(f"--shown {self.shown}: is not known. Choose fit or native.")
+        lengths = {
+            "--screen": min(self.screen) if self.screen else None,
+            "--sigma": self.sigma,
+            "--viewing-distance": self.distance_cm,
+            "--screen-width": self.screen_width_cm,
+            "--screen-pixels": self.screen_pixels,
+            "--sigma-degrees": self.sigma_degrees,
+        }
+        for flag, length in lengths.items():
+            if length is not None and not SHORTEST <= length <= LONGEST:
+                raise UserError(f"{flag} {length:g}: is not a length. Give a number from {SHORTEST:g} to {LONGEST:g}.")
+        if (self.distance_cm is None) != (self.screen_width_cm is None):
+            raise UserError("--viewing-distance and --screen-width: only one is given. Give both, or --sigma.")
+        if self.sigma is not None and self.distance_cm is not None:
+            raise UserError("--sigma: is given beside --viewing-distance. Give one of them.")
+        if self.screen_pixels is not None and (self.screen is not None or self.distance_cm is None):
+            raise UserError("--screen-pixels: is of use with --viewing-distance and without --screen. Leave it out.")
+
+    def film_sigma(self, film_size: tuple[int, int]) -> float:
+        """Std of the Gaussian in pixels of a film of (width, height)."""
+        if self.sigma is not None:
+            return self.sigma
+        if self.distance_cm is None:
+            return film_size[0] * DEFAULT_SIGMA_TO_WIDTH
+        screen_pixels = self.screen[0] if self.screen else self.screen_pixels or film_size[0]
+        on_screen_cm = 2 * self.distance_cm * math.tan(math.radians(self.sigma_degrees) / 2)
+        return on_screen_cm * screen_pixels / self.screen_width_cm / self._enlargement(film_size)
+
+    def on_film(
+        self, x: np.ndarray, y: np.ndarray, units: Units, film_size: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Gaze [n] in `units`, of the screen if there is one, else of the film -> pixels of the film."""
+        measured_on = self.screen or film_size
+        if units == "fraction":
+            x, y = x * measured_on[0], y * measured_on[1]
+        enlargement = self._enlargement(film_size)
+        left, top = ((length - enlargement * shown) / 2 for length, shown in zip(measured_on, film_size, strict=True))
+        return (x - left) / enlargement, (y - top) / enlargement
+
+    def _enlargement(self, film_size: tuple[int, int]) -> float:
+        """Screen pixels to a film pixel."""
+        if self.screen is None or self.shown == "native":
+            return 1.0
+        return min(self.screen[0] / film_size[0], self.screen[1] / film_size[1])
+
+
+def find_units(gaze: Iterable[Gaze]) -> Units:
+    """Whether gaze is in pixels or in fractions of the picture. Raises UserError if this is in doubt."""
+    small = total = 0
+    for part in gaze:
+        small += np.count_nonzero((np.abs(part.x) <= LARGEST_FRACTION) & (np.abs(part.y) <= LARGEST_FRACTION))
+        total += len(part.x)
+    if small > 0.9 * total:
+        return "fraction"
+    if small < 0.5 * total:
+        return "pixels"
+    raise UserError(
+        f"--units: {small} of {total} gaze points look like fractions of the picture, the others like pixels. "
+        "Give --units pixels or --units fraction."
+    )

@@ -1,0 +1,1 @@
+"""The network's inputs: windows of frames, sound excerpts, resizing."""

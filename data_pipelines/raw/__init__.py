@@ -1,0 +1,1 @@
+"""The raw layout: its files are read and written here."""

@@ -1,0 +1,172 @@
+"""Which file holds which frame, map or sound, and how one of each is read.
+
+    video_frames/<database>/<video>/img_00001.jpg
+    video_audio/<database>/<video>/<video>.wav
+    annotations/<database>/<video>/maps/eyeMap_00001.jpg   density of the gaze, grey
+    annotations/<database>/<video>/fixMap_00001.mat        fixations, key eyeMap, 0 or 1
+    annotations/<database>/<video>/observers.csv           who looked where, if known: observer, frame, x, y
+    fold_lists/<database>_list_{train,test}_{1,2,3}_fps.txt
+
+Frames are numbered from 1.
+"""
+
+import dataclasses
+import io
+import re
+import stat
+from pathlib import Path
+
+import numpy as np
+import PIL
+import soundfile
+
+from data_pipelines.raw import databases
+from data_pipelines.raw.matlab_files import NoMatrixError, read_matrix
+from data_pipelines.raw.pictures import open_picture
+from data_pipelines.runtime.errors import UserError
+
+OBSERVER_COLUMNS = ("observer", "frame", "x", "y")  # frame from 1, pixels of the annotation from 0
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+SOUND_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU")  # unpacked: others may hold days in a megabyte
+_FRAME_NAME = re.compile(r"img_(\d{5,})\.jpg")
+
+
+@dataclasses.dataclass(frozen=True)
+class RawLayout:
+    """Paths of a raw data folder. Raises UserError if `root` has no `video_frames`."""
+
+    root: Path
+
+    def __post_init__(self):
+        object.__setattr__(self, "root", Path(self.root))
+        if not (self.root / "video_frames").is_dir():
+            raise UserError(f"{self.root}: has no folder video_frames. Give the folder that holds the raw layout.")
+
+    def databases(self) -> list[str]:
+        """The databases that have frames here, in reading order."""
+        return databases.in_reading_order(_folders(self.root / "video_frames"))
+
+    def videos(self, database: str) -> list[str]:
+        """The videos of a database that have frames here, by name."""
+        return _folders(self.root / "video_frames" / database)
+
+    def frame_folder(self, database: str, video: str) -> Path:
+        return self.root / "video_frames" / database / video
+
+    def annotation_folder(self, database: str, video: str) -> Path:
+        return self.root / "annotations" / database / video
+
+    def frame_path(self, database: str, video: str, number: int) -> Path:
+        return self.frame_folder(database, video) / f"img_{number:05d}.jpg"
+
+    def density_path(self, database: str, video: str, number: int) -> Path:
+        return self.annotation_folder(database, video) / "maps" / f"eyeMap_{number:05d}.jpg"
+
+    def fixation_path(self, database: str, video: str, number: int) -> Path:
+        return self.annotation_folder(database, video) / f"fixMap_{number:05d}.mat"
+
+    def observers_path(self, database: str, video: str) -> Path:
+        return self.annotation_folder(database, video) / "observers.csv"
+
+    def sound_path(self, database: str, video: str) -> Path:
+        return self.root / "video_audio" / database / video / f"{video}.wav"
+
+    def num_frames(self, database: str, video: str) -> int:
+        """The highest frame number, so that a gap among the files is found when its frame is read."""
+        names = (_FRAME_NAME.fullmatch(path.name) for path in self.frame_folder(database, video).glob("img_*.jpg"))
+        return max((int(name[1]) for name in names if name), default=0)
+
+
+def read_frame(path: Path) -> np.ndarray:
+    """RGB uint8 [H, W, 3]. Raises UserError if the file is missing or damaged."""
+    return _decode(_content(path), "RGB", path)
+
+
+def read_density(path: Path) -> np.ndarray:
+    """Density of the gaze, uint8 [H, W], 0 to 255. Raises UserError if the file is missing or damaged."""
+    return decode_density(_content(path), path)
+
+
+def read_encoded_density(path: Path) -> bytes:
+    """A density map's file as it is, for `decode_density`. Raises UserError if it is missing."""
+    return _content(path)
+
+
+def decode_density(encoded: bytes, source: Path | str) -> np.ndarray:
+    """Density of the gaze, uint8 [H, W], of a file's content. Raises UserError, which names `source`, if damaged."""
+    return _decode(encoded, "L", source)
+
+
+def read_fixations(path: Path) -> np.ndarray:
+    """Fixated pixels, uint8 [H, W], 0 or 1. Raises UserError if the file is missing, damaged or has no key eyeMap."""
+    content = _content(path)
+    if _HDF5 in (content[:8], content[512:520]):
+        raise UserError(f"{path}: a .mat file of MATLAB 7.3 is not read. Save it with save(..., '-v7').")
+    try:
+        eye_map = read_matrix(content, "eyeMap")
+    except NoMatrixError as error:
+        raise UserError(
+            f"{path}: eyeMap is no matrix of numbers ({error}). Save the fixation map [H, W] of 0 and 1."
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{path}: not a readable .mat file ({error}). Fetch it again.") from None
+    if eye_map is None:
+        raise UserError(f"{path}: has no variable eyeMap. Save the fixation map [H, W] of 0 and 1 under this name.")
+    return (eye_map > 0).astype(np.uint8)
+
+
+def read_sound(path: Path) -> tuple[np.ndarray, int]:
+    """The whole sound, float32 [S] in [-256, 256), and its rate in Hz.
+
+    A 16-bit sample is its value / 128, the range the network's sound branch was trained with; other widths are brought
+    to the same range. Channels are averaged. A file whose header promises more than it holds gives what it holds.
+    Raises UserError if the file is missing or damaged.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            if file.format not in SOUND_FORMATS:
+                raise UserError(f"{path}: is {file.format}, not WAV. Convert it to WAV.")
+            samples, rate_hz = file.read(dtype="float32", always_2d=True), file.samplerate
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
+    if not np.isfinite(samples).all():
+        raise UserError(f"{path}: has samples that are no numbers. Fetch it again.")
+    return samples.mean(axis=1, dtype=np.float32) * np.float32(256), rate_hz
+
+
+def sound_seconds(path: Path) -> float:
+    """Duration of a sound file in seconds, from its header. Raises UserError if the file is damaged."""
+    try:
+        return soundfile.info(path).duration
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep its reader waiting
+            raise UserError(f"{path}: cannot be read (it is no file). Fetch it again.")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: the file is missing. Fetch the database again or remove the film from its lists."
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Fetch it again.") from None
+
+
+def _decode(encoded: bytes, mode: str, source: Path | str) -> np.ndarray:
+    try:
+        with open_picture(io.BytesIO(encoded)) as image:
+            return np.asarray(image.convert(mode))
+    except PIL.UnidentifiedImageError:  # its text names the buffer
+        raise UserError(f"{source}: not a readable picture (of no known format). Fetch it again.") from None
+    except Exception as error:  # Pillow raises several kinds for a damaged file
+        raise UserError(f"{source}: not a readable picture ({error}). Fetch it again.") from None
+
+
+def _folders(path: Path) -> list[str]:
+    if not path.is_dir():
+        return []
+    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))

@@ -1,0 +1,89 @@
+"""A database is added to a raw data folder whole, or not at all; the folder's other databases stay as they are.
+
+It is written to a hidden folder beside the databases and moved into place at the end. What makes a database one is its
+folder in video_frames: it goes first and comes last.
+"""
+
+import contextlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_pipelines.raw.layout import RawLayout
+from data_pipelines.runtime.atomic import only_run_in
+from data_pipelines.runtime.errors import UserError
+
+_MARK = ".ingest-"
+_NAME = re.compile(r"\w[\w.-]*")
+
+
+def check_database_name(database: str) -> None:
+    """Raises UserError unless a database can be named so."""
+    if not _NAME.fullmatch(database) or "_list_" in database or _MARK in database:
+        raise UserError(
+            f"--database {database!r}: cannot name a folder and its lists. "
+            "Use letters, digits, '_', '-' and '.', without '_list_'."
+        )
+
+
+@contextlib.contextmanager
+def new_database(raw: Path, database: str, overwrite: bool) -> Iterator[RawLayout]:
+    """The layout to write a database to; when the block ends it is in `raw`, and if it fails, nothing is.
+
+    Removes what killed runs left behind. Raises UserError if the database exists and `overwrite` is not given, or if
+    another process writes to the folder.
+    """
+    check_database_name(database)
+    if raw.exists() and not raw.is_dir():
+        raise UserError(f"{raw}: is not a folder. Give another --output.")
+    with only_run_in(raw):
+        for leftover in raw.glob(f".*{_MARK}*"):
+            _put_back(raw, leftover)
+        there = _pieces(raw, database)
+        if there and not overwrite:
+            raise UserError(f"{there[-1]}: exists already. Give another --database, or --overwrite to replace it.")
+        aside = Path(tempfile.mkdtemp(prefix=f".{database}{_MARK}", dir=raw))
+        try:
+            for part in ("video_frames", "fold_lists"):
+                (aside / "new" / part).mkdir(parents=True)
+            yield RawLayout(aside / "new")
+            _put_in_place(raw, aside, database)
+        finally:
+            _put_back(raw, aside)
+
+
+def _pieces(root: Path, database: str) -> list[Path]:
+    """What there is of a database; its frames are the last."""
+    lists = root / "fold_lists"
+    pieces = [path for path in lists.glob("*") if path.name.startswith(f"{database}_list_")] if lists.is_dir() else []
+    folders = [root / part / database for part in ("annotations", "video_audio", "video_frames")]
+    return sorted(pieces) + [folder for folder in folders if folder.exists()]
+
+
+def _put_in_place(raw: Path, aside: Path, database: str) -> None:
+    for piece in reversed(_pieces(raw, database)):
+        _move(piece, raw, aside / "old")
+    (aside / "placing").touch()
+    for piece in _pieces(aside / "new", database):
+        _move(piece, aside / "new", raw)
+
+
+def _put_back(raw: Path, aside: Path) -> None:
+    """Ends a run that was done, failed or killed: unless the new database is in place, the old one is put there."""
+    database = aside.name[1:].rpartition(_MARK)[0]
+    if not (raw / "video_frames" / database).exists():
+        if (aside / "placing").exists():
+            for piece in _pieces(raw, database):
+                _move(piece, raw, aside / "new")
+            (aside / "placing").unlink()
+        for piece in _pieces(aside / "old", database):
+            _move(piece, aside / "old", raw)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _move(piece: Path, root: Path, other_root: Path) -> None:
+    target = other_root / piece.relative_to(root)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    piece.rename(target)

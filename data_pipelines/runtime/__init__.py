@@ -1,0 +1,1 @@
+"""What every stage needs of the system: errors, limits, atomic results, locks, worker processes."""

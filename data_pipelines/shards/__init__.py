@@ -1,0 +1,1 @@
+"""Raw data -> shards, and shards read back."""

@@ -1,0 +1,1 @@
+"""Synthetic films with gaze -> raw data."""

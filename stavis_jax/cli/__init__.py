@@ -1,0 +1,1 @@
+"""What the commands share: flags and settings of the process."""

@@ -1,0 +1,1 @@
+"""A configuration -> trained and scored networks."""

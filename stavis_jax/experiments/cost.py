@@ -1,0 +1,83 @@
+"""What a system costs: parameters, work for a clip, speed on this device."""
+
+import dataclasses
+import math
+import statistics
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from data_pipelines.inputs.windows import CLIP_FRAMES, WAVEFORM_SAMPLES
+from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.prediction.model import SaliencyModel
+from stavis_jax.training import parameter_groups
+from stavis_jax.weights.flat_names import expected_shapes, flat_name, network_from
+
+REPEATS = 5  # batches timed; their median counts
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Attributes:
+    parameters: how many learn in this system; a system with sound keeps visual heads that do not.
+    gflops: operations to score one clip, a multiplication and an addition being two; NaN where XLA does not tell.
+    clips_per_second: scoring, at `batch_size` clips at once on `device`.
+    """
+
+    parameters: int
+    gflops: float
+    clips_per_second: float
+    batch_size: int
+    device: str
+
+
+def measure(model: SaliencyModel, batch_size: int) -> Cost:
+    """The cost of a system at its own clip size."""
+    device = jax.devices()[0].device_kind
+    return Cost(
+        learning_parameters(model.config),
+        gflops_of_clip(model.config, model.size),
+        clips_per_second(model, batch_size),
+        batch_size,
+        f"{jax.default_backend()} ({device})" if device != jax.default_backend() else device,
+    )
+
+
+def learning_parameters(config: NetworkConfig) -> int:
+    """How many numbers the training of this system changes; BatchNorm's running statistics are not among them."""
+    network = nnx.eval_shape(lambda: Stavis(config, rngs=nnx.Rngs(0)))
+    sizes = {flat_name(path): math.prod(x.shape) for path, x in nnx.to_flat_state(nnx.state(network, nnx.Param))}
+    factors = parameter_groups.rate_factors(sizes, config.variant, dict.fromkeys(parameter_groups.GROUPS, 1.0))
+    return sum(size for name, size in sizes.items() if factors[name])
+
+
+def gflops_of_clip(config: NetworkConfig, size: int) -> float:
+    """XLA's count for the logits of one clip, [1, 16, size, size, 3]; what they do not depend on is not in it.
+
+    Of the program before the device's own optimisations and in the array layout, so that it is the same everywhere.
+    """
+    weights = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in expected_shapes(config).items()}
+    clip = jax.ShapeDtypeStruct((1, CLIP_FRAMES, size, size, 3), jnp.float32)
+    waveform = jax.ShapeDtypeStruct((1, WAVEFORM_SAMPLES), jnp.float32)
+
+    def logits(weights, clip, waveform):
+        return network_from(config, weights)(clip, waveform, layout="array").logits
+
+    counts = jax.jit(logits).lower(weights, clip, waveform).cost_analysis() or {}
+    return counts.get("flops", math.nan) / 1e9
+
+
+def clips_per_second(model: SaliencyModel, batch_size: int) -> float:
+    """Median over a few batches that are on the device already, after one that compiles."""
+    draw = np.random.default_rng(0).normal
+    clip = jnp.asarray(50 * draw(size=(batch_size, CLIP_FRAMES, model.size, model.size, 3)), jnp.float32)
+    waveform = jnp.asarray(draw(size=(batch_size, WAVEFORM_SAMPLES)), jnp.float32)
+    seconds = []
+    for _ in range(1 + REPEATS):
+        start = time.perf_counter()
+        jax.block_until_ready(model.saliency_logits(clip, waveform))
+        seconds.append(time.perf_counter() - start)
+    return batch_size / statistics.median(seconds[1:])

@@ -1,0 +1,74 @@
+"""A working directory is for one training: its settings are kept there, and going on with others is refused."""
+
+import importlib.metadata
+import json
+import re
+from pathlib import Path
+
+import ml_collections
+
+from data_pipelines.runtime import json_files
+from data_pipelines.runtime.errors import UserError
+
+PACKAGES = ("stavis-jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
+# What a run may go on with changed: where things lie, how often is saved, what is written and scored.
+MAY_CHANGE = re.compile(
+    r"tensorboard|data\.(path|raw|workers)|(init|evaluation|versions)\..*"
+    r"|stages\.\w+\.(save_every|save_every_steps|keep_checkpoints)"
+)
+OF_TRAINING = re.compile(r"(stages|compute)\..*")
+
+
+def write_settings(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    """WORKDIR/config.json: the settings, and the versions of what decides the numbers."""
+    path = workdir / "config.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name("config.json.partial")
+    partial.write_text(json.dumps(config.to_dict() | {"versions": versions()}, indent=2) + "\n")
+    partial.replace(path)
+
+
+def check_same_settings(config: ml_collections.ConfigDict, workdir: Path, started: dict[str, bool] | None) -> None:
+    """Raises UserError if the working directory holds a training with other settings.
+
+    `started`: by stage, whether it has a checkpoint yet; the settings of one that has none may change. None: nothing is
+    to be trained, and how it was trained does not matter.
+    """
+    path = workdir / "config.json"
+    if not path.is_file():
+        return
+    before = _flat(json_files.read_object(path, "Give another --workdir."))
+    now = _flat(json.loads(json.dumps(config.to_dict())))
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) == now.get(key) or MAY_CHANGE.fullmatch(key) or _is_open(key, started):
+            continue
+        raise UserError(
+            f"{workdir}: was trained with --config.{key}={before.get(key)}, now it is {now.get(key)}. "
+            "Give another --workdir."
+        )
+
+
+def _is_open(key: str, started: dict[str, bool] | None) -> bool:
+    if started is None:
+        return bool(OF_TRAINING.fullmatch(key))
+    stage = re.match(r"stages\.(\w+)\.", key)
+    return not started[stage[1]] if stage and stage[1] in started else not any(started.values())
+
+
+def _flat(settings: dict, prefix: str = "") -> dict:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    flat = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what decides the numbers."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,1 @@
+"""The files written for one film's prediction."""

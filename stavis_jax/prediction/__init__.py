@@ -1,0 +1,1 @@
+"""A film -> saliency maps in memory."""

@@ -1,0 +1,123 @@
+"""A film -> a saliency map for every frame, as an array or one by one."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from data_pipelines.films.film import Film, FilmFrame, open_film
+from data_pipelines.films.sound import FULL_SCALE, resample
+from data_pipelines.inputs.resizing import ResizeFilter, ResizePicture
+from stavis_jax.prediction.background import read_ahead
+from stavis_jax.prediction.frame_prediction import FramePrediction
+from stavis_jax.prediction.frame_stream import predict_stream
+
+FRAMES_AHEAD = 64  # read before they are needed, 40 kB each
+
+Advance = Callable[[int], object]  # called with the number of frames done since the last call
+
+
+class SaliencyModel(Protocol):
+    """What `stavis_jax.load` returns, as far as prediction needs it."""
+
+    size: int  # of clips and maps, pixels
+
+    def __call__(self, clip: np.ndarray, waveform: np.ndarray) -> Any:
+        """Clip [B, 16, S, S, 3] minus the mean, waveform [B, 35280] -> an object with `logits` [B, S, S]."""
+
+
+def predict_film(
+    film: Film | Path | str,
+    model: SaliencyModel,
+    *,
+    batch_size: int = 4,
+    stride: int = 1,
+    resize_filter: ResizeFilter = "bicubic",
+) -> Iterator[FramePrediction]:
+    """Predicts every frame of a film one by one, in memory that does not grow with its length.
+
+    Args:
+      film: path of a film file or of a folder of frames, or what `data_pipelines.films.film.open_film` makes of one.
+      model: see `SaliencyModel`.
+      batch_size: clips a call of the network.
+      stride: every how many frames the network is asked; predictions between are interpolated in time.
+      resize_filter: that of the data the model was trained with, "bicubic" or "nearest".
+
+    Raises:
+      ValueError: `batch_size` or `stride` is not positive, or `stride` larger than 64.
+      UserError: the file is missing, is no film or holds no frame; or the model's maps are not finite.
+    """
+    film = open_film(film) if isinstance(film, Path | str) else film
+    frames = read_ahead(film.frames(model.size, resize_filter), FRAMES_AHEAD)
+    waveform, ahead = (film.waveform(), film.waveform(warn=False)) if getattr(model, "uses_sound", True) else ((), ())
+    return predict_stream(
+        frames, waveform, film.frame_rate_hz, model, waveform_ahead=ahead, batch_size=batch_size, stride=stride
+    )
+
+
+def predict_video(
+    path: Film | Path | str,
+    model: SaliencyModel,
+    *,
+    batch_size: int = 4,
+    stride: int = 1,
+    resize_filter: ResizeFilter = "bicubic",
+) -> np.ndarray:
+    """Predicts a map for every frame of a film: float32 [N, S, S] in [0, 1]. Arguments and errors: `predict_film`."""
+    predictions = predict_film(path, model, batch_size=batch_size, stride=stride, resize_filter=resize_filter)
+    return np.stack([prediction.saliency for prediction in predictions])
+
+
+def predict_frames(
+    frames: np.ndarray,
+    waveform: np.ndarray | None,
+    rate_hz: float,
+    fps: float,
+    model: SaliencyModel,
+    *,
+    batch_size: int = 4,
+    stride: int = 1,
+    advance: Advance = lambda num_frames: None,
+) -> np.ndarray:
+    """Predicts a map for every frame of a film in memory: float32 [N, S, S] in [0, 1].
+
+    Which clip and which sound are a frame's: see `frame_stream.predict_stream`.
+
+    Args:
+      frames: uint8 [N, H, W, 3], RGB; resized if H, W differ from the model's size.
+      waveform: the sound from the first frame on, [num_samples] or [num_samples, channels]: PCM of any integer type, or
+        float in [-256, 256), which is 256 times the usual [-1, 1); None for silence.
+      rate_hz: the waveform's samples a second; resampled if not 22,050.
+      fps: frames a second.
+      model: see `SaliencyModel`.
+      batch_size: clips a call; the last batch is filled up, so that every call has the same shapes.
+      stride: every how many frames the network is asked; maps between are interpolated.
+      advance: called with 1 after every frame.
+
+    Raises:
+      ValueError: there is no frame, or `fps`, `batch_size` or `stride` is not positive, or `stride` larger than 64.
+      UserError: the model's maps are not finite.
+    """
+    if len(frames) == 0 or not fps > 0:
+        raise ValueError(f"{len(frames)} frames, {fps} frames a second: both must be positive")
+    same_size = frames.shape[1:3] == (model.size, model.size)
+    resize = (lambda frame: frame) if same_size else ResizePicture(model.size)
+    film = (FilmFrame(resize(frame), number / fps) for number, frame in enumerate(frames))
+    chunks = () if waveform is None else (resample(_mono(waveform), rate_hz),)
+    saliency_maps = np.empty((len(frames), model.size, model.size), np.float32)
+    for prediction in predict_stream(film, chunks, fps, model, batch_size=batch_size, stride=stride):
+        saliency_maps[prediction.number - 1] = prediction.saliency
+        advance(1)
+    return saliency_maps
+
+
+def _mono(waveform: np.ndarray) -> np.ndarray:
+    """float32 [num_samples] in [-256, 256): the mean of the channels, PCM as a share of its type's range."""
+    waveform = np.asarray(waveform)
+    mono = waveform.mean(axis=1, dtype=np.float64) if waveform.ndim == 2 else waveform
+    if waveform.dtype.kind in "iu":
+        limits = np.iinfo(waveform.dtype)
+        middle = (int(limits.max) + int(limits.min) + 1) / 2
+        mono = (mono - middle) / (limits.max + 1 - middle) * FULL_SCALE
+    return mono.astype(np.float32)

@@ -1,0 +1,1 @@
+"""Saliency maps and recorded gaze -> scores of frames, videos and databases."""

@@ -1,0 +1,102 @@
+"""Predictions that have not seen the film: what a model has to beat.
+
+The centre bias is where people look on average. The uniform map is chance; most metrics have no value for it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.layout import RawLayout
+from data_pipelines.runtime.errors import UserError
+from data_pipelines.shards.annotations import AnnotationSource
+from stavis_jax.metrics.postprocessing import imresize_bicubic
+from stavis_jax.scoring.annotations import annotations_of
+from stavis_jax.scoring.protocol import PredictedVideo
+
+CENTRE_BIAS, UNIFORM = "center-bias", "uniform"
+FRAME_STEP = 10  # density maps of neighbouring frames are nearly the same
+UNIFORM_NOTE = (
+    "uniform: CC, NSS, both sAUC, SIM and IG have no value for a constant map (0/0); by chance CC and NSS are 0, the "
+    "sAUC 0.5. AUC-J is a little above 0.5 as its last threshold is the lowest fixated value."
+)
+
+
+def centre_bias(
+    data: RawLayout | AnnotationSource,
+    films: Sequence[Film],
+    *,
+    size: tuple[int, int] = (112, 112),
+    frame_step: int = FRAME_STEP,
+    of_films: dict[tuple[str, str], np.ndarray | None] | None = None,
+) -> np.ndarray:
+    """Mean density map of the training films, each film with the same weight.
+
+    Args:
+        films: what the mean is taken over; leave out the films to be scored.
+        size: height and width in pixels.
+        frame_step: only every so many frames are read.
+        of_films: mean density maps of films read before; this call adds its own. Splits share most films.
+
+    Returns:
+        uint8 [h, w], stretched so that its maximum is 255.
+
+    Raises:
+        UserError: no film has a density map that is not black.
+    """
+    annotations = annotations_of(data)
+    of_films = {} if of_films is None else of_films
+    for film in films:
+        if (film.database, film.name) not in of_films:
+            density_maps = (
+                annotations.density(film.database, film.name, number)
+                for number in range(1, film.num_frames + 1, frame_step)
+            )
+            resized = [imresize_bicubic(found, size) for found in density_maps if found is not None]
+            of_films[film.database, film.name] = np.mean(resized, axis=0) if resized else None
+    means = [of_films[key] for key in dict.fromkeys((film.database, film.name) for film in films)]
+    means = [mean for mean in means if mean is not None]
+    mean = np.mean(means, axis=0) if means else np.zeros(size)
+    mean = mean.clip(min=0)  # bicubic undershoot
+    if not mean.any():
+        raise UserError(
+            f"annotations: no density map of the {len(films)} training films shows any gaze. The "
+            " centre bias needs annotations of the training films."
+        )
+    return np.round(255 * mean / mean.max()).astype(np.uint8)
+
+
+def same_map_predictions(saliency_map: np.ndarray, films: Sequence[Film], split: int) -> list[PredictedVideo]:
+    """One map uint8 [h, w] as the prediction for every frame of the films."""
+    return [
+        PredictedVideo(film.database, split, film.name, film.num_frames, SameMap(saliency_map, film.num_frames))
+        for film in films
+    ]
+
+
+def uniform_map(size: tuple[int, int] = (112, 112)) -> np.ndarray:
+    """uint8 [h, w], the same level everywhere."""
+    return np.full(size, 128, np.uint8)
+
+
+class SameMap(Mapping[int, np.ndarray]):
+    """1-based frame number -> always the same map."""
+
+    def __init__(self, saliency_map: np.ndarray, num_frames: int):
+        self._map = saliency_map
+        self._num_frames = num_frames
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        if number not in self:
+            raise KeyError(number)
+        return self._map
+
+    def __contains__(self, number: object) -> bool:
+        return isinstance(number, int) and 1 <= number <= self._num_frames
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(1, self._num_frames + 1))
+
+    def __len__(self) -> int:
+        return self._num_frames

@@ -1,0 +1,66 @@
+"""TensorBoard's files, written without tensorflow: curves, and pictures of what the network sees and says."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+import tensorboardX
+
+from data_pipelines.inputs.windows import MEAN_RGB
+from stavis_jax.maps.pictures import saliency_picture
+from stavis_jax.models.stavis import Outputs
+
+ROWS = 4  # clips shown
+
+
+class Board:
+    """Writes to a folder that `tensorboard --logdir` reads. What an earlier run wrote after `done_steps` is dropped."""
+
+    def __init__(self, folder: Path, done_steps: int):
+        # The suffix: a file is named by the second it is made in, and must not replace an earlier run's.
+        suffix = f".{time.time_ns()}"
+        self._writer = tensorboardX.SummaryWriter(str(folder), purge_step=done_steps + 1, filename_suffix=suffix)
+
+    def __enter__(self) -> "Board":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._writer.close()
+
+    def scalars(self, prefix: str, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(f"{prefix}/{name}", value, step)
+
+    def pictures(self, batch: Mapping[str, np.ndarray], outputs: Outputs, step: int) -> None:
+        """One picture: a row a clip; middle frame, density map, prediction, attention, localisation."""
+        self._writer.add_image("validation/clips", clip_pictures(batch, outputs), step, dataformats="HWC")
+        self._writer.flush()
+
+
+def clip_pictures(batch: Mapping[str, np.ndarray], outputs: Outputs, rows: int = ROWS) -> np.ndarray:
+    """Rows of clips, columns: middle frame, density map, prediction, attention of stages 1 to 4, localisation.
+
+    Args:
+      batch: clip [B, T, H, W, 3] minus the mean, density [B, H, W].
+      outputs: of that batch, on the host. Localisation is the mean over its maps.
+
+    Returns:
+      uint8 [rows * H, columns * W, 3].
+    """
+    height, width = batch["density"].shape[1:]
+
+    def grey(values: np.ndarray) -> np.ndarray:
+        return np.repeat(saliency_picture(values, (width, height))[..., None], 3, axis=2)
+
+    pictures = []
+    for i in range(min(rows, len(batch["density"]))):
+        frame = batch["clip"][i, batch["clip"].shape[1] // 2] + np.asarray(MEAN_RGB, np.float32)
+        maps = [batch["density"][i], np.asarray(jax.nn.sigmoid(outputs.logits[i]))]
+        maps += [attention[i] for attention in outputs.attention]
+        if outputs.localization is not None:
+            maps.append(outputs.localization[i].mean(axis=-1))
+        columns = [frame.clip(0, 255).astype(np.uint8), *(grey(np.asarray(m, np.float32)) for m in maps)]
+        pictures.append(np.concatenate(columns, axis=1))
+    return np.concatenate(pictures)

@@ -1,0 +1,1 @@
+"""The web page that predicts films in a browser."""

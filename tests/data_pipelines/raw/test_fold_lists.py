@@ -1,0 +1,113 @@
+"""Who trains and who tests, from files and from the supplement's Table 3."""
+
+import logging
+
+import pytest
+
+from data_pipelines.raw.fold_lists import Film, read_all_lists, read_films
+from data_pipelines.raw.layout import RawLayout
+from data_pipelines.runtime.errors import UserError
+
+
+def test_films_follow_their_list(tiny_raw):
+    found = read_films(RawLayout(tiny_raw), "train", 2)
+    assert found == [Film("Mine", "short", 20, 10.0), Film("Mine", "long", 100, 10.0)]
+
+
+def test_diem_has_one_list_for_every_split_and_the_others_three(golden_layout, caplog):
+    assert [film.name for film in read_films(golden_layout, "test", 1)] == ["beta", "alpha", "gamma"]
+    assert not caplog.records
+    read_films(golden_layout, "test", 3)
+    assert "1 of 4 listed films are skipped; first: AVAD/ghost has no folder" in caplog.text
+
+
+def test_list_of_a_split_goes_before_the_one_for_all(tiny_raw, list_writer):
+    list_writer(tiny_raw, "Mine_list_train_2_fps.txt", "\nmy long film 7 29.97\n\n")
+    (tiny_raw / "video_frames" / "Mine" / "long").rename(tiny_raw / "video_frames" / "Mine" / "my long film")
+    (tiny_raw / "annotations" / "Mine" / "long").rename(tiny_raw / "annotations" / "Mine" / "my long film")
+    assert read_films(RawLayout(tiny_raw), "train", 2) == [Film("Mine", "my long film", 7, 29.97)]
+
+
+@pytest.mark.parametrize(
+    "line", ["short 20", "short twenty 10", "short 20 fast", "short 20 0", "short 20 nan", "short 0 10"]
+)
+def test_bad_line_is_named_with_its_number(tiny_raw, list_writer, line):
+    list_writer(tiny_raw, "Mine_list_train_fps.txt", f"long 100 10\n{line}\n")
+    expected = f"fold_lists/Mine_list_train_fps.txt, line 2: expected 'name frames fps', found '{line}'"
+    with pytest.raises(UserError, match=expected):
+        read_films(RawLayout(tiny_raw), "train", 1)
+
+
+def test_empty_list_is_named(tiny_raw, list_writer):
+    list_writer(tiny_raw, "Mine_list_test_fps.txt", "\n")
+    with pytest.raises(UserError, match=r"Mine_list_test_fps\.txt: lists no film"):
+        read_films(RawLayout(tiny_raw), "test", 1)
+
+
+def test_missing_list_is_named(tiny_raw):
+    (tiny_raw / "fold_lists" / "Mine_list_test_fps.txt").unlink()
+    with pytest.raises(UserError, match=r"fold_lists/Mine_list_test_1_fps\.txt: the list is missing"):
+        read_films(RawLayout(tiny_raw), "test", 1)
+
+
+def test_film_of_one_frame_is_skipped_with_a_warning(tiny_raw, list_writer, caplog):
+    list_writer(tiny_raw, "Mine_list_train_fps.txt", "short 1 10\nlong 100 10\n")
+    assert [film.name for film in read_films(RawLayout(tiny_raw), "train", 1)] == ["long"]
+    assert "Mine/short has a single frame" in caplog.text
+
+
+def test_lists_of_absent_films_only_are_an_error(tiny_raw, list_writer):
+    list_writer(tiny_raw, "Mine_list_train_fps.txt", "other 20 10\n")
+    with pytest.raises(UserError, match="no film listed for train, split 1"):
+        read_films(RawLayout(tiny_raw), "train", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [(("train", 1, ["Yours"]), "databases: 'Yours'"), (("valid", 1), "subset: 'valid'"), (("train", 4), "split: 4")],
+)
+def test_what_is_not_known_is_named(tiny_raw, arguments, expected):
+    with pytest.raises(UserError, match=expected):
+        read_films(RawLayout(tiny_raw), *arguments)
+
+
+@pytest.fixture
+def etmd(tmp_path, film_writer):
+    """Films of ETMD without lists; one with a name as in the archives, not as in the paper."""
+    for video in ("CHI_1_color", "chi_2_color_640x480", "CRA_1_color"):
+        film_writer(tmp_path, "ETMD_av", video, 12, fps=23.9)
+    return RawLayout(tmp_path)
+
+
+def test_without_lists_table_3_tells_who_tests_and_all_others_train(etmd, caplog):
+    caplog.set_level(logging.ERROR)  # the films of the table that are not there
+    assert {film.name for film in read_films(etmd, "test", 1)} == {"CHI_1_color", "chi_2_color_640x480"}
+    assert [film.name for film in read_films(etmd, "train", 1)] == ["CRA_1_color"]
+    assert [film.name for film in read_films(etmd, "test", 2)] == ["CRA_1_color"]
+
+
+def test_without_lists_frames_are_counted_and_the_rate_is_the_nearest_standard_one(etmd, film_writer):
+    film = read_films(etmd, "train", 1)[0]
+    assert film.num_frames == 12
+    assert film.fps == pytest.approx(24000 / 1001)
+
+
+def test_without_lists_and_table_3_a_database_is_refused(tmp_path, film_writer):
+    film_writer(tmp_path, "Mine", "clip", 3)
+    for read in (lambda layout: read_films(layout, "train", 1), read_all_lists):
+        with pytest.raises(UserError, match=r"Mine_list_train_1_fps\.txt: the list is missing"):
+            read(RawLayout(tmp_path))
+
+
+def test_all_lists_together_warn_once_of_a_film(golden_layout, caplog):
+    lists = read_all_lists(golden_layout)
+    assert [film.name for film in lists["train"][2]] == ["alpha", "beta", "gamma"]
+    assert lists["test"][2] == read_films(golden_layout, "test", 2)
+    (message,) = [record.message for record in caplog.records]
+    assert message.startswith("1 of 4 listed films are skipped; first: AVAD/ghost has no folder")
+
+
+def test_a_database_need_not_have_every_split(tiny_raw, list_writer):
+    (tiny_raw / "fold_lists" / "Mine_list_train_fps.txt").rename(tiny_raw / "fold_lists" / "Mine_list_train_2_fps.txt")
+    lists = read_all_lists(RawLayout(tiny_raw))
+    assert [len(lists["train"][split]) for split in (1, 2, 3)] == [0, 2, 0]

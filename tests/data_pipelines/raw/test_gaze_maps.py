@@ -1,0 +1,131 @@
+"""Gaze on the film: maps, how far a point spreads, where a screen's point lies on the film."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from data_pipelines.ingestion.film_to_raw import frames_of
+from data_pipelines.ingestion.gaze_tables import Gaze
+from data_pipelines.ingestion.viewing_geometry import Viewing, find_units
+from data_pipelines.raw.gaze_maps import density_map, fixation_map
+from data_pipelines.runtime.errors import UserError
+
+NO_POINTS = np.zeros((0, 2), int)
+TIMES = np.array([0, 0.1, 0.2, 0.5, 0.6])  # four frames, the third of them stays for three
+
+
+def gaze(starts, durations=0.0, x=1.0, y=1.0, counts_frames=False) -> Gaze:
+    starts = np.atleast_1d(np.asarray(starts, float))
+    rest = (np.broadcast_to(np.asarray(value, float), starts.shape) for value in (durations, x, y))
+    return Gaze(starts, *rest, counts_frames, np.zeros(len(starts), int), ("",))
+
+
+def test_fixation_map_is_one_where_somebody_looks():
+    fixations = fixation_map(np.array([[3, 1], [3, 1], [0, 4]]), (8, 5))
+    assert fixations.dtype == np.uint8
+    assert fixations.shape == (5, 8)
+    assert fixations[1, 3] == fixations[4, 0] == 1
+    assert fixations.sum() == 2
+
+
+def test_density_map_is_the_blurred_count_of_the_points():
+    points = np.array([[3, 1], [3, 1], [20, 30], [47, 35]])
+    counts = np.zeros((36, 48))
+    np.add.at(counts, (points[:, 1], points[:, 0]), 1)
+    blurred = ndimage.gaussian_filter(counts, 2.5, mode="constant", truncate=20)
+    density = density_map(points, (48, 36), 2.5)
+    assert density.dtype == np.uint8
+    assert density.max() == 255
+    np.testing.assert_allclose(density, 255 * blurred / blurred.max(), atol=0.51)  # rounded to whole numbers
+
+
+def test_a_frame_without_gaze_is_black():
+    assert not fixation_map(NO_POINTS, (8, 5)).any()
+    assert not density_map(NO_POINTS, (8, 5), 2).any()
+    assert density_map(NO_POINTS, (8, 5), 2).shape == (5, 8)
+
+
+def test_a_sample_belongs_to_the_frame_on_the_screen_at_its_time():
+    first, last = frames_of(gaze([0, 0.05, 0.1, 0.3, 0.4999, 0.59, 0.6, -0.01]), TIMES)
+    np.testing.assert_array_equal(first[:6], [0, 0, 1, 2, 3, 3])  # 0.4999: written in whole ms it is the next frame's
+    np.testing.assert_array_equal(first[:6], last[:6])
+    assert (first[6:] > last[6:]).all()  # after the film, before it
+
+
+def test_a_fixation_covers_the_frames_that_are_there_while_it_lasts():
+    first, last = frames_of(gaze([0.05, 0.1, -0.2, 0.55, -0.2], [0.1, 0.1, 0.25, 9, 0.1]), TIMES)
+    np.testing.assert_array_equal(first[:4], [0, 1, 0, 3])
+    np.testing.assert_array_equal(last[:4], [1, 1, 0, 3])  # one that ends as a frame comes is not on it
+    assert first[4] > last[4]
+
+
+def test_frame_numbers_name_the_frames_themselves():
+    first, last = frames_of(gaze([1, 3, 4, 5], [0, 0.35, 0, 0], counts_frames=True), TIMES)
+    np.testing.assert_array_equal(first[:3], [0, 2, 3])
+    np.testing.assert_array_equal(last[:3], [0, 3, 3])
+    assert first[3] > last[3]
+
+
+def test_units_are_found_from_the_numbers_and_doubt_is_told():
+    spread = np.linspace(-0.1, 1.2, 100)
+    assert find_units([gaze(spread, x=spread, y=spread)]) == "fraction"
+    assert find_units([gaze(spread, x=640 * spread, y=360 * spread)]) == "pixels"
+    with pytest.raises(UserError, match="--units: 150 of 200 gaze points"):
+        find_units([gaze(spread, x=spread), gaze(spread, x=np.r_[spread[:50], 99 + spread[:50]])])
+
+
+def test_one_degree_is_as_wide_as_the_geometry_says():
+    # 2 x 60 cm x tan(0.5 degrees) = 1.0472 cm on a screen of 1920 pixels on 53 cm: 37.94 screen pixels.
+    seen = {"distance_cm": 60, "screen_width_cm": 53}
+    assert Viewing(**seen, screen=(1920, 1080)).film_sigma((1920, 1080)) == pytest.approx(37.937, abs=1e-3)
+    # A film of 960 x 540 is enlarged twice on it, or not at all, or fills a screen of which no more is known.
+    assert Viewing(**seen, screen=(1920, 1080)).film_sigma((960, 540)) == pytest.approx(18.969, abs=1e-3)
+    assert Viewing(**seen, screen=(1920, 1080), shown="native").film_sigma((960, 540)) == pytest.approx(
+        37.937, abs=1e-3
+    )
+    assert Viewing(**seen, screen_pixels=1920).film_sigma((960, 540)) == pytest.approx(37.937, abs=1e-3)
+    assert Viewing(**seen).film_sigma((960, 540)) == pytest.approx(18.969, abs=1e-3)
+    # 2 x 60 cm x tan(1 degree) = 2.0946 cm.
+    assert Viewing(**seen, sigma_degrees=2).film_sigma((1920, 1080)) == pytest.approx(75.880, abs=1e-3)
+
+
+def test_sigma_is_as_given_or_a_fortieth_of_the_width():
+    assert Viewing(sigma=12.5).film_sigma((1920, 1080)) == 12.5
+    assert Viewing().film_sigma((1920, 1080)) == 48
+
+
+@pytest.mark.parametrize(
+    ("viewing", "units", "point", "expected"),
+    [
+        (Viewing(), "pixels", (100, 50), (100, 50)),
+        (Viewing(), "fraction", (0.5, 0.25), (320, 90)),
+        (Viewing(screen=(1280, 1024)), "pixels", (640, 512), (320, 180)),  # 152 black lines above and below
+        (Viewing(screen=(1280, 1024)), "pixels", (0, 152), (0, 0)),
+        (Viewing(screen=(1280, 1024)), "pixels", (1280, 872), (640, 360)),
+        (Viewing(screen=(1280, 1024)), "fraction", (0.25, 0.5), (160, 180)),
+        (Viewing(screen=(1000, 360)), "pixels", (180, 0), (0, 0)),  # as high as the screen
+        (Viewing(screen=(1280, 960), shown="native"), "pixels", (320, 300), (0, 0)),
+        (Viewing(screen=(1280, 960), shown="native"), "fraction", (0.5, 0.5), (320, 180)),
+    ],
+)
+def test_a_point_of_the_screen_is_found_on_the_film(viewing, units, point, expected):
+    x, y = viewing.on_film(np.array([point[0]], float), np.array([point[1]], float), units, (640, 360))
+    np.testing.assert_allclose([x[0], y[0]], expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"sigma": 0}, "--sigma 0: is not a length"),
+        ({"sigma": float("nan")}, "--sigma nan"),
+        ({"screen": (0, 100)}, "--screen 0"),
+        ({"distance_cm": 60}, "only one is given"),
+        ({"distance_cm": 60, "screen_width_cm": -1}, "--screen-width -1"),
+        ({"sigma": 3, "distance_cm": 60, "screen_width_cm": 50}, "--sigma: is given beside"),
+        ({"screen_pixels": 1920}, "--screen-pixels: is of use with"),
+        ({"shown": "stretched"}, "--shown stretched"),
+    ],
+)
+def test_settings_that_make_no_sense_are_named(settings, fault):
+    with pytest.raises(UserError, match=fault):
+        Viewing(**settings)

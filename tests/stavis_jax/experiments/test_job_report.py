@@ -1,0 +1,68 @@
+"""What --mode=evaluate ends in. The networks' maps are made up here; tests of the demo train real ones."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from data_pipelines.prepare import prepare
+from data_pipelines.runtime.errors import UserError
+from data_pipelines.synthesize import synthesize
+from stavis_jax.experiments import recipes
+from stavis_jax.experiments.job import Data, Job
+from stavis_jax.scoring.baselines import same_map_predictions
+
+
+@pytest.fixture
+def shards(tmp_path):
+    synthesize(tmp_path / "raw", num_train_films=4, num_test_films=2, num_frames=20, frame_size=(64, 48), workers=1)
+    prepare(tmp_path / "raw", tmp_path / "shards", size=32, workers=1)
+    return tmp_path / "shards"
+
+
+def test_scoring_a_workdir_ends_in_a_report_with_pictures_from_the_shards(shards, tmp_path, monkeypatch):
+    def predict(job, variant, films):
+        saliency_map = np.zeros((32, 32), np.uint8)
+        saliency_map[8:24, 8:24] = 200 if variant == "visual" else np.arange(16) * 15
+        return same_map_predictions(saliency_map, films, job.data.split)
+
+    monkeypatch.setattr(Job, "_predict", predict)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)  # starting processes would take most of the time
+    workdir = tmp_path / "run"
+    for variant in ("visual", "l3mul-s3"):
+        (workdir / variant / "last").mkdir(parents=True)
+    console = Console(file=io.StringIO(), width=200)
+    Job(recipes.config("l3mul-s3", "demo"), workdir, Data(shards, None, None, 1), console).evaluate()
+    assert f"Report: {workdir / 'report.html'}" in console.file.getvalue()
+    page = (workdir / "report.html").read_text()
+    assert "Held-out films of split 1" in page and "l3mul-s3 minus visual, film by film" in page
+    assert page.count('alt="film frame: Synthetic/film_00') == 4  # best and worst of two films
+    assert "By CC of l3mul-s3" in page and "not there" not in page
+    for name in ("tables.md", "tables.tex"):
+        text = (workdir / name).read_text()
+        assert "center-bias" in text and "visual" in text and "l3mul-s3" in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("stages.audiovisual.effective_batch", 3, "--config.stages.audiovisual.effective_batch=3: not a multiple"),
+        ("stages.visual.epochs", 0, "--config.stages.visual.epochs=0: give 1 or more"),
+        ("evaluation.weights", "first", "--config.evaluation.weights=first: choose from last, best"),
+    ],
+)
+def test_a_wrong_setting_of_any_stage_shows_before_anything_is_trained(shards, tmp_path, setting, value, message):
+    config = recipes.config("l3mul-s3", "demo")
+    config.update_from_flattened_dict({setting: value})
+    with pytest.raises(UserError, match=message):
+        Job(config, tmp_path / "run", Data(shards, None, None, 1), Console(quiet=True)).train()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_trained_visual_network_leaves_nothing_to_train_of_visual(shards, tmp_path):
+    config = recipes.config("visual", "demo")
+    config.init.visual = str(tmp_path)
+    with pytest.raises(UserError, match="--config.init.visual: nothing is left to train"):
+        Job(config, tmp_path / "run", Data(shards, None, None, 1), Console(quiet=True)).train()
