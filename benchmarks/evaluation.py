@@ -28,7 +28,8 @@ import numpy as np
 from scipy import ndimage
 
 from benchmarks import report
-from data_pipelines.runtime.errors import UserError, command
+from data_pipelines.runtime.command import command
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.metrics import auc_judd, cc, nss, postprocess, shuffled_auc, sim
 from stavis_jax.scoring.frame_scores import METRICS
 

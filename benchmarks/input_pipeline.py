@@ -29,7 +29,7 @@ from benchmarks import report
 from benchmarks.raw_loader import RawClips
 from data_pipelines.clips.batches import training_batches
 from data_pipelines.prepare import prepare
-from data_pipelines.runtime import errors
+from data_pipelines.runtime.command import command
 from data_pipelines.synthesize import DATABASE, synthesize
 
 SECTION = "Input pipeline"
@@ -228,7 +228,7 @@ def _speeds(pairs: Sequence[tuple[float, float]]) -> tuple[str, str, str]:
     return f"{raw:.1f}", f"{shards:.0f}", ratio
 
 
-@errors.command
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.input_pipeline", description=__doc__.splitlines()[0])
     parser.add_argument(

@@ -21,7 +21,8 @@ from benchmarks.speed import dense, film, forward, training
 from benchmarks.stages import stages
 from benchmarks.startup import startup
 from benchmarks.workshop import QUICK, Plan, Workshop
-from data_pipelines.runtime.errors import UserError, command
+from data_pipelines.runtime.command import command
+from data_pipelines.runtime.errors import UserError
 
 # Name -> workshop, where a picture may be written (None: nowhere) -> {title: text} of sections.
 JOBS: dict[str, Callable[[Workshop, Path | None], dict[str, str]]] = {

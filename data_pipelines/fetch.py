@@ -17,7 +17,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -29,7 +28,8 @@ import rich.progress
 from data_pipelines.fetching.download import PLAIN, download, free_bytes
 from data_pipelines.fetching.unpack import NoRoomError, inspect, move_into_place, unpack
 from data_pipelines.raw.databases import DATABASES
-from data_pipelines.runtime import atomic, errors, json_files
+from data_pipelines.runtime import atomic, json_files
+from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
 
 BASE_URL = "http://cvsp.cs.ntua.gr/research/stavis/data"
@@ -93,7 +93,7 @@ def fetch(
             _refuse_to_mix(output, part, record)
             if archives is not None and not (path := Path(archives, f"{part.name}.tar.gz")).is_file():
                 raise UserError(f"{path}: the archive is missing. Put it there, or narrow --what and --databases.")
-        with _progress_bars() as progress, atomic.only_run_in(output), _tidied(_work_folder(output)):
+        with _progress_bars() as progress, atomic.locked_folder(output), _tidied(_work_folder(output)):
             for part in parts:
                 with _archive(output, part, base_url, archives, progress) as (archive, source):
                     _install(output, part, archive, source, progress)
@@ -209,9 +209,7 @@ def _read_record(output: Path) -> dict[str, dict]:
 
 
 def _write_record(output: Path, record: dict[str, dict]) -> None:
-    aside = output / f".{RECORD_NAME}.partial"
-    aside.write_text(json.dumps(record, indent=2) + "\n")
-    os.replace(aside, output / RECORD_NAME)
+    atomic.write_text(output / RECORD_NAME, json.dumps(record, indent=2) + "\n")
 
 
 def _work_folder(output: Path) -> Path:
@@ -230,7 +228,7 @@ def _names(texts: Sequence[str] | None) -> list[str] | None:
     return texts and [name for text in texts for name in text.strip(",").split(",")]
 
 
-@errors.command
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m data_pipelines.fetch",

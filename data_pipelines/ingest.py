@@ -20,7 +20,8 @@ from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_o
 from data_pipelines.ingestion.viewing_geometry import Units, Viewing, find_units
 from data_pipelines.raw import list_writer, transaction
 from data_pipelines.raw.fold_lists import Film
-from data_pipelines.runtime import errors, processes
+from data_pipelines.runtime import processes
+from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ def _each(jobs: Sequence[FilmJob], workers: int) -> Iterator[FilmReport]:
         return
     pool = processes.new_pool(workers)
     try:
-        with processes.deaths_told(pool):
+        with processes.worker_death_as_user_error(pool):
             for done in concurrent.futures.as_completed([pool.submit(write_film, job) for job in jobs]):
                 yield done.result()
     finally:
@@ -214,7 +215,7 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-@errors.command
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     flags = _parser().parse_args(argv)
     report = ingest(

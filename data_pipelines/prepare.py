@@ -16,7 +16,7 @@ from data_pipelines.inputs.resizing import RESIZE_FILTERS, ResizeFilter
 from data_pipelines.raw.fold_lists import Film, read_all_lists
 from data_pipelines.raw.inventory import look_up
 from data_pipelines.raw.layout import RawLayout
-from data_pipelines.runtime import errors
+from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.limits import LARGEST_SIZE
 from data_pipelines.shards import beam_runner, dataset_writer, local_runner, reader, resume
@@ -172,7 +172,7 @@ def _say(line: str) -> None:
     rich.console.Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-@errors.command
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m data_pipelines.prepare",

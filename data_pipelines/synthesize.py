@@ -23,6 +23,7 @@ from rich.progress import track
 from scipy.io import savemat, wavfile
 
 from data_pipelines.runtime import atomic, errors, processes
+from data_pipelines.runtime.command import command
 from data_pipelines.runtime.limits import FRAME_RATES_HZ, LARGEST_SIZE
 from data_pipelines.synthetic.gaze import density_map, fixation_map, gaze_points
 from data_pipelines.synthetic.plan import KINDS, FilmPlan, film_plan
@@ -62,7 +63,7 @@ def synthesize(
     num_films = num_train_films + num_test_films
     write = partial(_write_film, seed=seed, num_frames=num_frames, fps=fps, frame_size=tuple(frame_size))
 
-    with atomic.folder_beside(output) as aside:
+    with atomic.temporary_folder_beside(output) as aside:
         root = aside / "raw"
         _write_fold_lists(root, num_films, num_test_films, num_frames, fps)
         for _ in track(
@@ -118,7 +119,7 @@ def _each(write, numbers: Iterable[int], workers: int | None) -> Iterable[None]:
         return
     pool = processes.new_pool(min(workers, len(numbers)))
     try:
-        with processes.deaths_told(pool):
+        with processes.worker_death_as_user_error(pool):
             for done in as_completed([pool.submit(write, number) for number in numbers]):
                 yield done.result()
     finally:
@@ -188,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@errors.command
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     if arguments.seconds is not None and not math.isfinite(arguments.seconds * arguments.fps):

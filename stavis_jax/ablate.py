@@ -12,7 +12,8 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from data_pipelines.runtime.errors import UserError, command
+from data_pipelines.runtime.command import command
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.cli import flags as command_line
 from stavis_jax.cli.malloc import keep_big_buffers
 

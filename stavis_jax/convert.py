@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from data_pipelines.runtime.errors import UserError, command
+from data_pipelines.runtime.command import command
+from data_pipelines.runtime.errors import UserError
 
 EXAMPLES = """examples:
   python -m stavis_jax.convert stavis_audiovisual.pth --output weights/stavis

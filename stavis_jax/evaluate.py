@@ -14,8 +14,9 @@ from rich.console import Console
 
 from data_pipelines.ingestion.viewing_geometry import LONGEST, SHORTEST
 from data_pipelines.raw.fold_lists import SPLITS
-from data_pipelines.runtime.atomic import only_run_in
-from data_pipelines.runtime.errors import UserError, command
+from data_pipelines.runtime.atomic import locked_folder
+from data_pipelines.runtime.command import command
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.reports.html_report import write_report
 from stavis_jax.reports.report_pictures import PictureSource, film_frames
 from stavis_jax.reports.tables import MEAN_OF_DATABASES, print_comparison, print_table, write_comparison, write_results
@@ -99,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--sigma-pixels {args.sigma_pixels}: expected more than 0, from {SHORTEST:g} to {LONGEST:g}.")
     if args.output.exists() and not args.output.is_dir():
         raise UserError(f"--output {args.output}: this is a file. Name a folder.")
-    with only_run_in(args.output):  # so that its files are of one run
+    with locked_folder(args.output):  # so that its files are of one run
         _score(args)
 
 

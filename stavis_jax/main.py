@@ -14,8 +14,9 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from data_pipelines.runtime.atomic import only_run_in
-from data_pipelines.runtime.errors import UserError, command
+from data_pipelines.runtime.atomic import locked_folder
+from data_pipelines.runtime.command import command
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.cli import flags as command_line
 from stavis_jax.cli.malloc import keep_big_buffers
 
@@ -65,7 +66,7 @@ def run(argv: list[str]) -> None:
         config.update_from_flattened_dict(config_flags.get_override_values(flags.FLAGS["config"]))
         console.print(f"No --config.data.path is given: this runs the demo preset. {REAL_THING}", highlight=False)
     workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-{config.model.variant}")
-    with only_run_in(workdir) if devices.is_first_host() else contextlib.nullcontext():
+    with locked_folder(workdir) if devices.is_first_host() else contextlib.nullcontext():
         _train_and_evaluate(config, workdir, console)
     if falls_back:
         console.print(f"This was the demo preset, on synthetic films. {REAL_THING}", highlight=False)

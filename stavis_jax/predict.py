@@ -26,7 +26,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from data_pipelines.films.film import Film, open_film
 from data_pipelines.films.paths import find_films
 from data_pipelines.inputs.resizing import RESIZE_FILTERS
-from data_pipelines.runtime.errors import UserError, command, one_line
+from data_pipelines.runtime.command import command
+from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax.cli.malloc import keep_big_buffers
 
 EXAMPLE = "example: python -m stavis_jax.predict holiday.mp4 --checkpoint stavis.pth --output saliency"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_pipelines.raw.layout import RawLayout
-from data_pipelines.runtime.atomic import only_run_in
+from data_pipelines.runtime.atomic import locked_folder
 from data_pipelines.runtime.errors import UserError
 
 _MARK = ".ingest-"
@@ -38,7 +38,7 @@ def new_database(raw: Path, database: str, overwrite: bool) -> Iterator[RawLayou
     check_database_name(database)
     if raw.exists() and not raw.is_dir():
         raise UserError(f"{raw}: is not a folder. Give another --output.")
-    with only_run_in(raw):
+    with locked_folder(raw):
         for leftover in raw.glob(f".*{_MARK}*"):
             _put_back(raw, leftover)
         there = _pieces(raw, database)

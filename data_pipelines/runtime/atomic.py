@@ -1,31 +1,60 @@
-"""Folders that one run at a time writes to, and results that take their name whole, whoever is killed when.
+"""Results that appear whole or not at all, and locks that keep two runs out of one folder.
 
-A lock goes away with its process, so none is ever stale.
+A file is written beside its target and renamed. A folder is filled in a hidden folder beside its target and swapped
+with it in one step. A kill at any moment leaves the old result or the new one. Locks belong to a process and end with
+it, so no lock is ever stale.
 """
 
 import contextlib
+import csv
 import ctypes
 import fcntl
 import hashlib
+import io
 import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from data_pipelines.runtime.errors import UserError
 
-LONGEST_FILE_NAME = 255  # bytes, of most file systems
+LONGEST_FILE_NAME = 255  # bytes, on most file systems
 
 _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def only_run_in(folder: Path) -> Iterator[None]:
-    """Makes a folder, if it is not there, for this process alone; removes it again if it made it and it stays empty.
+def replaced_file(path: Path) -> Iterator[Path]:
+    """Yields a path to write to. When the block succeeds, that file takes the name `path`; if not, it is removed."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)  # the disk may be full
 
-    Raises UserError if another process has it.
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file in UTF-8, whole or not at all."""
+    with replaced_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Writes a CSV file, whole or not at all."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    write_text(path, text.getvalue())
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Locks a folder for this process and creates it if it does not exist. Removes it if it is new and stays empty.
+
+    Raises:
+      UserError: another process holds the folder.
     """
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,18 +63,21 @@ def only_run_in(folder: Path) -> Iterator[None]:
             yield
     finally:
         if is_new:
-            with contextlib.suppress(OSError):  # it holds something now
+            with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()
 
 
 @contextlib.contextmanager
-def folder_beside(target: Path) -> Iterator[Path]:
-    """An empty folder on the disk of `target`, for what is to become it; gone at the end.
+def temporary_folder_beside(target: Path) -> Iterator[Path]:
+    """Yields an empty folder on the disk of `target`, to build its content in. The folder is removed at the end.
 
-    What a killed run left there is removed first. Raises UserError if another process is making `target`.
+    Leftovers of a killed run are removed first.
+
+    Raises:
+      UserError: another process is writing `target`.
     """
     target = Path(os.path.abspath(target))  # "." has no name
-    folder = unfinished_beside(target)
+    folder = hidden_folder_beside(target)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder, target):
         try:
@@ -56,8 +88,8 @@ def folder_beside(target: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def unfinished_beside(target: Path) -> Path:
-    """The hidden folder for what is to become `target`: .NAME.unfinished, or for a long name a shortened one."""
+def hidden_folder_beside(target: Path) -> Path:
+    """Returns the hidden folder in which `target` is built: .NAME.unfinished, shortened if the name is too long."""
     name = f".{target.name}.unfinished"
     if len(os.fsencode(name)) > LONGEST_FILE_NAME:
         digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
@@ -66,8 +98,10 @@ def unfinished_beside(target: Path) -> Path:
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """`new` takes the name `target` and an older `target` the name `new`: at once where the system can do that, so that
-    a kill never leaves `target` without a folder. Both are on one disk.
+    """Gives `new` the name `target`. An older `target` takes the name `new`.
+
+    Both must be on one disk. The swap is one step where the system supports it, so that a kill never leaves `target`
+    without a folder.
     """
     if not target.exists():
         new.rename(target)
@@ -79,7 +113,7 @@ def replace_folder(new: Path, target: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swaps two names by Linux's renameat2, which Python lacks. False if the system or the disk has no such thing."""
+    """Swaps two names by Linux's renameat2, which Python lacks. Returns False where it is not available."""
     if not sys.platform.startswith("linux"):
         return False
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
@@ -91,9 +125,9 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, name: Path) -> Iterator[None]:
-    """`name`: of what is locked, for messages."""
-    busy = UserError(f"{name}: another run is writing to it. Wait for its end, or give another folder.")
+def _locked(folder: Path, target: Path) -> Iterator[None]:
+    """Locks `folder`; the error names `target`."""
+    busy = UserError(f"{target}: another run is writing to it. Wait until it ends, or give another folder.")
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -103,7 +137,7 @@ def _locked(folder: Path, name: Path) -> Iterator[None]:
         except OSError as error:  # some network file systems have no locks
             _log.warning("%s: cannot be locked (%s). Do not start a second run for it.", folder, error.strerror)
         if not folder.exists() or not os.path.samestat(os.fstat(descriptor), folder.stat()):
-            raise busy  # it has just ended, and removed the folder
+            raise busy  # the other run has just ended and removed the folder
         yield
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Reads the JSON files that a user, or a stranger, may have changed."""
+"""Reads JSON files that may have been edited or damaged."""
 
 import json
 from pathlib import Path
@@ -8,13 +8,17 @@ from data_pipelines.runtime.errors import UserError
 
 
 def read_object(path: Path, advice: str) -> dict[str, Any]:
-    """The object in a JSON file. Raises UserError, which ends in `advice`, if there is none or it cannot be read."""
+    """Returns the object in a JSON file.
+
+    Raises:
+      UserError: the file cannot be read or holds no object. The message ends in `advice`.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}). {advice}") from error
-    except (ValueError, RecursionError) as error:  # the latter: brackets by the thousand
+    except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested brackets
         raise UserError(f"{path}: damaged ({error}). {advice}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path}: damaged (a {type(content).__name__} where an object belongs). {advice}")
+        raise UserError(f"{path}: damaged (expected an object, found {type(content).__name__}). {advice}")
     return content

@@ -1,38 +1,82 @@
-"""Processes of this machine that share work: they end with the program that started them, and it tells if one dies."""
+"""Worker processes. They end with the program that started them; a worker that dies is reported."""
 
 import contextlib
 import multiprocessing
 import os
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from itertools import islice
 from typing import Any
 
 from data_pipelines.runtime.errors import UserError
 
+JOBS_AHEAD = 2 * (os.cpu_count() or 1)  # later jobs are not created yet, so their arguments take no memory
 
-def new_pool(workers: int, start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()):
-    """An executor. `start(*arguments)` is called in each process first. Spawned, not forked: whoever calls this may
-    have threads, JAX's for one, which a fork would leave locked.
+
+def new_pool(
+    workers: int, start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> ProcessPoolExecutor:
+    """Returns an executor. Each process calls `start(*arguments)` first.
+
+    Processes are spawned, not forked: the caller may have threads, such as JAX's, which a fork would leave locked.
     """
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, context, initializer=_start, initargs=(start, arguments))
 
 
 @contextlib.contextmanager
-def deaths_told(pool: ProcessPoolExecutor) -> Iterator[None]:
-    """Makes the death of one of its processes within the block a UserError."""
+def worker_death_as_user_error(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Turns the death of a worker process within the block into a UserError."""
     try:
         yield
-    except (OSError, RuntimeError):  # BrokenProcessPool is one; others come where it was just starting another process
+    except (OSError, RuntimeError):  # BrokenProcessPool is one; others come while a process is being started
         if not pool._broken:
             raise
-        # The pool ends the others and waits for them, but overlooks one that was just starting: for ever.
+        # The pool ends its processes and waits for them, but overlooks one that was just starting, and hangs.
         for process in list((pool._processes or {}).values()):
             process.kill()
         raise UserError(
-            "--workers: one of the processes was killed, perhaps for want of memory. Run again with fewer."
+            "--workers: a worker process was killed, possibly because memory was full. Run again with fewer workers."
         ) from None
+
+
+@contextlib.contextmanager
+def workers_for(num_jobs: int, workers: int | None) -> Iterator[ProcessPoolExecutor | None]:
+    """Yields an executor for `in_parallel`, or None if one process is enough.
+
+    `workers` defaults to one per core and never exceeds the number of jobs.
+    """
+    workers = min(workers or os.cpu_count() or 1, max(num_jobs, 1))
+    if workers == 1:
+        yield None
+        return
+    with new_pool(workers) as executor, worker_death_as_user_error(executor):
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def in_parallel(
+    executor: ProcessPoolExecutor | None, function: Callable, jobs: Iterable[tuple]
+) -> Iterator[tuple[int, Any]]:
+    """Yields (index of the job, function(*job)) as jobs finish. Without an executor, runs them here in order."""
+    numbered = enumerate(jobs)
+    if executor is None:
+        for index, job in numbered:
+            yield index, function(*job)
+        return
+    running: dict[Future, int] = {}
+    while True:
+        for index, job in islice(numbered, max(JOBS_AHEAD - len(running), 0)):
+            running[executor.submit(function, *job)] = index
+        if not running:
+            return
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield running.pop(future), future.result()
 
 
 def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
@@ -42,6 +86,6 @@ def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> Non
 
 
 def _end_with_parent() -> None:
-    """A process whose parent is killed would wait for ever, or write into a folder that the next run removes."""
+    """Ends this process with its parent. Otherwise it would wait for ever, or write into a folder of the next run."""
     multiprocessing.parent_process().join()
     os._exit(1)

@@ -56,7 +56,7 @@ def finish_films(jobs: Sequence[FilmJob], workers: int) -> Iterator[tuple[FilmJo
         frames = multiprocessing.get_context("spawn").Value("q", 0)
         executor = processes.new_pool(min(workers, len(jobs)), _start_worker, (frames,))
         try:
-            with processes.deaths_told(executor):
+            with processes.worker_death_as_user_error(executor):
                 futures = {executor.submit(_finish_film_counted, job): job for job in longest_first}
                 for future in _as_completed(futures, lambda: progress.update(task, completed=frames.value)):
                     yield futures[future], future.result()

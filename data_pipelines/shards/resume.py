@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from data_pipelines.runtime.atomic import unfinished_beside
+from data_pipelines.runtime.atomic import hidden_folder_beside
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards.writer import flush_to_disk
 
@@ -28,7 +28,7 @@ class Unfinished:
 
     def __init__(self, output: Path):
         self.output = output
-        self.folder = unfinished_beside(output)
+        self.folder = hidden_folder_beside(output)
         self.parts = self.folder / "parts"  # for what is of use to one run only
         self._films = self.folder / "films"
         self._new, self._replaced = self.folder / "new", self.folder / "replaced"

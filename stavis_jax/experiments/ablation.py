@@ -15,9 +15,8 @@ import ml_collections
 from rich.console import Console
 
 from data_pipelines.runtime import json_files
-from data_pipelines.runtime.atomic import only_run_in
-from data_pipelines.runtime.errors import UserError, out_of_memory_names
-from data_pipelines.runtime.files import write_text
+from data_pipelines.runtime.atomic import locked_folder, write_text
+from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from stavis_jax.experiments import cost
 from stavis_jax.experiments.ablation_tables import System, print_ablation, write_ablation
 from stavis_jax.experiments.job import Data, Job, find_data
@@ -206,7 +205,7 @@ class Ablation:
     def _do(self, part: Part, data: Data) -> None:
         folder = part.folder(self.workdir)
         self._say(f"{part.name}:")
-        with only_run_in(folder):
+        with locked_folder(folder):
             self._train_and_score(part, folder, data)
 
     def _train_and_score(self, part: Part, folder: Path, data: Data) -> None:
@@ -219,7 +218,7 @@ class Ablation:
         job.evaluate()
         which, batch_size = self.config.evaluation.weights, self.config.evaluation.batch_size
         weights, info = read_weights(part.weights(self.workdir, which))
-        with out_of_memory_names(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
+        with out_of_memory_as_user_error(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
             found = cost.measure(SaliencyModel(info.network_config(), weights, info.size), batch_size)
         write_text(folder / SCORED, json.dumps({"weights": which, "cost": dataclasses.asdict(found)}) + "\n")
 

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from data_pipelines.runtime.files import write_csv, write_text
+from data_pipelines.runtime.atomic import write_csv, write_text
 from stavis_jax.experiments.cost import Cost
 from stavis_jax.reports.paper_tables import FACTS, NO_VALUE, Cell, PaperTable, Row, notes_on_metrics, printed
 from stavis_jax.reports.table_text import latex, markdown

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from data_pipelines.prepare import prepare
 from data_pipelines.runtime import json_files
+from data_pipelines.runtime.atomic import write_text
 from data_pipelines.runtime.errors import UserError
-from data_pipelines.runtime.files import write_text
 from data_pipelines.synthesize import synthesize
 
 

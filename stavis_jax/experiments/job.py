@@ -14,7 +14,7 @@ from data_pipelines.clips.batches import clips_per_epoch, evaluation_batches, tr
 from data_pipelines.clips.source import open_clips
 from data_pipelines.raw.fold_lists import Film
 from data_pipelines.raw.layout import RawLayout
-from data_pipelines.runtime.errors import UserError, out_of_memory_names
+from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from data_pipelines.shards.annotations import open_annotations
 from data_pipelines.shards.reader import Shards
 from stavis_jax.experiments import demo_data
@@ -219,7 +219,7 @@ class Job:
         stage = "audiovisual" if fusion.VARIANTS[network.config.variant].uses_sound else "visual"
         flag = f"--config.stages.{stage}.batch_size={recipe.batch_size}"
         advice = "Give a smaller one: gradients are accumulated to effective_batch all the same."
-        with contextlib.closing(batches), out_of_memory_names(flag, advice):
+        with contextlib.closing(batches), out_of_memory_as_user_error(flag, advice):
             train(
                 network,
                 recipe,
@@ -287,7 +287,7 @@ class Job:
         maps = self.workdir / "maps" / variant
         maps.parent.mkdir(parents=True, exist_ok=True)
         batch_size = self.config.evaluation.batch_size
-        with out_of_memory_names(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
+        with out_of_memory_as_user_error(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
             write_test_maps(
                 model,
                 self.data.shards,

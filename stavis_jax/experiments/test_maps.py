@@ -42,7 +42,7 @@ def write_test_maps(
         shards, subset="test", split=split, windows="test", batch_size=batch_size, databases=databases
     )
     steps = math.ceil(len(clips) / batch_size)
-    with atomic.folder_beside(output) as aside:
+    with atomic.temporary_folder_beside(output) as aside:
         unfinished = aside / "maps"
         for batch in track(batches, title, total=steps, console=console, disable=console is None):
             logits = np.asarray(model.saliency_logits(batch["clip"], batch["waveform"]))

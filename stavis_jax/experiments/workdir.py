@@ -8,6 +8,7 @@ from pathlib import Path
 import ml_collections
 
 from data_pipelines.runtime import json_files
+from data_pipelines.runtime.atomic import write_text
 from data_pipelines.runtime.errors import UserError
 
 PACKAGES = ("stavis-jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
@@ -23,9 +24,7 @@ def write_settings(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """WORKDIR/config.json: the settings, and the versions of what decides the numbers."""
     path = workdir / "config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name("config.json.partial")
-    partial.write_text(json.dumps(config.to_dict() | {"versions": versions()}, indent=2) + "\n")
-    partial.replace(path)
+    write_text(path, json.dumps(config.to_dict() | {"versions": versions()}, indent=2) + "\n")
 
 
 def check_same_settings(config: ml_collections.ConfigDict, workdir: Path, started: dict[str, bool] | None) -> None:

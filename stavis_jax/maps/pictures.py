@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from data_pipelines.runtime.atomic import replaced_file
+
 CELL_INCHES = 2.0
 
 
@@ -54,6 +56,5 @@ def save_comparison(path: Path, columns: Mapping[str, Sequence[np.ndarray]], tit
             axis.set_axis_off()
     figure.suptitle(title, fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    figure.savefig(partial, dpi=120, format="png")
-    partial.replace(path)
+    with replaced_file(path) as partial:
+        figure.savefig(partial, dpi=120, format="png")

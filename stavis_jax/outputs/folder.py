@@ -74,7 +74,7 @@ def finished_folder(folder: Path, is_output: IsOutput) -> Iterator[Path]:
     """
     is_new_output = not folder.parent.exists()
     try:
-        with atomic.folder_beside(folder) as aside:
+        with atomic.temporary_folder_beside(folder) as aside:
             new = aside / "new"
             new.mkdir()
             yield new

@@ -12,7 +12,7 @@ from scipy.special import expit
 from data_pipelines.films.film import FilmFrame
 from data_pipelines.films.sound import SAMPLE_RATE_HZ
 from data_pipelines.inputs import windows
-from data_pipelines.runtime.errors import UserError, out_of_memory_names
+from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from stavis_jax.prediction.clip_streams import ClipStream, Predicted, clip_stream
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
@@ -228,7 +228,7 @@ def _targets(batch: range, predicted: Predicted) -> Iterator[_Target]:
 
 
 def _memory_for(num_clips: int) -> contextlib.AbstractContextManager[None]:
-    return out_of_memory_names(f"a batch of {num_clips} clips", "Give a smaller --batch-size.")
+    return out_of_memory_as_user_error(f"a batch of {num_clips} clips", "Give a smaller --batch-size.")
 
 
 def _every_frame(targets: Iterable[_Target], timeline: _Timeline) -> Iterator[FramePrediction]:

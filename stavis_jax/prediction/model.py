@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from data_pipelines.runtime.errors import UserError, out_of_memory_names
+from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from stavis_jax.models import fusion
 from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig, Outputs
@@ -97,7 +97,7 @@ class SaliencyModel:
 
 def _memory_for(clip: jax.Array | np.ndarray) -> contextlib.AbstractContextManager[None]:
     shape = " x ".join(map(str, np.shape(clip)))
-    return out_of_memory_names(f"a batch of {len(clip)} clips ({shape})", "Give a smaller --batch-size.")
+    return out_of_memory_as_user_error(f"a batch of {len(clip)} clips ({shape})", "Give a smaller --batch-size.")
 
 
 def load(path: Path | str, variant: str | None = None) -> SaliencyModel:

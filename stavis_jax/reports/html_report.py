@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.runtime.files import write_text
+from data_pipelines.runtime.atomic import write_text
 from stavis_jax.reports import html_tables, report_plots, table_text
 from stavis_jax.reports.html_elements import Element, append, element, jpeg_uri, page
 from stavis_jax.reports.paper_tables import (

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from data_pipelines.runtime.atomic import write_csv, write_text
 from data_pipelines.runtime.errors import one_line
-from data_pipelines.runtime.files import write_csv, write_text
 from stavis_jax.scoring import bootstrap
 from stavis_jax.scoring.aggregation import Results
 from stavis_jax.scoring.comparison import ALL_FILMS, Comparison

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from data_pipelines.runtime.processes import in_parallel, workers_for
 from data_pipelines.shards.annotations import AnnotationSource, RawAnnotations
 from stavis_jax.scoring.aggregation import VideoScores
 from stavis_jax.scoring.observers import read_observers, score_observers
-from stavis_jax.scoring.parallel import in_parallel, processes
 from stavis_jax.scoring.protocol import PredictedVideo
 
 
@@ -31,7 +31,7 @@ def score_observers_of_videos(
         (kind, annotations, video.database, video.split, video.video, video.num_frames, first_frame, sigma_pixels, seed)
         for video in known
     )
-    with processes(workers, len(known)) as executor:
+    with workers_for(len(known), workers) as executor:
         scores = dict(in_parallel(executor, _score, jobs))
     return [scores[index] for index in range(len(known))], list(dict.fromkeys(without))
 

@@ -14,13 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.processes import in_parallel, workers_for
 from data_pipelines.shards.annotations import AnnotationSource
 from stavis_jax.metrics.postprocessing import postprocess
 from stavis_jax.scoring.aggregation import Results, VideoScores, aggregate
 from stavis_jax.scoring.annotations import annotations_of
 from stavis_jax.scoring.frame_scores import ALL_METRICS, EXACT, LOWER_IS_BETTER, METRICS, Estimators, score_frame
 from stavis_jax.scoring.gaze import Gaze, counts_of, read_gaze, size_of
-from stavis_jax.scoring.parallel import in_parallel, processes
 
 __all__ = [
     "ALL_METRICS",
@@ -182,7 +182,7 @@ def score_videos(
                 estimators,
             )
 
-    with progress, processes(workers, len(distinct)) as executor:
+    with progress, workers_for(len(distinct), workers) as executor:
         task = progress.add_task("reading gaze", total=len(films))
         for index, found in in_parallel(executor, read_gaze, ((annotations, *film) for film in films)):
             gaze[films[index]] = found

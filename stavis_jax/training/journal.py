@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from data_pipelines.runtime.atomic import write_text
 from stavis_jax.training.tensorboard import Board
 
 SPEED = ("clips_per_second", "data_wait")  # of a line; all else follows from seed, data and settings
@@ -38,9 +39,7 @@ class Journal:
         if writes:
             file.parent.mkdir(parents=True, exist_ok=True)
             lines = file.read_text().splitlines(keepends=True) if file.exists() else []
-            partial = file.with_name(file.name + ".partial")  # a kill here must not cost the lines
-            partial.write_text("".join(lines[:done_epochs]))
-            partial.replace(file)
+            write_text(file, "".join(lines[:done_epochs]))  # a kill here must not lose the lines
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),  # titles may hold brackets and braces
             BarColumn(),

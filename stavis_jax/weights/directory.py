@@ -85,7 +85,7 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
             f"{directory}: is not a converted checkpoint, so it is not overwritten. Give another directory."
         )
     try:
-        with atomic.folder_beside(directory) as aside:
+        with atomic.temporary_folder_beside(directory) as aside:
             new = aside / "new"
             new.mkdir()
             arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}

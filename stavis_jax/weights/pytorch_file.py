@@ -58,7 +58,7 @@ def write_checkpoint(path: Path | str, checkpoint: PyTorchCheckpoint) -> None:
     if checkpoint.architecture:
         content = {"epoch": checkpoint.epoch or 1, "arch": checkpoint.architecture, "state_dict": state}
     try:
-        with atomic.folder_beside(path) as aside:
+        with atomic.temporary_folder_beside(path) as aside:
             with (aside / "new").open("wb") as file:
                 torch.save(content, file)
             (aside / "new").replace(path)

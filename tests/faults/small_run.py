@@ -8,8 +8,8 @@ import json
 import sys
 from pathlib import Path
 
-from data_pipelines.runtime.atomic import only_run_in
-from data_pipelines.runtime.errors import command
+from data_pipelines.runtime.atomic import locked_folder
+from data_pipelines.runtime.command import command
 
 
 def small_training():
@@ -30,7 +30,7 @@ def main() -> None:
     logging.set_verbosity(logging.WARNING)  # orbax reports every step of every checkpoint
     shards, workdir, *changes = sys.argv[1:]
     settings = json.loads(changes[0]) if changes else {}
-    with only_run_in(Path(workdir)):
+    with locked_folder(Path(workdir)):
         one = DataParallel(jax.devices()[:1])
         small_training().train_small(Path(shards), Path(workdir), devices=one, **settings)
 

@@ -1,4 +1,4 @@
-"""A batch that does not fit into the memory: one line that names what was too large, by its flag."""
+"""A batch that does not fit into memory: one line that names what was too large, by its flag."""
 
 import types
 
@@ -9,6 +9,7 @@ from jobs import JOBS
 from rich.console import Console
 
 from data_pipelines.runtime import errors
+from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.experiments import job as jobs_of_main
 from stavis_jax.experiments import recipes
@@ -41,7 +42,7 @@ def test_a_training_batch_that_is_too_large_names_its_flag(variant, stage, suppl
     with pytest.raises(UserError) as told:
         job._train_stage(job._recipe(stage), network)
     assert str(told.value) == (
-        f"--config.stages.{stage}.batch_size=32: does not fit into the memory (Out of memory allocating 17179869184 "
+        f"--config.stages.{stage}.batch_size=32: does not fit into memory (Out of memory allocating 17179869184 "
         "bytes). Give a smaller one: gradients are accumulated to effective_batch all the same."
     )
 
@@ -53,7 +54,7 @@ def test_a_scoring_batch_that_is_too_large_names_its_flag(supplies, tmp_path, ta
     job = make_job("visual", supplies, tmp_path)
     (tmp_path / "visual").mkdir()
     (tmp_path / "visual" / "last").symlink_to(supplies.weights)
-    with pytest.raises(UserError, match=r"--config\.evaluation\.batch_size=8: does not fit into the memory \(Out of"):
+    with pytest.raises(UserError, match=r"--config\.evaluation\.batch_size=8: does not fit into memory \(Out of"):
         job._predict("visual", [])
 
 
@@ -67,11 +68,11 @@ def make_job(variant: str, supplies, workdir) -> jobs_of_main.Job:
 
 @pytest.mark.parametrize("error", [jax.errors.JaxRuntimeError(FULL), MemoryError(), MemoryError("7.28 TiB")])
 def test_any_command_says_that_the_memory_is_full(error):
-    @errors.command
+    @command
     def main() -> None:
         raise error
 
-    with pytest.raises(SystemExit, match=r"error: the memory is full.*\. Use smaller batches"):
+    with pytest.raises(SystemExit, match=r"error: memory is full.*\. Use smaller batches"):
         main()
 
 

@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from data_pipelines.runtime.errors import command
+from data_pipelines.runtime.command import command
 
 
 def test_a_library_that_makes_an_error_of_its_own_of_the_request_to_stop_hides_it_not(capsys):

@@ -11,7 +11,7 @@ import pytest
 from bad_shards import training_flags
 from disks import disk, remount
 
-from data_pipelines.runtime.atomic import only_run_in
+from data_pipelines.runtime.atomic import locked_folder
 
 SMALL = "small_run"
 pytestmark = pytest.mark.slow
@@ -89,6 +89,6 @@ def test_a_clock_that_runs_back_changes_nothing(commands, shards, trained, tmp_p
 def test_two_runs_in_one_working_directory_are_refused(commands, supplies, tmp_path, tally):
     tally.fault("main", "second run in one folder")
     flags = training_flags(supplies.shards, tmp_path / "run")
-    with only_run_in(tmp_path / "run"):
+    with locked_folder(tmp_path / "run"):
         assert "run: another run is writing to it" in commands.run("stavis_jax.main", *flags).error
         assert list((tmp_path / "run").iterdir()) == []

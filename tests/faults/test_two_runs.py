@@ -7,17 +7,17 @@ import pytest
 from bad_input import Place
 from jobs import JOBS, content
 
-from data_pipelines.runtime.atomic import folder_beside, only_run_in
+from data_pipelines.runtime.atomic import locked_folder, temporary_folder_beside
 from data_pipelines.shards.resume import opened
 
 HELD = {
-    "synthesize": folder_beside,
-    "fetch": only_run_in,
-    "ingest": only_run_in,
+    "synthesize": temporary_folder_beside,
+    "fetch": locked_folder,
+    "ingest": locked_folder,
     "prepare": opened,
-    "convert": folder_beside,
-    "evaluate": only_run_in,
-    "predict": lambda output: folder_beside(output / "film"),  # the film's own folder
+    "convert": temporary_folder_beside,
+    "evaluate": locked_folder,
+    "predict": lambda output: temporary_folder_beside(output / "film"),  # the film's own folder
 }
 
 

@@ -40,7 +40,7 @@ def test_a_killed_worker_is_one_line_and_nothing_is_written(command, count, comm
     place = Place(tmp_path, supplies)
     running, workers = start_with_workers(command, commands, place, count)
     os.kill(workers[0].pid, signal.SIGKILL)
-    assert "one of the processes was killed" in running.wait().error
+    assert "a worker process was killed" in running.wait().error
     assert content(place.output) == {}
 
 

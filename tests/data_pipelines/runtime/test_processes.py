@@ -6,7 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 import pytest
 
 from data_pipelines.runtime.errors import UserError
-from data_pipelines.runtime.processes import deaths_told, new_pool
+from data_pipelines.runtime.processes import new_pool, worker_death_as_user_error
 
 
 def test_a_death_is_told_the_same_while_another_process_is_being_started():
@@ -14,10 +14,10 @@ def test_a_death_is_told_the_same_while_another_process_is_being_started():
         with pytest.raises(BrokenProcessPool):
             pool.submit(os._exit, 1).result()
         pool._executor_manager_thread.join()  # the pipe to new processes is closed then
-        with pytest.raises(UserError, match="one of the processes was killed"), deaths_told(pool):
+        with pytest.raises(UserError, match="a worker process was killed"), worker_death_as_user_error(pool):
             pool._spawn_process()
 
 
 def test_a_fault_of_the_work_itself_is_no_death():
-    with new_pool(1) as pool, pytest.raises(FileNotFoundError), deaths_told(pool):
+    with new_pool(1) as pool, pytest.raises(FileNotFoundError), worker_death_as_user_error(pool):
         raise FileNotFoundError("film.mp4")

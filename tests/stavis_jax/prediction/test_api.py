@@ -171,7 +171,7 @@ def test_frames_that_do_not_fit_into_the_memory_name_the_batch(monkeypatch, faul
             raise fault
 
     monkeypatch.setattr(frame_stream, "clip_stream", lambda *_: Full())
-    with pytest.raises(UserError, match=r"a batch of 4 clips: does not fit into the memory \(7.28 TiB\)"):
+    with pytest.raises(UserError, match=r"a batch of 4 clips: does not fit into memory \(7.28 TiB\)"):
         predict_frames(numbered_frames(3), None, RATE_HZ, FPS, Brightness())
 
 

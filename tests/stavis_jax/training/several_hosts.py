@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 from small_training import train_small
 
-from data_pipelines.runtime.errors import command
+from data_pipelines.runtime.command import command
 from stavis_jax.training import devices
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from data_pipelines.clips.batches import evaluation_batches, training_batches
 from data_pipelines.prepare import prepare
-from data_pipelines.runtime.errors import command
+from data_pipelines.runtime.command import command
 from data_pipelines.shards.reader import Shards
 from data_pipelines.synthesize import synthesize
 from stavis_jax.models.layers import BatchNorm, Conv2D, Conv3D
