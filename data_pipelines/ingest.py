@@ -19,7 +19,7 @@ from data_pipelines.ingestion.gaze_tables import Gaze, GazeTables
 from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_of_rows
 from data_pipelines.ingestion.viewing_geometry import Units, Viewing, find_units
 from data_pipelines.raw import list_writer, transaction
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.runtime import processes
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
@@ -58,7 +58,7 @@ def ingest(
         if number is not None and number < least:
             raise UserError(f"--{flag} {number}: is too small. Give {least} or more.")
     with transaction.new_database(Path(raw), database, overwrite) as layout:
-        files = film_names.find_films(films)
+        files = film_names.films_by_name(films)
         tested = None if test is None else _named_films(test, files)
         tables = gaze_tables.read_gaze(gaze, columns)
         warn_of_rows(tables)
@@ -80,7 +80,7 @@ def ingest(
             )
         if tested is None:
             tested = list_writer.random_tests([report.name for report in kept], test_share, seed)
-        listed = [Film(database, report.name, report.num_frames, report.fps) for report in kept]
+        listed = [ListedFilm(database, report.name, report.num_frames, report.fps) for report in kept]
         list_writer.write_lists(layout.root / "fold_lists", listed, tested)
     observers = {name for report in kept for part in gaze_of[report.name] for name in part.observers if name}
     return IngestReport(kept, units, viewing.screen is not None, len(observers))

@@ -13,7 +13,7 @@ from pathlib import Path
 import rich.console
 
 from data_pipelines.inputs.resizing import RESIZE_FILTERS, ResizeFilter
-from data_pipelines.raw.fold_lists import Film, read_all_lists
+from data_pipelines.raw.fold_lists import ListedFilm, read_all_lists
 from data_pipelines.raw.inventory import look_up
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.command import command
@@ -124,14 +124,14 @@ def _check_settings(settings: Settings, workers: int | None, runner: str | None)
         raise UserError("workers: a Beam runner has its own. Set them with --beam-options, or leave out --runner.")
 
 
-def _missing(path: Path, film: Film) -> str:
+def _missing(path: Path, film: ListedFilm) -> str:
     return (
         f"{path}: the file is missing, of {film.num_frames} frames. "
         "Fetch the database again, or remove or mend the film's line in its lists."
     )
 
 
-def _warn_of_silent(layout: RawLayout, films: Sequence[Film]) -> None:
+def _warn_of_silent(layout: RawLayout, films: Sequence[ListedFilm]) -> None:
     silent = [film for film in films if not layout.sound_path(film.database, film.name).is_file()]
     if silent:
         path = layout.sound_path(silent[0].database, silent[0].name)

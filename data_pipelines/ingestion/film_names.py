@@ -14,7 +14,7 @@ SUFFIXES = (
 _UNSAFE = re.compile(r'[\s\x00-\x1f\x7f/\\:*?"<>|]+')  # white space ends a name in fold_lists; others do in some shells
 
 
-def find_films(paths: Sequence[Path | str]) -> dict[str, Path]:
+def films_by_name(paths: Sequence[Path | str]) -> dict[str, Path]:
     """Name in the raw layout -> file, by name, of the files given and the films directly in the folders given.
 
     Raises UserError if a path is missing, a folder holds no film or two films have the same name.

@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class Film:
+class ListedFilm:
     """One video of a database: frames 1 to `num_frames`, `fps` frames a second."""
 
     database: str
@@ -49,7 +49,9 @@ class Film:
     fps: float
 
 
-def read_films(layout: RawLayout, subset: Subset, split: int, databases: Sequence[str] | None = None) -> list[Film]:
+def read_films(
+    layout: RawLayout, subset: Subset, split: int, databases: Sequence[str] | None = None
+) -> list[ListedFilm]:
     """The films of one subset of one split, database after database, in the order of their lists.
 
     A database with files in fold_lists follows them. One without follows the supplement's Table 3: its test films are
@@ -73,12 +75,14 @@ def read_films(layout: RawLayout, subset: Subset, split: int, databases: Sequenc
     return present
 
 
-def read_all_lists(layout: RawLayout, databases: Sequence[str] | None = None) -> dict[Subset, dict[int, list[Film]]]:
+def read_all_lists(
+    layout: RawLayout, databases: Sequence[str] | None = None
+) -> dict[Subset, dict[int, list[ListedFilm]]]:
     """Subset -> split -> films, as `read_films` gives them, with one warning for all lists together.
 
     A database of the user's own need not have all six lists. Raises UserError if one has none, or as `read_films`.
     """
-    lists: dict[Subset, dict[int, list[Film]]] = {subset: {split: [] for split in SPLITS} for subset in SUBSETS}
+    lists: dict[Subset, dict[int, list[ListedFilm]]] = {subset: {split: [] for split in SPLITS} for subset in SUBSETS}
     for database in chosen_databases(layout, databases):
         known = [
             (subset, split) for subset in SUBSETS for split in SPLITS if _has_list(layout, database, subset, split)
@@ -115,7 +119,7 @@ def _has_list(layout: RawLayout, database: str, subset: Subset, split: int) -> b
     return database in _table_3()
 
 
-def _listed(layout: RawLayout, database: str, subset: Subset, split: int) -> list[Film]:
+def _listed(layout: RawLayout, database: str, subset: Subset, split: int) -> list[ListedFilm]:
     path = _list_path(layout, database, subset, split)
     if path.is_file():
         return _read_list(path, layout.root, database)
@@ -144,7 +148,7 @@ def _list_path(layout: RawLayout, database: str, subset: Subset, split: int) -> 
     return of_split
 
 
-def _read_list(path: Path, root: Path, database: str) -> list[Film]:
+def _read_list(path: Path, root: Path, database: str) -> list[ListedFilm]:
     films = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -155,7 +159,7 @@ def _read_list(path: Path, root: Path, database: str) -> list[Film]:
             continue
         try:
             name, num_frames, fps = line.rsplit(maxsplit=2)
-            film = Film(database, name.strip(), int(num_frames), float(fps))
+            film = ListedFilm(database, name.strip(), int(num_frames), float(fps))
             if not (1 <= film.num_frames <= MOST_FRAMES and is_rate(film.fps) and is_name(film.name)):
                 raise ValueError("out of range")
         except ValueError:
@@ -177,7 +181,7 @@ def _table_3() -> dict[str, dict[str, list[str]]]:
     )
 
 
-def _from_table_3(layout: RawLayout, database: str, subset: Subset, split: int) -> list[Film]:
+def _from_table_3(layout: RawLayout, database: str, subset: Subset, split: int) -> list[ListedFilm]:
     folders = {_plain(video): video for video in layout.videos(database)}
     named = _table_3()[database][str(split)]
     if subset == "test":
@@ -193,17 +197,17 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", re.sub(r"_\d+x\d+$", "", name.lower()))
 
 
-def _counted(layout: RawLayout, database: str, video: str) -> Film:
+def _counted(layout: RawLayout, database: str, video: str) -> ListedFilm:
     num_frames, sound = layout.num_frames(database, video), layout.sound_path(database, video)
     seconds = raw_layout.sound_seconds(sound) if num_frames and sound.is_file() else 0.0
     if not seconds:
-        return Film(database, video, num_frames, FRAME_RATE_OF_SILENT_FILMS_HZ)
-    return Film(
+        return ListedFilm(database, video, num_frames, FRAME_RATE_OF_SILENT_FILMS_HZ)
+    return ListedFilm(
         database, video, num_frames, min(STANDARD_FRAME_RATES_HZ, key=lambda rate: abs(rate - num_frames / seconds))
     )
 
 
-def _present(layout: RawLayout, listed: Sequence[Film]) -> list[Film]:
+def _present(layout: RawLayout, listed: Sequence[ListedFilm]) -> list[ListedFilm]:
     """The films that can be used; one warning counts the others."""
     faults = {film: fault for film in listed if (fault := _why_unusable(layout, film))}
     if faults:
@@ -219,7 +223,7 @@ def _present(layout: RawLayout, listed: Sequence[Film]) -> list[Film]:
     return [film for film in listed if film not in faults]
 
 
-def _why_unusable(layout: RawLayout, film: Film) -> str:
+def _why_unusable(layout: RawLayout, film: ListedFilm) -> str:
     """Empty if the film can be used."""
     for folder in (layout.frame_folder(film.database, film.name), layout.annotation_folder(film.database, film.name)):
         if not folder.is_dir():

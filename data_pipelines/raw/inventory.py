@@ -5,7 +5,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
 
 _ABSENT = b"absent;"
@@ -21,7 +21,7 @@ class FilesOfFilm:
     state: str
 
 
-def look_up(layout: RawLayout, film: Film) -> FilesOfFilm:
+def look_up(layout: RawLayout, film: ListedFilm) -> FilesOfFilm:
     """Lists a film's folders; opens no file."""
     digest = hashlib.sha256()
     for path_of in (layout.frame_path, layout.density_path, layout.fixation_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.raw.databases import DATABASES
-from data_pipelines.raw.fold_lists import SPLITS, Film
+from data_pipelines.raw.fold_lists import SPLITS, ListedFilm
 from data_pipelines.runtime.errors import UserError
 
 
@@ -33,7 +33,9 @@ def random_tests(names: Sequence[str], share: float, seed: int) -> dict[int, set
     return {split: {shuffled[((split - 1) * count + place) % len(names)] for place in range(count)} for split in SPLITS}
 
 
-def write_lists(folder: Path, films: Sequence[Film], tests: Mapping[int, Collection[str]] | Collection[str]) -> None:
+def write_lists(
+    folder: Path, films: Sequence[ListedFilm], tests: Mapping[int, Collection[str]] | Collection[str]
+) -> None:
     """Writes the lists of one database. `tests`: split -> test films, or the test films of every split.
 
     A list without films is not written.

@@ -9,7 +9,7 @@ import numpy as np
 
 from data_pipelines.raw import databases as tables
 from data_pipelines.raw import layout as raw_layout
-from data_pipelines.raw.fold_lists import Film, Subset, read_films
+from data_pipelines.raw.fold_lists import ListedFilm, Subset, read_films
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards.native_annotations import NativeAnnotation
@@ -28,7 +28,7 @@ class AnnotationSource(Protocol):
     def databases(self) -> list[str]:
         """Folders of the databases, in reading order."""
 
-    def films(self, subset: Subset, split: int, databases: Sequence[str] | None = None) -> list[Film]:
+    def films(self, subset: Subset, split: int, databases: Sequence[str] | None = None) -> list[ListedFilm]:
         """The films of one subset of one split, in the order of their lists. Raises UserError if there is none."""
 
 
@@ -60,7 +60,7 @@ class RawAnnotations:
     def databases(self) -> list[str]:
         return self.layout.databases()
 
-    def films(self, subset: Subset, split: int, databases: Sequence[str] | None = None) -> list[Film]:
+    def films(self, subset: Subset, split: int, databases: Sequence[str] | None = None) -> list[ListedFilm]:
         return read_films(self.layout, subset, split, databases)
 
 
@@ -83,11 +83,11 @@ class ShardAnnotations:
     def databases(self) -> list[str]:
         return tables.in_reading_order(list({film.database for film in self._shards.films}))
 
-    def films(self, subset: Subset, split: int, databases: Sequence[str] | None = None) -> list[Film]:
+    def films(self, subset: Subset, split: int, databases: Sequence[str] | None = None) -> list[ListedFilm]:
         listed = self._shards.lists.get(subset, {}).get(str(split), [])
         stored = [self._shards.films[number] for number in listed]
         films = [
-            Film(film.database, film.name, film.num_frames, film.fps)
+            ListedFilm(film.database, film.name, film.num_frames, film.fps)
             for film in stored
             if databases is None or film.database in databases
         ]

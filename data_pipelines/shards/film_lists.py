@@ -3,17 +3,19 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 
-Lists = Mapping[str, Mapping[int, Sequence[Film]]]  # subset -> split -> films, as `fold_lists.read_all_lists` gives
+Lists = Mapping[
+    str, Mapping[int, Sequence[ListedFilm]]
+]  # subset -> split -> films, as `fold_lists.read_all_lists` gives
 
 _log = logging.getLogger(__name__)
 
 
-def films_of(lists: Lists) -> list[Film]:
+def films_of(lists: Lists) -> list[ListedFilm]:
     """All films. Where lists contradict each other, the first is followed; a warning counts the others' lines."""
-    films: dict[tuple[str, str], Film] = {}
-    contradictions: list[Film] = []
+    films: dict[tuple[str, str], ListedFilm] = {}
+    contradictions: list[ListedFilm] = []
     for splits in lists.values():
         for listed in splits.values():
             for film in listed:
@@ -28,7 +30,7 @@ def films_of(lists: Lists) -> list[Film]:
     return list(films.values())
 
 
-def positions(lists: Lists, films: Sequence[Film]) -> dict[str, dict[str, list[int]]]:
+def positions(lists: Lists, films: Sequence[ListedFilm]) -> dict[str, dict[str, list[int]]]:
     """Subset -> split -> positions in `films`, in the order of the list. Other films are left out."""
     position = {(film.database, film.name): number for number, film in enumerate(films)}
     return {

@@ -11,7 +11,7 @@ import numpy as np
 from data_pipelines.inputs import windows
 from data_pipelines.inputs.resizing import ResizeFilter, ResizeFixations, ResizePicture
 from data_pipelines.raw import layout as raw_layout
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.shards import reader, writer
 from data_pipelines.shards.native_annotations import AnnotationRecord, annotation_record
@@ -40,7 +40,7 @@ class WrittenFilm:
 
 
 def write_film(
-    folder: Path, layout: RawLayout, film: Film, settings: Settings, on_frame: Callable[[], None] = lambda: None
+    folder: Path, layout: RawLayout, film: ListedFilm, settings: Settings, on_frame: Callable[[], None] = lambda: None
 ) -> None:
     """Writes a film's files into a folder, and an entry that `read_entry` reads. `on_frame` is called after each frame.
 
@@ -90,7 +90,7 @@ def read_entry(folder: Path) -> WrittenFilm:
 
 
 def _records(
-    layout: RawLayout, film: Film, settings: Settings, sound: np.ndarray, rate_hz: int
+    layout: RawLayout, film: ListedFilm, settings: Settings, sound: np.ndarray, rate_hz: int
 ) -> Iterator[tuple[reader.FrameRecord, AnnotationRecord | None]]:
     resize_picture = ResizePicture(settings.size, settings.resize_filter)
     resize_fixations = ResizeFixations(settings.size)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import rich.console
 import rich.progress
 
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime import processes
 from data_pipelines.runtime.errors import UserError
@@ -28,7 +28,7 @@ class FilmJob:
     unfinished: Unfinished
     key: str
     layout: RawLayout
-    film: Film
+    film: ListedFilm
     settings: Settings
 
 

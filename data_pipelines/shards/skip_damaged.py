@@ -2,7 +2,7 @@
 
 import logging
 
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.runtime.errors import UserError
 
 _NAMED_IN_THE_WARNING = 3
@@ -15,15 +15,15 @@ class Damage:
 
     def __init__(self, *, skip: bool):
         self._skip = skip
-        self._faults: dict[Film, str] = {}
+        self._faults: dict[ListedFilm, str] = {}
 
-    def add(self, film: Film, fault: str) -> None:
+    def add(self, film: ListedFilm, fault: str) -> None:
         """Raises UserError unless such films are skipped."""
         if not self._skip:
             raise UserError(f"{fault} --skip-damaged leaves such films out.")
         self._faults[film] = fault
 
-    def __contains__(self, film: Film) -> bool:
+    def __contains__(self, film: ListedFilm) -> bool:
         return film in self._faults
 
     def warn(self, num_films: int) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from data_pipelines.clips.batches import clips_per_epoch, evaluation_batches, training_batches
 from data_pipelines.clips.source import open_clips
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from data_pipelines.shards.annotations import open_annotations
@@ -155,7 +155,7 @@ class Job:
         self.console.print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)
         return content
 
-    def _films(self, subset: str) -> list[Film]:
+    def _films(self, subset: str) -> list[ListedFilm]:
         """The films of the shards' list; with a raw folder, each must be there too."""
         clips = open_clips(self.data.shards, subset, self.data.split, databases=self.data.databases)
         stored = [clips.films[i] for i in dict.fromkeys(map(clips.film_index, range(len(clips))))]
@@ -163,7 +163,7 @@ class Job:
             folder = RawLayout(self.data.raw).annotation_folder(film.database, film.name)
             if not folder.is_dir():
                 raise UserError(f"{folder}: no such folder. Give --config.data.raw as the shards were made from it.")
-        return [Film(film.database, film.name, film.num_frames, film.fps) for film in stored]
+        return [ListedFilm(film.database, film.name, film.num_frames, film.fps) for film in stored]
 
     def _stages(self) -> dict[str, str]:
         """Stage -> the variant it trains."""

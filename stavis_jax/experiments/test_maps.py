@@ -12,7 +12,7 @@ from rich.progress import track
 
 from data_pipelines.clips.batches import evaluation_batches
 from data_pipelines.clips.source import open_clips
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.runtime import atomic
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.maps.map_folders import MapFolder, find_video_folder
@@ -57,7 +57,7 @@ def write_test_maps(
         atomic.replace_folder(unfinished, output)
 
 
-def read_test_maps(maps: Path, films: Sequence[Film], split: int) -> list[PredictedVideo]:
+def read_test_maps(maps: Path, films: Sequence[ListedFilm], split: int) -> list[PredictedVideo]:
     """The maps that `write_test_maps` wrote, of the films of a split. Raises UserError if a film has none."""
     predicted = []
     for film in films:

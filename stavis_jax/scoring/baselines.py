@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards.annotations import AnnotationSource
@@ -25,7 +25,7 @@ UNIFORM_NOTE = (
 
 def centre_bias(
     data: RawLayout | AnnotationSource,
-    films: Sequence[Film],
+    films: Sequence[ListedFilm],
     *,
     size: tuple[int, int] = (112, 112),
     frame_step: int = FRAME_STEP,
@@ -67,7 +67,7 @@ def centre_bias(
     return np.round(255 * mean / mean.max()).astype(np.uint8)
 
 
-def same_map_predictions(saliency_map: np.ndarray, films: Sequence[Film], split: int) -> list[PredictedVideo]:
+def same_map_predictions(saliency_map: np.ndarray, films: Sequence[ListedFilm], split: int) -> list[PredictedVideo]:
     """One map uint8 [h, w] as the prediction for every frame of the films."""
     return [
         PredictedVideo(film.database, split, film.name, film.num_frames, SameMap(saliency_map, film.num_frames))

@@ -10,23 +10,23 @@ from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
+class AxisOrder:
     """Our axes, each by its number in PyTorch; `squeezed`: PyTorch axes of length 1 that we do without."""
 
     axes: tuple[int, ...]
     squeezed: tuple[int, ...] = ()
 
 
-VECTOR = Layout((0,))
-UNCHANGED = Layout((0, 1, 2))
+VECTOR = AxisOrder((0,))
+UNCHANGED = AxisOrder((0, 1, 2))
 COUNTER = "num_batches_tracked"  # of BatchNorm: in files, not in the network
 
-CONV3D = (("weight", "kernel", Layout((2, 3, 4, 1, 0))),)
-CONV2D = (("weight", "kernel", Layout((2, 3, 1, 0))), ("bias", "bias", VECTOR))
-CONV1D = (("weight", "kernel", Layout((3, 1, 0), squeezed=(2,))), ("bias", "bias", VECTOR))  # [O, I, 1, k] there
-DENSE = (("weight", "kernel", Layout((1, 0))), ("bias", "bias", VECTOR))
+CONV3D = (("weight", "kernel", AxisOrder((2, 3, 4, 1, 0))),)
+CONV2D = (("weight", "kernel", AxisOrder((2, 3, 1, 0))), ("bias", "bias", VECTOR))
+CONV1D = (("weight", "kernel", AxisOrder((3, 1, 0), squeezed=(2,))), ("bias", "bias", VECTOR))  # [O, I, 1, k] there
+DENSE = (("weight", "kernel", AxisOrder((1, 0))), ("bias", "bias", VECTOR))
 BILINEAR = (("weight", "kernel", UNCHANGED), ("bias", "bias", VECTOR))  # first input the picture, second the sound
-UPSAMPLING = (("weight", "", Layout((2, 3, 0, 1))),)  # [I, O, kH, kW] there; trained, so every entry counts
+UPSAMPLING = (("weight", "", AxisOrder((2, 3, 0, 1))),)  # [I, O, kH, kW] there; trained, so every entry counts
 BATCH_NORM = (
     ("weight", "scale", VECTOR),
     ("bias", "bias", VECTOR),
@@ -90,7 +90,7 @@ class TensorRow:
 
     key: str
     name: str
-    layout: Layout | None
+    layout: AxisOrder | None
 
 
 def rows(kind: str, depth: int | None) -> Iterator[TensorRow]:

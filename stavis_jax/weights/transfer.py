@@ -9,7 +9,7 @@ from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import Kind
 from stavis_jax.weights.flat_names import Weights, expected_shapes
-from stavis_jax.weights.tables import UNUSED_BY_TRUNK, Layout, TensorRow, rows
+from stavis_jax.weights.tables import UNUSED_BY_TRUNK, AxisOrder, TensorRow, rows
 
 PARTS = {"stavis": "", "kinetics": "trunk/", "soundnet": "soundnet/"}  # of the whole network, by name
 
@@ -87,17 +87,17 @@ def _targets(kind: Kind, depth: int | None, shortcut: str | None) -> tuple[dict[
     return shapes, table
 
 
-def _their_shape(shape: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
+def _their_shape(shape: tuple[int, ...], layout: AxisOrder) -> tuple[int, ...]:
     theirs = dict.fromkeys(layout.squeezed, 1) | dict(zip(layout.axes, shape, strict=True))
     return tuple(theirs[axis] for axis in sorted(theirs))
 
 
-def _to_ours(array: np.ndarray, layout: Layout) -> np.ndarray:
+def _to_ours(array: np.ndarray, layout: AxisOrder) -> np.ndarray:
     squeezed = array.transpose(*layout.axes, *layout.squeezed)
     return np.ascontiguousarray(squeezed.reshape(squeezed.shape[: len(layout.axes)]), np.float32)
 
 
-def _to_theirs(array: np.ndarray, layout: Layout) -> np.ndarray:
+def _to_theirs(array: np.ndarray, layout: AxisOrder) -> np.ndarray:
     axes = (*layout.axes, *layout.squeezed)
     expanded = array.reshape(array.shape + (1,) * len(layout.squeezed))
     return np.ascontiguousarray(expanded.transpose(np.argsort(axes)), np.float32)

@@ -4,14 +4,14 @@ import logging
 
 import pytest
 
-from data_pipelines.raw.fold_lists import Film, read_all_lists, read_films
+from data_pipelines.raw.fold_lists import ListedFilm, read_all_lists, read_films
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 
 
 def test_films_follow_their_list(tiny_raw):
     found = read_films(RawLayout(tiny_raw), "train", 2)
-    assert found == [Film("Mine", "short", 20, 10.0), Film("Mine", "long", 100, 10.0)]
+    assert found == [ListedFilm("Mine", "short", 20, 10.0), ListedFilm("Mine", "long", 100, 10.0)]
 
 
 def test_diem_has_one_list_for_every_split_and_the_others_three(golden_layout, caplog):
@@ -25,7 +25,7 @@ def test_list_of_a_split_goes_before_the_one_for_all(tiny_raw, list_writer):
     list_writer(tiny_raw, "Mine_list_train_2_fps.txt", "\nmy long film 7 29.97\n\n")
     (tiny_raw / "video_frames" / "Mine" / "long").rename(tiny_raw / "video_frames" / "Mine" / "my long film")
     (tiny_raw / "annotations" / "Mine" / "long").rename(tiny_raw / "annotations" / "Mine" / "my long film")
-    assert read_films(RawLayout(tiny_raw), "train", 2) == [Film("Mine", "my long film", 7, 29.97)]
+    assert read_films(RawLayout(tiny_raw), "train", 2) == [ListedFilm("Mine", "my long film", 7, 29.97)]
 
 
 @pytest.mark.parametrize(

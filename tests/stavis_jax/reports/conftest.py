@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 from stavis_jax.reports.html_report import write_report
 from stavis_jax.reports.report_pictures import PictureSource
 from stavis_jax.scoring.aggregation import Results, VideoScores, aggregate
@@ -61,7 +61,7 @@ class Gaze:
     def databases(self) -> list[str]:
         raise AssertionError
 
-    def films(self, subset: str, split: int, databases: object = None) -> list[Film]:
+    def films(self, subset: str, split: int, databases: object = None) -> list[ListedFilm]:
         raise AssertionError
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipelines.raw.fold_lists import Film
+from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.scoring.baselines import SameMap, centre_bias, same_map_predictions
@@ -22,7 +22,7 @@ def write_film(layout, name, num_frames, columns):
         path = layout.density_path("Own", name, number)
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(density).save(path, format="PNG")
-    return Film("Own", name, num_frames, 25.0)
+    return ListedFilm("Own", name, num_frames, 25.0)
 
 
 def test_centre_bias_is_where_the_training_films_were_looked_at(layout):
@@ -51,12 +51,12 @@ def test_training_films_without_gaze_are_an_error(layout):
     with pytest.raises(UserError, match="no density map"):
         centre_bias(layout, [write_film(layout, "dark", 2, slice(0, 0))])
     with pytest.raises(UserError, match="no density map"):
-        centre_bias(layout, [Film("Own", "absent", 2, 25.0)])
+        centre_bias(layout, [ListedFilm("Own", "absent", 2, 25.0)])
 
 
 def test_every_frame_of_a_test_film_is_given_the_training_films_map(layout):
     training = [write_film(layout, "left", 3, slice(0, 8))]
-    (video,) = same_map_predictions(centre_bias(layout, training), [Film("Own", "new", 40, 25.0)], split=2)
+    (video,) = same_map_predictions(centre_bias(layout, training), [ListedFilm("Own", "new", 40, 25.0)], split=2)
     assert (video.database, video.split, video.video, video.num_frames) == ("Own", 2, "new", 40)
     assert sorted(video.maps) == list(range(1, 41))
     assert np.array_equal(video.maps[40], centre_bias(layout, training))
