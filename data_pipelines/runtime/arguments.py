@@ -1,0 +1,112 @@
+"""What commands with argparse share: the parser, types of flags, and flags that mean the same in every command."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from data_pipelines.runtime.errors import UserError
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Parses the flags of a command. A wrong flag raises UserError, which `command` prints as one line.
+
+    The description keeps its line breaks. Help texts end in the flag's default.
+
+    Args:
+      module: what follows `python -m`.
+      description: text above the flags, such as the module's docstring.
+      example: arguments of one run, or several lines for several runs.
+    """
+
+    def __init__(self, module: str, description: str, example: str):
+        prog = f"python -m {module}"
+        runs = "\n".join(f"  {prog} {arguments}" for arguments in example.splitlines())
+        super().__init__(
+            prog=prog,
+            description=description.removeprefix("Command: "),
+            epilog=f"example:\n{runs}",
+            formatter_class=_HelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message.removeprefix('argument ').rstrip('.')}. Use --help to list the flags.")
+
+    def add_workers(self) -> None:
+        self.add_argument(
+            "--workers", type=positive_integer, metavar="N", help="number of processes (default: one per core)"
+        )
+
+    def add_seed(self, what: str) -> None:
+        """`what`: the random choices that follow from the seed."""
+        self.add_argument("--seed", type=non_negative_integer, default=0, metavar="N", help=f"seed of {what}")
+
+    def add_overwrite(self, what: str) -> None:
+        self.add_argument("--overwrite", action="store_true", help=f"replace {what}")
+
+
+class ListAction(argparse.Action):
+    """Collects values that are separated by spaces, commas or both: `--splits 1 2` is `--splits 1,2`.
+
+    `type` and `choices` apply to each value. Not for paths, which may contain commas: use nargs="+" for them.
+    """
+
+    def __init__(
+        self, *args, type: Callable[[str], Any] = str, choices: Sequence[Any] | None = None, nargs: str = "+", **kwargs
+    ):
+        super().__init__(*args, nargs=nargs, **kwargs)
+        self._convert, self._known = type, choices
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        texts = [text.strip() for value in values for text in value.split(",") if text.strip()]
+        if not texts and self.nargs == "+":
+            raise argparse.ArgumentError(self, "expected at least one value")
+        found = [self._value(text) for text in dict.fromkeys(texts)]
+        setattr(namespace, self.dest, found)
+
+    def _value(self, text: str) -> Any:
+        try:
+            value = self._convert(text)
+            if self._known is None or value in self._known:
+                return value
+        except ValueError:
+            pass
+        choices = f", choose from {', '.join(map(str, self._known))}" if self._known else ""
+        raise argparse.ArgumentError(self, f"{text!r} is not known{choices}")
+
+
+def positive_integer(text: str) -> int:
+    return _integer(text, 1)
+
+
+def non_negative_integer(text: str) -> int:
+    return _integer(text, 0)
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Returns (width, height) in pixels of a text such as "320x240"."""
+    width, times, height = text.lower().partition("x")
+    if not (times and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT in pixels, such as 320x240, found {text!r}")
+    return int(width), int(height)
+
+
+def _integer(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:  # no number, or one of thousands of digits
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, found {text!r}")
+    return number
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Adds "(default: ...)" to each flag that has a value by default and does not name it itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        default = action.default
+        shown = " ".join(map(str, default)) if isinstance(default, (list, tuple)) else str(default)
+        has_default = default not in (None, argparse.SUPPRESS) and not isinstance(default, bool) and shown
+        if not has_default or "default:" in (action.help or ""):
+            return action.help
+        return f"{action.help} (default: {shown.replace('%', '%%')})"
