@@ -16,7 +16,7 @@ from stavis_jax.experiments.workdir import versions
 from stavis_jax.outputs.folder import finished_folder, is_done, write_settings
 from stavis_jax.outputs.kinds import DEFAULT_OUTPUTS, OutputOptions, is_output, open_outputs
 from stavis_jax.prediction.api import Advance, SaliencyModel, predict_film
-from stavis_jax.prediction.background import WriteBehind
+from stavis_jax.outputs.write_behind import WriteBehind
 
 
 @dataclasses.dataclass(frozen=True)
