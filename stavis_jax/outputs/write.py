@@ -15,8 +15,8 @@ from data_pipelines.runtime.errors import UserError
 from stavis_jax.experiments.workdir import versions
 from stavis_jax.outputs.folder import finished_folder, is_done, write_settings
 from stavis_jax.outputs.kinds import DEFAULT_OUTPUTS, OutputOptions, is_output, open_outputs
-from stavis_jax.prediction.api import Advance, SaliencyModel, predict_film
 from stavis_jax.outputs.write_behind import WriteBehind
+from stavis_jax.prediction.api import Advance, SaliencyModel, predict_film
 
 
 @dataclasses.dataclass(frozen=True)

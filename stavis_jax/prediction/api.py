@@ -9,9 +9,9 @@ import numpy as np
 from data_pipelines.films.film import Film, FilmFrame, open_film
 from data_pipelines.films.sound import FULL_SCALE, resample
 from data_pipelines.inputs.resizing import ResizeFilter, ResizePicture
-from stavis_jax.prediction.read_ahead import read_ahead
 from stavis_jax.prediction.frame_prediction import FramePrediction
 from stavis_jax.prediction.frame_stream import predict_stream
+from stavis_jax.prediction.read_ahead import read_ahead
 
 FRAMES_AHEAD = 64  # read before they are needed, 40 kB each
 
