@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from benchmarks import inputs
+from benchmarks.reference.network import TorchStavis
 from benchmarks.torch_jobs import device
-from benchmarks.torch_stavis import TorchStavis
 from stavis_jax.convert import pytorch_to_directory
 
 __all__ = ["device", "make"]

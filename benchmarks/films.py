@@ -1,61 +1,101 @@
-"""A film as a user has it, a file with sound, and as the original takes it: extracted frames and a .wav."""
+"""Synthetic films as benchmarks read them: as a film file, in the raw layout, and as shards."""
 
 import dataclasses
-from fractions import Fraction
+import json
 from pathlib import Path
 
-import av
 import numpy as np
-import soundfile
 from PIL import Image
 
-from benchmarks.input_pipeline import texture
 from benchmarks.inputs import FRAME_RATE_HZ
+from data_pipelines.prepare import prepare
 from data_pipelines.synthesize import DATABASE, synthesize
+from stavis_jax.outputs.film_writer import FilmWriter
 
 
 @dataclasses.dataclass(frozen=True)
-class Film:
-    """path: the file. frames: a folder of img_00001.jpg ... sound: its .wav."""
+class FilmFile:
+    """One film: the file `path`, its extracted frames (a folder of img_00001.jpg and so on), and its sound (.wav)."""
 
     path: Path
     frames: Path
     sound: Path
 
 
-def make_film(folder: Path, num_frames: int, frame_size: tuple[int, int]) -> Film:
-    """A synthetic film in the new folder `folder`, with the grain of a camera's picture, as `frame_size` = (W, H)."""
-    raw = folder / "raw"
+@dataclasses.dataclass(frozen=True)
+class Films:
+    """The same films in the raw layout and as shards. frame_size: (width, height) in pixels."""
+
+    frame_size: tuple[int, int]
+    raw: Path
+    shards: Path
+    num_frames: int
+
+    def kilobytes_per_frame(self, folder: Path) -> float:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / self.num_frames / 1000
+
+
+def make_film_file(folder: Path, num_frames: int, frame_size: tuple[int, int]) -> FilmFile:
+    """Writes a synthetic film with camera grain into the new folder `folder`. frame_size: (width, height)."""
+    _synthesize_with_grain(folder / "raw", 1, 1, num_frames, frame_size)
+    frames = folder / "raw" / "video_frames" / DATABASE / "film_001"
+    sound = folder / "raw" / "video_audio" / DATABASE / "film_001" / "film_001.wav"
+    path = folder / "film.mp4"
+    writer = FilmWriter(path, frame_size, FRAME_RATE_HZ, sound)
+    for number, picture in enumerate(sorted(frames.iterdir())):
+        writer.add(np.asarray(Image.open(picture)), number / FRAME_RATE_HZ)
+    writer.finish()
+    return FilmFile(path, frames, sound)
+
+
+def make_films(folder: Path, frame_size: tuple[int, int], *, num_films: int = 12, num_frames: int = 90) -> Films:
+    """Writes synthetic films with camera grain and their shards into the new folder `folder`.
+
+    Films of 90 frames have two windows of full length. A shorter window would have fewer frames to read from shards
+    alone.
+    """
+    raw, shards = folder / "raw", folder / "shards"
+    num_test_films = max(1, num_films // 5)
+    _synthesize_with_grain(raw, num_films - num_test_films, num_test_films, num_frames, frame_size)
+    prepare(raw, shards)
+    _repeat_lists(shards)
+    return Films(frame_size, raw, shards, num_films * num_frames)
+
+
+def camera_grain(frame_size: tuple[int, int], contrast: float = 20) -> np.ndarray:
+    """Returns noise [H, W] whose amplitude falls with frequency, as in photographs. contrast: standard deviation."""
+    width, height = frame_size
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    spectrum = np.fft.rfft2(np.random.default_rng(0).normal(size=(height, width))) / np.maximum(frequency, 1 / width)
+    spectrum[0, 0] = 0
+    noise = np.fft.irfft2(spectrum, (height, width))
+    return noise * (contrast / noise.std())
+
+
+def _synthesize_with_grain(
+    raw: Path, num_train_films: int, num_test_films: int, num_frames: int, frame_size: tuple[int, int]
+) -> None:
+    """Writes films whose JPEGs take as long to decode as a camera's: smooth synthetic frames decode too fast."""
     synthesize(
         raw,
-        num_train_films=1,
-        num_test_films=1,
+        num_train_films=num_train_films,
+        num_test_films=num_test_films,
         num_frames=num_frames,
         fps=FRAME_RATE_HZ,
         frame_size=frame_size,
-        workers=1,
     )
-    frames = raw / "video_frames" / DATABASE / "film_001"
-    sound = raw / "video_audio" / DATABASE / "film_001" / "film_001.wav"
-    grain = texture(frame_size)
-    for number, path in enumerate(sorted(frames.iterdir())):
+    grain = camera_grain(frame_size)
+    for number, path in enumerate(sorted(raw.glob("video_frames/*/*/*.jpg"))):
         picture = np.asarray(Image.open(path)) + np.roll(grain, (3 * number, 7 * number), (0, 1))[..., None]
         Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(path, quality=90)
-    film = Film(folder / "film.mp4", frames, sound)
-    _encode(film, frame_size)
-    return film
 
 
-def _encode(film: Film, frame_size: tuple[int, int]) -> None:
-    pcm, rate_hz = soundfile.read(film.sound, dtype="int16", always_2d=True)
-    with av.open(str(film.path), "w") as container:
-        video = container.add_stream("libx264", rate=Fraction(FRAME_RATE_HZ), options={"crf": "20"})
-        video.width, video.height, video.pix_fmt = *frame_size, "yuv420p"
-        audio = container.add_stream("aac", rate=rate_hz, layout="mono")
-        for path in sorted(film.frames.iterdir()):
-            container.mux(video.encode(av.VideoFrame.from_ndarray(np.asarray(Image.open(path)), format="rgb24")))
-        container.mux(video.encode())
-        samples = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm.T), format="s16", layout="mono")
-        samples.rate = rate_hz
-        container.mux(audio.encode(samples))
-        container.mux(audio.encode())
+def _repeat_lists(shards: Path, times: int = 50) -> None:
+    """Repeats each film in the shards' lists: real lists have thousands of windows, and grain shuffles few slowly."""
+    path = shards / "metadata.json"
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    metadata["lists"] = {
+        subset: {split: films * times for split, films in splits.items()}
+        for subset, splits in metadata["lists"].items()
+    }
+    path.write_text(json.dumps(metadata), encoding="utf-8")

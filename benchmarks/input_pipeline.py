@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import importlib.util
 import itertools
-import json
 import multiprocessing
 import os
 import random
@@ -23,65 +22,17 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from benchmarks import report
-from benchmarks.raw_loader import RawClips
+from benchmarks.films import Films, make_films
+from benchmarks.reference.raw_clips import RawClips
 from data_pipelines.clips.batches import training_batches
-from data_pipelines.prepare import prepare
 from data_pipelines.runtime.command import command
-from data_pipelines.synthesize import DATABASE, synthesize
+from data_pipelines.synthesize import DATABASE
 
 SECTION = "Input pipeline"
 BATCH_SIZE = 4
 FRAME_SIZES = ((640, 480), (160, 120))
-
-
-@dataclasses.dataclass(frozen=True)
-class Films:
-    """The same films in the raw layout and as shards."""
-
-    frame_size: tuple[int, int]
-    raw: Path
-    shards: Path
-    num_frames: int
-
-    def kilobytes_per_frame(self, folder: Path) -> float:
-        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / self.num_frames / 1000
-
-
-def make_films(folder: Path, frame_size: tuple[int, int], *, num_films: int = 12, num_frames: int = 90) -> Films:
-    """Synthetic films in the new folder `folder`, with the grain of a camera's picture: smooth ones decode too fast.
-
-    Films of 90 frames have two windows and no short one, which would be fewer frames to read from shards alone.
-    """
-    raw, shards = folder / "raw", folder / "shards"
-    num_test_films = max(1, num_films // 5)
-    synthesize(
-        raw,
-        num_train_films=num_films - num_test_films,
-        num_test_films=num_test_films,
-        num_frames=num_frames,
-        frame_size=frame_size,
-    )
-    grain = texture(frame_size)
-    for number, path in enumerate(sorted(raw.glob("video_frames/*/*/*.jpg"))):
-        picture = np.asarray(Image.open(path)) + np.roll(grain, (3 * number, 7 * number), (0, 1))[..., None]
-        Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(path, quality=90)
-    prepare(raw, shards)
-    _list_often(shards)
-    return Films(frame_size, raw, shards, num_films * num_frames)
-
-
-def _list_often(shards: Path, times: int = 50) -> None:
-    """Names each film so often in its lists: real ones have thousands of windows, and grain is slow to shuffle few."""
-    path = shards / "metadata.json"
-    metadata = json.loads(path.read_text(encoding="utf-8"))
-    metadata["lists"] = {
-        subset: {split: films * times for split, films in splits.items()}
-        for subset, splits in metadata["lists"].items()
-    }
-    path.write_text(json.dumps(metadata), encoding="utf-8")
 
 
 def shard_batches(films: Films, num_workers: int) -> Iterator:
@@ -178,16 +129,6 @@ def _read(batches: Iterator, seconds: float) -> float:
         passed = time.perf_counter() - begin
         if passed >= seconds:
             return count * BATCH_SIZE / passed
-
-
-def texture(frame_size: tuple[int, int], contrast: float = 20) -> np.ndarray:
-    """Noise whose amplitude falls with frequency, as in photographs: [H, W], with this standard deviation."""
-    width, height = frame_size
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
-    spectrum = np.fft.rfft2(np.random.default_rng(0).normal(size=(height, width))) / np.maximum(frequency, 1 / width)
-    spectrum[0, 0] = 0
-    noise = np.fft.irfft2(spectrum, (height, width))
-    return noise * (contrast / noise.std())
 
 
 def run(

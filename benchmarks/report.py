@@ -14,10 +14,10 @@ measures anew; `--jobs` chooses. It needs `pip install -e '.[torch]'`, and pysal
 (`benchmarks/evaluation.py` says how). A range is of pairs of times of the same two processes; another two may differ
 from it by a sixth.
 
-PyTorch's side is an implementation of the same network written for this comparison (`benchmarks/torch_stavis.py`), with
-the same weights, as its users run it: eager, channels first, no `torch.compile`. It upsamples and concatenates all
-features and upsamples the stages' own maps, as the released code does; ours scores without those maps. *Must* and *aim*
-are the goals on 2 CPU cores, and *met* says which is reached.
+PyTorch's side is an implementation of the same network written for this comparison (`benchmarks/reference/`), with the
+same weights, as its users run it: eager, channels first, no `torch.compile`. It upsamples and concatenates all features
+and upsamples the stages' own maps, as the released code does; ours scores without those maps. *Must* and *aim* are the
+goals on 2 CPU cores, and *met* says which is reached.
 
 How memory is handed out decides much on a CPU: freed memory goes back to the kernel by default, and the next call waits
 for fresh pages. *Plain*: glibc as it comes, on both sides. *As commands*: ours keeps freed memory, as its commands do

@@ -2,7 +2,7 @@
 
     python -m benchmarks.run [--jobs forward,training,...] [--rounds N] [--quick] [--write docs/benchmarks.md]
 
-Ours and a PyTorch implementation of the same network (torch_stavis.py) work in turn, each in a process of its own, with
+Ours and a PyTorch implementation of the same network (reference/) work in turn, each in a process of its own, with
 the same weights and as many threads as there are cores; ratios are of times taken next to each other. Measure on an
 idle machine. Needs PyTorch; the job `evaluation` also pysaliency, else it is left out.
 """

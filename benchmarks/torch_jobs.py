@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 
-from benchmarks import inputs, torch_prediction, torch_training
+from benchmarks import inputs
 from benchmarks.machine import cores
-from benchmarks.torch_stavis import TorchStavis
+from benchmarks.reference import prediction as torch_prediction
+from benchmarks.reference import training as torch_training
+from benchmarks.reference.network import TorchStavis
 
 BATCH_SIZE = 4  # of prediction
 

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from benchmarks.reference.network import TorchStavis, attend
 from benchmarks.stage_inputs import stage_inputs
 from benchmarks.torch_jobs import DEVICE, device, load
-from benchmarks.torch_stavis import TorchStavis, attend
 
 __all__ = ["device", "matmul", "stage"]
 

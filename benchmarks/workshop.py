@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks import report, targets
-from benchmarks.films import Film, make_film
+from benchmarks.films import FilmFile, make_film_file
 from benchmarks.input_pipeline import FRAME_SIZES
 from benchmarks.machine import KEEP_BIG_BUFFERS
 from benchmarks.paired import TUNED_MALLOC, Contestant
@@ -114,8 +114,8 @@ class Workshop:
             return folder
 
     @functools.cached_property
-    def film(self) -> Film:
-        return make_film(self.folder / "film", self.plan.film_frames, self.plan.film_size)
+    def film(self) -> FilmFile:
+        return make_film_file(self.folder / "film", self.plan.film_frames, self.plan.film_size)
 
     @functools.cached_property
     def their_device(self) -> dict[str, str]:

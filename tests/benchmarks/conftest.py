@@ -2,4 +2,4 @@
 
 import importlib.util
 
-collect_ignore = [] if importlib.util.find_spec("torch") else ["test_run.py", "test_torch_stavis.py"]
+collect_ignore = [] if importlib.util.find_spec("torch") else ["test_run.py", "reference"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import input_pipeline, report
-from benchmarks.raw_loader import RawClips
+from benchmarks.reference.raw_clips import RawClips
 from data_pipelines import open_clips
 
 

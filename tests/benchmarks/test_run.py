@@ -9,9 +9,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import run, targets
 from benchmarks.machine import peak_tflops
+from benchmarks.reference.network import TorchStavis
 from benchmarks.scaling import Curve
 from benchmarks.speed import forward
-from benchmarks.torch_stavis import TorchStavis
 from benchmarks.work import gflop_of_clip
 from benchmarks.workshop import QUICK, Workshop
 

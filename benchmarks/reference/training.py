@@ -1,4 +1,4 @@
-"""A training step in PyTorch, as torch_stavis.py is the network: losses and rates of the paper's supplement.
+"""A training step in PyTorch, beside the network of network.py: losses and rates of the paper's supplement.
 
 Loss of a clip: 0.1 BCE + 2 CC + 1 NSS. The audio-visual stage: `l3mul-s3`, whose side outputs do not count.
 """
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from benchmarks.torch_stavis import Outputs, TorchStavis
+from benchmarks.reference.network import Outputs, TorchStavis
 
 EPSILON = torch.finfo(torch.float32).eps
 BASE_RATE = 0.01

@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.inputs import CLIP_FRAMES, FRAME_RATE_HZ, SAMPLE_RATE_HZ
 from benchmarks.machine import cores
-from benchmarks.raw_loader import MEAN_RGB, read_sound, resized_picture, windowed_excerpt
-from benchmarks.torch_stavis import TorchStavis
+from benchmarks.reference.network import TorchStavis
+from benchmarks.reference.raw_clips import MEAN_RGB, read_sound, resized_picture, windowed_excerpt
 
 FRAMES_BEFORE = 7  # of a clip, before the frame whose map it gives
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from flax import nnx
 
-from benchmarks import torch_training
-from benchmarks.torch_stavis import TorchStavis
+from benchmarks.reference import training as torch_training
+from benchmarks.reference.network import TorchStavis
 from stavis_jax.experiments import recipes
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import optimizer, step
@@ -22,7 +22,7 @@ from stavis_jax.weights.exporting import to_checkpoint
 from stavis_jax.weights.flat_names import flat_name, network_from
 from stavis_jax.weights.transfer import from_pytorch, to_pytorch
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 LOGITS_ATOL = 2e-4  # float32; the authors' code against itself in float64: 2.3e-5 (golden/README.md)
 LOSS_RTOL = 1e-5
 GRADIENT_RTOL = 1e-4  # of a parameter's norm; two float32 programs: 1.6e-5
