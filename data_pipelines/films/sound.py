@@ -1,4 +1,4 @@
-"""The sound of a film as the network takes it, in chunks, kept with the picture by its timestamps."""
+"""Decodes the sound of a film in chunks, placed by its timestamps: for the network, and for other films."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ import soxr
 
 from data_pipelines.films.clock import sound_times
 from data_pipelines.films.decoding import open_container, packets, seconds_of
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.errors import UserError, reason
 
 SAMPLE_RATE_HZ = 22_050  # of the network
 FULL_SCALE = 256.0  # the network's waveforms lie in [-256, 256)
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Block:
-    """samples: float32 [S] in [-1, 1], mono. seconds: when the first is heard, on the film's clock, if known."""
+    """samples: float32 [S, channels] in [-1, 1]. seconds: time of the first one on the film's clock, if known."""
 
     samples: np.ndarray
     rate_hz: int
@@ -38,14 +38,35 @@ class _Block:
 
 
 def waveform_chunks(path: Path, start_seconds: Fraction, warn: bool = True) -> Iterator[np.ndarray]:
-    """Yields the sound of a film, or of a file of its own, from `start_seconds` on that file's clock.
+    """Yields the sound as the network takes it: float32 [S], mono, 22,050 Hz, in [-256, 256).
 
-    Chunks are float32 [S], mono, 22,050 Hz, in [-256, 256), of a few seconds at most. Silence fills what the file has
-    no sound for, except after its end. `warn` logs how many damaged packets were left out. Raises `UserError` if the
-    file is gone or holds no sound.
+    Arguments and errors: see `sound_chunks`.
     """
-    for chunk in _resampled(_from(start_seconds, _blocks(path, warn))):
-        yield np.clip(chunk * np.float32(FULL_SCALE), -FULL_SCALE, LARGEST_SAMPLE, dtype=np.float32)
+    for chunk in sound_chunks(path, start_seconds, SAMPLE_RATE_HZ, 1, warn):
+        yield np.clip(chunk[:, 0] * np.float32(FULL_SCALE), -FULL_SCALE, LARGEST_SAMPLE, dtype=np.float32)
+
+
+def sound_chunks(
+    path: Path, start_seconds: Fraction, rate_hz: int, channels: int, warn: bool = True
+) -> Iterator[np.ndarray]:
+    """Yields the sound of a film or sound file in chunks of a few seconds at most.
+
+    Silence fills gaps in the sound, and overlaps are left out. Nothing is added after its end.
+
+    Args:
+      path: the file.
+      start_seconds: time of the first sample, on the clock of the file.
+      rate_hz: sample rate of the chunks.
+      channels: 1 for the mean of all channels, 2 for stereo.
+      warn: whether to log the number of damaged packets.
+
+    Yields:
+      float32 [S, channels] in [-1, 1] and, after resampling, a little beyond.
+
+    Raises:
+      UserError: the file is missing, cannot be read or holds no sound.
+    """
+    yield from _resampled(_from(start_seconds, _blocks(path, channels, warn)), rate_hz, channels)
 
 
 def resample(waveform: np.ndarray, rate_hz: float) -> np.ndarray:
@@ -58,7 +79,7 @@ def resample(waveform: np.ndarray, rate_hz: float) -> np.ndarray:
 
 def sound_start(path: Path) -> Fraction:
     """When a file's first sample is heard, on its own clock. Raises `UserError` if it holds no sound."""
-    first = next(_blocks(path, warn=False), None)
+    first = next(_blocks(path, channels=1, warn=False), None)
     if first is None:
         raise UserError(f"{path}: no sound could be decoded. Give a sound that plays.")
     return first.seconds or Fraction(0)
@@ -74,9 +95,10 @@ def open_sound(path: Path) -> Iterator[tuple[av.container.InputContainer, av.Aud
         yield container, audio
 
 
-def _blocks(path: Path, warn: bool) -> Iterator[_Block]:
+def _blocks(path: Path, channels: int, warn: bool) -> Iterator[_Block]:
     """Decodes a file's sound."""
     damaged = 0
+    mixed = _mono if channels == 1 else _Stereo(path)
     with open_sound(path) as (container, audio):
         for packet in packets(path, container, [audio]):
             try:
@@ -85,13 +107,14 @@ def _blocks(path: Path, warn: bool) -> Iterator[_Block]:
                 damaged += 1
                 continue
             for frame in frames:
-                yield _Block(_mono(frame), frame.sample_rate, seconds_of(frame))
+                seconds = seconds_of(frame)
+                yield _Block(mixed(frame), frame.sample_rate, seconds)
     if warn and damaged:
         logger.warning("%s: %d damaged packets of its sound were left out.", path, damaged)
 
 
 def _mono(frame: av.AudioFrame) -> np.ndarray:
-    """Returns float32 [samples] in [-1, 1]: the mean of the channels, as for the raw data's stereo sounds."""
+    """Returns float32 [S, 1] in [-1, 1]: the mean of the channels, as for the raw data's stereo sounds."""
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -100,7 +123,27 @@ def _mono(frame: av.AudioFrame) -> np.ndarray:
         mono = mono / 128 - 1
     elif samples.dtype.kind == "i":
         mono = mono / -float(np.iinfo(samples.dtype).min)
-    return mono.astype(np.float32)
+    return mono.astype(np.float32)[:, None]
+
+
+class _Stereo:
+    """Mixes frames of any number of channels down to float32 [S, 2] in [-1, 1]."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._source_format, self._mixer = None, None
+
+    def __call__(self, frame: av.AudioFrame) -> np.ndarray:
+        source_format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if source_format != self._source_format:  # at the start, and where broadcasts change it
+            self._source_format = source_format
+            self._mixer = av.AudioResampler("fltp", "stereo", frame.sample_rate)
+        frame.pts = None  # the mixer would complain of a timestamp that is out of order
+        try:
+            mixed = self._mixer.resample(frame)
+        except av.FFmpegError as error:
+            raise UserError(f"{self._path}: its sound cannot be read ({reason(error)}). Give another sound.") from error
+        return np.concatenate([np.zeros((0, 2), np.float32), *(part.to_ndarray().T for part in mixed)])
 
 
 def _from(start_seconds: Fraction, blocks: Iterable[_Block]) -> Iterator[_Block]:
@@ -111,7 +154,7 @@ def _from(start_seconds: Fraction, blocks: Iterable[_Block]) -> Iterator[_Block]
     timed = ((block, block.seconds, block.duration_seconds) for block in blocks)
     for block, seconds in sound_times(timed, start_seconds):
         missing = round((seconds - now) * block.rate_hz)
-        silence = np.broadcast_to(np.float32(0), max(0, missing))  # takes no memory, however long
+        silence = np.broadcast_to(np.float32(0), (max(0, missing), block.samples.shape[1]))  # takes no memory
         for samples in (silence, block.samples[max(0, -missing) :]):
             for begin in range(0, len(samples), BLOCK_SAMPLES):
                 part = _Block(np.ascontiguousarray(samples[begin : begin + BLOCK_SAMPLES]), block.rate_hz, now)
@@ -119,31 +162,33 @@ def _from(start_seconds: Fraction, blocks: Iterable[_Block]) -> Iterator[_Block]
                 now += part.duration_seconds
 
 
-def _resampled(blocks: Iterable[_Block]) -> Iterator[np.ndarray]:
-    """Yields blocks at the network's rate, float32 in [-1, 1] and a little beyond."""
-    rate_hz = resampler = None
+def _resampled(blocks: Iterable[_Block], rate_hz: int, channels: int) -> Iterator[np.ndarray]:
+    """Yields the samples of blocks at another rate."""
+    block_rate_hz = resampler = None
     num_samples, elapsed = 0, Fraction(0)
     for block in blocks:
-        if block.rate_hz != rate_hz:  # at the start, and where broadcasts change it
+        if block.rate_hz != block_rate_hz:  # at the start, and where broadcasts change it
             if resampler:
                 # Every change rounds to whole samples; this keeps them from adding up.
-                rest = _fitted(_rest(resampler), round(elapsed * SAMPLE_RATE_HZ) - num_samples)
+                rest = _fitted(_rest(resampler, channels), round(elapsed * rate_hz) - num_samples)
                 num_samples += len(rest)
                 yield rest
-            rate_hz = block.rate_hz
-            resampler = rate_hz != SAMPLE_RATE_HZ and soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, quality=QUALITY)
+            block_rate_hz = block.rate_hz
+            resampler = None
+            if block_rate_hz != rate_hz:
+                resampler = soxr.ResampleStream(block_rate_hz, rate_hz, channels, quality=QUALITY)
         chunk = resampler.resample_chunk(block.samples) if resampler else block.samples
         elapsed += block.duration_seconds
         num_samples += len(chunk)
         if len(chunk):
             yield chunk
     if resampler:
-        yield _rest(resampler)
+        yield _rest(resampler, channels)
 
 
-def _rest(resampler: soxr.ResampleStream) -> np.ndarray:
-    return resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+def _rest(resampler: soxr.ResampleStream, channels: int) -> np.ndarray:
+    return resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)
 
 
 def _fitted(samples: np.ndarray, length: int) -> np.ndarray:
-    return np.pad(samples[: max(0, length)], (0, max(0, length - len(samples))))
+    return np.pad(samples[: max(0, length)], ((0, max(0, length - len(samples))), (0, 0)))

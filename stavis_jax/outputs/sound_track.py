@@ -1,6 +1,5 @@
-"""The sound of a film, encoded again for another one, piece by piece."""
+"""Encodes the sound of a film as AAC for another film, in chunks."""
 
-import contextlib
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -8,127 +7,53 @@ from pathlib import Path
 import av
 import numpy as np
 
-from data_pipelines.films.clock import sound_times
-from data_pipelines.films.decoding import packets, seconds_of
-from data_pipelines.films.sound import open_sound
-from data_pipelines.runtime.errors import UserError, reason
+from data_pipelines.films.sound import open_sound, sound_chunks
 
 AAC_RATES_HZ = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-SILENT_SAMPLES = 2**16  # at once
+FALLBACK_RATE_HZ = 48000
 
 
 class SoundTrack:
-    """The sound in its place by its timestamps, as the network hears it (film_clock.py): silence fills gaps, overlaps
-    are left out. More than two channels become stereo. What sounds before the first picture is left out.
-    """
+    """Writes sound at the times at which the network hears it. More than two channels become stereo."""
 
     def __init__(self, target: av.container.OutputContainer, path: Path, start_seconds: Fraction):
-        """`start_seconds`: the first picture's time on the clock of the file `path`.
+        """Adds an AAC stream to `target`.
 
-        Raises `UserError` if that cannot be read or holds no sound.
+        Args:
+          target: the film being written.
+          path: the file to read the sound from.
+          start_seconds: time of the first picture, on the clock of that file.
+
+        Raises:
+          UserError: the file cannot be read or holds no sound.
         """
-        self._opened = contextlib.ExitStack()
-        source, audio = self._opened.enter_context(open_sound(path))
-        self._path, self._target, self._start_seconds = path, target, start_seconds
-        self._rate_hz = audio.rate if audio.rate in AAC_RATES_HZ else 48000
-        self._layout = "mono" if audio.layout.nb_channels == 1 else "stereo"
-        self._stream = target.add_stream("aac", rate=self._rate_hz, layout=self._layout)
-        self._frames = self._decode(source, audio)
-        self._pieces = self._in_place()
-        self._source_format = self._resampler = None
-        self._next_sample = 0  # its number, from the first picture on
-        self._left_out = 0  # samples that come next and are not to be heard
-        self._ended = False
+        with open_sound(path) as (_, audio):
+            rate_hz = audio.rate if audio.rate in AAC_RATES_HZ else FALLBACK_RATE_HZ
+            channels = min(2, audio.layout.nb_channels)
+        self._layout = "mono" if channels == 1 else "stereo"
+        self._target, self._stream = target, target.add_stream("aac", rate=rate_hz, layout=self._layout)
+        self._chunks: Iterator[np.ndarray] = sound_chunks(path, start_seconds, rate_hz, channels, warn=False)
+        self._rate_hz, self._num_written = rate_hz, 0
 
-    def write_until(self, seconds: Fraction | float) -> None:
-        """Writes the sound up to a time of the film, at least."""
-        while not self._ended and self._next_sample < seconds * self._rate_hz:
-            self._write_next()
+    def write_until(self, seconds: Fraction) -> None:
+        """Writes the sound at least up to a time of the film."""
+        while self._num_written < seconds * self._rate_hz and (chunk := next(self._chunks, None)) is not None:
+            self._encode(chunk)
 
     def finish(self) -> None:
-        """Writes all that is left."""
-        while not self._ended:
-            self._write_next()
-        self._encode(None)
+        """Writes the rest of the sound."""
+        for chunk in self._chunks:
+            self._encode(chunk)
         self._target.mux(self._stream.encode(None))
 
     def close(self) -> None:
-        self._ended = True
-        self._pieces.close()
-        self._frames.close()
-        self._opened.close()
+        """Closes the file of the sound."""
+        self._chunks.close()
 
-    def _decode(self, source: av.container.InputContainer, audio: av.AudioStream) -> Iterator[av.AudioFrame]:
-        """Damaged packets are left out; whoever read the film before has told of them."""
-        for packet in packets(self._path, source, [audio]):
-            with contextlib.suppress(av.FFmpegError):
-                yield from packet.decode()
-
-    def _in_place(self) -> Iterator[av.AudioFrame | int]:
-        """Yields the sound and, as numbers of samples, the silence that is missing before a piece of it; notes how much
-        of what comes next overlaps. Small differences between timestamps add up until they count.
-        """
-        timed = ((frame, seconds_of(frame), Fraction(frame.samples, frame.sample_rate)) for frame in self._frames)
-        heard_until = None  # on the file's clock
-        for frame, seconds in sound_times(timed, self._start_seconds):
-            if heard_until is None:  # a late first piece needs no silence before it
-                late = round((seconds - self._start_seconds) * self._rate_hz)
-                self._next_sample, missing = max(0, late), min(0, late)
-            else:
-                missing = round((seconds - heard_until) * self._rate_hz)
-            self._left_out += max(0, -missing)
-            for begin in range(0, missing, SILENT_SAMPLES):
-                yield min(SILENT_SAMPLES, missing - begin)
-            yield frame
-            heard_until = seconds + Fraction(frame.samples, frame.sample_rate)
-
-    def _write_next(self) -> None:
-        piece = next(self._pieces, None)
-        if piece is None:
-            self._ended = True
-        elif isinstance(piece, int):
-            self._write_silence(piece)
-        else:
-            self._write_sound(piece)
-
-    def _write_sound(self, source: av.AudioFrame) -> None:
-        source_format = (source.format.name, source.layout.name, source.rate)
-        if source_format != self._source_format:  # at the start, after silence, and where broadcasts change it
-            self._encode(None)
-            self._source_format = source_format
-            self._resampler = av.AudioResampler("fltp", self._layout, self._rate_hz)
-        source.pts = None
-        self._encode(source)
-
-    def _write_silence(self, num_samples: int) -> None:
-        if self._source_format is not None:
-            self._encode(None)
-            self._source_format = None
-            self._resampler = av.AudioResampler("fltp", self._layout, self._rate_hz)
-        channels = 1 if self._layout == "mono" else 2
-        self._encode(self._frame_of(np.zeros((channels, num_samples), np.float32)))
-
-    def _encode(self, source: av.AudioFrame | None) -> None:
-        """Encodes a frame, or with None what the resampler still holds."""
-        for frame in self._resampled(source):
-            left_out = min(self._left_out, frame.samples)
-            self._left_out -= left_out
-            if left_out == frame.samples:
-                continue
-            if left_out:
-                frame = self._frame_of(np.ascontiguousarray(frame.to_ndarray()[:, left_out:]))
-            frame.pts, frame.time_base = self._next_sample, Fraction(1, self._rate_hz)
-            self._next_sample += frame.samples
-            self._target.mux(self._stream.encode(frame))
-
-    def _resampled(self, source: av.AudioFrame | None) -> list[av.AudioFrame]:
-        try:
-            return self._resampler.resample(source) if self._resampler else []
-        except av.FFmpegError as error:
-            raise UserError(f"{self._path}: its sound cannot be read ({reason(error)}). Give another sound.") from error
-
-    def _frame_of(self, samples: np.ndarray) -> av.AudioFrame:
-        """float32 [channels, samples] as a frame for the encoder."""
-        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=self._layout)
-        frame.rate = self._rate_hz
-        return frame
+    def _encode(self, chunk: np.ndarray) -> None:
+        if not len(chunk):
+            return
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(chunk.T), format="fltp", layout=self._layout)
+        frame.rate, frame.pts, frame.time_base = self._rate_hz, self._num_written, Fraction(1, self._rate_hz)
+        self._num_written += len(chunk)
+        self._target.mux(self._stream.encode(frame))

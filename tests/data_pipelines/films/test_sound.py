@@ -10,7 +10,7 @@ import pytest
 from data_pipelines.films import decoding
 from data_pipelines.films import sound as film_sound
 from data_pipelines.films.film import open_film
-from data_pipelines.films.sound import BLOCK_SAMPLES, FULL_SCALE, resample
+from data_pipelines.films.sound import BLOCK_SAMPLES, FULL_SCALE, resample, sound_chunks
 from data_pipelines.runtime.errors import UserError
 
 RATE_HZ = 22050
@@ -48,6 +48,23 @@ def test_six_channels_count_alike(tmp_path, write_film, pictures):
     sound = np.tile(np.int16([[1280], [2560], [3840], [5120], [6400], [7680]]), RATE_HZ)
     film = open_film(write_film(tmp_path / "film.mkv", pictures(), [(0, sound)], layout="5.1"))
     np.testing.assert_allclose(whole(film), (10 + 20 + 30 + 40 + 50 + 60) / 6)
+
+
+def test_stereo_keeps_the_channels_apart(tmp_path, write_film, pictures):
+    sound = np.stack([np.full(RATE_HZ, 8192), np.full(RATE_HZ, -4096)]).astype(np.int16)
+    film = write_film(tmp_path / "film.mkv", pictures(), [(0, sound)], layout="stereo")
+    stereo = np.concatenate(list(sound_chunks(film, Fraction(1), RATE_HZ, channels=2)))
+    np.testing.assert_allclose(stereo, np.tile([0.25, -0.125], (RATE_HZ, 1)), atol=1e-4)
+
+
+def test_stereo_of_another_rate_and_layout_fills_gaps_as_the_network_hears_them(tmp_path, write_film, pictures):
+    sound = np.full((6, RATE_HZ // 2), 8192, np.int16)
+    film = write_film(tmp_path / "film.mkv", pictures(), [(0, sound), (1.5, sound)], layout="5.1")
+    heard = np.concatenate(list(sound_chunks(film, Fraction(1), 2 * RATE_HZ, channels=2)))
+    expected = whole(open_film(film))
+    assert heard.shape == (4 * RATE_HZ, 2) and len(expected) == 2 * RATE_HZ
+    differs = (np.abs(heard[::2, 0]) > 0.1) != (np.abs(expected) > 25.6)
+    assert differs.sum() < WITHIN_A_MILLISECOND  # the resampler rounds the edges off
 
 
 def test_loudest_sound_stays_within_the_range(tmp_path, write_film, pictures):

@@ -12,7 +12,6 @@ from data_pipelines.films import sound as film_sound
 from data_pipelines.films.decoding import upright_picture
 from data_pipelines.films.sound import FULL_SCALE, waveform_chunks
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.outputs import sound_track
 from stavis_jax.outputs.overlay_film import OverlayFilm
 
 SOUND_RATE_HZ = 22050
@@ -156,13 +155,12 @@ LATE_SECONDS = {
 @pytest.mark.parametrize("kind", LATE_SECONDS)
 def test_sound_is_where_the_network_hears_it(tmp_path, write_film, write_overlay, frames_of, monkeypatch, kind):
     film = write_film(tmp_path / "film.mkv", list(range(0, 1000, 40)), (32, 32), late_seconds=0.0)
-    for reader in (film_sound, sound_track):
-        numbers = itertools.count()
 
-        def seconds_of(frame, numbers=numbers):
-            return decoding.seconds_of(frame) + Fraction(LATE_SECONDS[kind](next(numbers)))
+    def seconds_of(frame):
+        number = round(decoding.seconds_of(frame) * SOUND_RATE_HZ / 1024)  # of the packet
+        return decoding.seconds_of(frame) + Fraction(LATE_SECONDS[kind](number))
 
-        monkeypatch.setattr(reader, "seconds_of", seconds_of)
+    monkeypatch.setattr(film_sound, "seconds_of", seconds_of)
     expected = np.concatenate(list(waveform_chunks(film, Fraction(0)))) / FULL_SCALE
     frames = frames_of(write_overlay(film, np.zeros((25, 8, 8))), "audio")
     assert frames[0].time == 0
