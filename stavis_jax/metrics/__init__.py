@@ -1,16 +1,16 @@
-"""The metrics of the MIT saliency benchmark, as its MATLAB code computes them: float64 NumPy, one map each.
+"""Saliency metrics as the MIT saliency benchmark's MATLAB code computes them, in float64 NumPy.
 
-Maps are [H, W]. A prediction goes through `postprocess` before any of them. `over_frames` makes a metric take stacks of
-maps. `protocol` scores videos, `aggregation` averages over videos, splits and databases.
+Each metric takes maps [H, W] of one frame and returns a float. Apply `postprocess` to a prediction first. `over_frames`
+applies a metric to stacks of maps. `stavis_jax.scoring` scores videos and databases.
 """
 
 from stavis_jax.metrics.auc import auc_judd, shuffled_auc, shuffled_auc_others
-from stavis_jax.metrics.batches import over_frames
 from stavis_jax.metrics.cc import cc
 from stavis_jax.metrics.information import information_gain, kl_divergence
 from stavis_jax.metrics.nss import nss
+from stavis_jax.metrics.over_frames import over_frames
 from stavis_jax.metrics.postprocessing import imresize_bicubic, postprocess
-from stavis_jax.metrics.sampled import auc_judd_sampled, shuffled_auc_others_sampled, shuffled_auc_sampled
+from stavis_jax.metrics.sampled_auc import auc_judd_sampled, shuffled_auc_others_sampled, shuffled_auc_sampled
 from stavis_jax.metrics.sim import sim
 
 __all__ = [

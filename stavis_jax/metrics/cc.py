@@ -2,24 +2,26 @@
 
 import numpy as np
 
-from stavis_jax.metrics.blocks import blocks, is_constant, sum_of_products
+from stavis_jax.metrics.arrays import blocks, check_same_shape, is_constant, sum_of_products
 
 
 def cc(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
-    """Pearson correlation of two maps [H, W], in [-1, 1]. The density's scale (0..255 or 0..1) does not matter.
+    """Returns the Pearson correlation of two maps [H, W].
 
-    NaN if either map is constant or holds a NaN.
+    Formula: sum((s - mean(s)) * (d - mean(d))) / sqrt(sum((s - mean(s))^2) * sum((d - mean(d))^2)).
+    Range: -1 to 1, higher is better. The scale of the density (0 to 255 or 0 to 1) does not matter.
+    NaN if either map is constant, as the density of a frame without fixations is, or holds a NaN.
+    Compared with CC.m of the MIT saliency benchmark.
     """
     saliency_map, density_map = np.asarray(saliency_map), np.asarray(density_map)
-    if saliency_map.shape != density_map.shape:
-        raise ValueError(f"The saliency map has shape {saliency_map.shape}, the density map {density_map.shape}.")
+    check_same_shape(saliency_map, density_map)
     mean = saliency_map.mean(dtype=np.float64)
-    # Any centre near the mean does. Of 8-bit pixels a whole number: the sums are exact, the mean need not be known.
+    # Any centre near the mean works. With 8-bit pixels it is a whole number, so that the sums are exact.
     whole = density_map.dtype == np.uint8
     centre = float(density_map.flat[0]) if whole else density_map.mean(dtype=np.float64)
     covariance = saliency_variance = density_variance = density_sum = 0.0
     for saliency, density in blocks(saliency_map, density_map):
-        # Converted first: NumPy subtracts 8-bit from floating-point numbers in slow small pieces.
+        # The density is converted first: NumPy subtracts floats from 8-bit integers in small, slow pieces.
         saliency, density = saliency - mean, density.astype(np.float64)
         density -= centre
         covariance += sum_of_products(saliency, density)

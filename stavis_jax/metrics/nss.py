@@ -2,17 +2,18 @@
 
 import numpy as np
 
-from stavis_jax.metrics.blocks import blocks, is_constant, sum_of_products
+from stavis_jax.metrics.arrays import blocks, is_constant, map_and_fixated, sum_of_products
 
 
 def nss(saliency_map: np.ndarray, fixation_map: np.ndarray) -> float:
-    """Mean of the standardised saliency map [H, W] over the fixated (non-zero) pixels of the fixation map [H, W].
+    """Returns the mean of the standardised saliency map [H, W] over the non-zero pixels of the fixation map [H, W].
 
-    A pixel counts once, however often it was fixated. NaN without fixations, and if the map is constant or holds a NaN.
+    Formula: mean over fixated pixels of (s - mean(s)) / std(s), with the n - 1 standard deviation.
+    Range: unbounded, 0 at chance, higher is better. A pixel counts once, however often it was fixated.
+    NaN without fixations, and if the saliency map is constant or holds a NaN.
+    Compared with NSS.m of the MIT saliency benchmark.
     """
-    saliency_map, fixated = np.asarray(saliency_map, np.float64), np.asarray(fixation_map) != 0
-    if saliency_map.shape != fixated.shape:
-        raise ValueError(f"The saliency map has shape {saliency_map.shape}, the fixation map {fixated.shape}.")
+    saliency_map, fixated = map_and_fixated(saliency_map, fixation_map)
     if not fixated.any():
         return float("nan")
     mean = saliency_map.mean()
@@ -22,5 +23,5 @@ def nss(saliency_map: np.ndarray, fixation_map: np.ndarray) -> float:
         squares += sum_of_products(block, block)
     if is_constant(saliency_map, mean, squares):
         return float("nan")
-    deviation = np.sqrt(squares / (saliency_map.size - 1))  # the benchmark's MATLAB code divides by n - 1
+    deviation = np.sqrt(squares / (saliency_map.size - 1))
     return float((saliency_map.ravel()[np.flatnonzero(fixated)].mean() - mean) / deviation)

@@ -1,4 +1,4 @@
-"""A predicted map as the MIT saliency benchmark prepares it: min-max, blur, resize to the annotation's size."""
+"""Prepares a predicted map as the MIT saliency benchmark does: stretch, blur, resize to the annotation's size."""
 
 import functools
 
@@ -10,29 +10,29 @@ BLUR_RADIUS_PIXELS = 6  # 13 taps
 
 
 def postprocess(prediction: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Stretches a map to [0, 1], blurs it and resizes it to an annotation.
+    """Stretches a map to [0, 1], blurs it and resizes it to the size of an annotation.
 
     Args:
         prediction: uint8 [h, w] in 0..255.
         shape: height and width of the annotation in pixels.
 
     Returns:
-        float64 [H, W]. Bicubic over- and undershoot are kept, as in the benchmark. All NaN if the prediction is
-        black everywhere (0/0), exactly 0.5 everywhere if it is another constant.
+        float64 [H, W]. Bicubic over- and undershoot are kept, as in the benchmark. NaN everywhere if the prediction is
+        black (0/0), exactly 0.5 everywhere if it is another constant.
     """
     prediction = np.asarray(prediction, np.float64)
     if prediction.ndim != 2:
         raise ValueError(f"Expected one map [h, w], found shape {prediction.shape}.")
     lowest, highest = prediction.min(), prediction.max()
     if lowest == highest:
-        # Blurring a constant would leave rounding noise that correlation and ranks read as a map.
+        # Blurring a constant leaves rounding noise, which correlation and ranks would score as a map.
         return np.full(shape, 0.5 if highest else np.nan)
     stretched = (prediction - lowest) / (highest - lowest)
     return imresize_bicubic(blur(stretched), shape)
 
 
 def blur(saliency_map: np.ndarray) -> np.ndarray:
-    """Gaussian blur, 13x13, sigma 2 pixels, borders mirrored with the edge pixel repeated. [h, w] -> float64 [h, w]."""
+    """Returns a map [h, w] blurred by a 13x13 Gaussian, sigma 2 pixels. Borders are mirrored, edge pixel repeated."""
     saliency_map = np.asarray(saliency_map, np.float64)
     return ndimage.gaussian_filter(saliency_map, BLUR_SIGMA_PIXELS, mode="reflect", radius=BLUR_RADIUS_PIXELS)
 
@@ -52,7 +52,7 @@ def imresize_bicubic(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def _resize_matrix(source_size: int, target_size: int) -> sparse.csr_array:
-    """Weights [target, source] of one axis. Sparse: an enlarged pixel has four taps, whatever the size."""
+    """Returns the weights [target, source] of one axis. They are sparse: an enlarged pixel has four taps."""
     if source_size == target_size:
         return sparse.csr_array(np.eye(source_size))
     scale = target_size / source_size
@@ -61,7 +61,7 @@ def _resize_matrix(source_size: int, target_size: int) -> sparse.csr_array:
     num_taps = int(np.ceil(4 / shrink)) + 2
     taps = np.floor(centres - 2 / shrink)[:, None] + np.arange(num_taps)  # [target, taps]
     weights = shrink * _keys_kernel(shrink * (taps - centres[:, None]))
-    weights /= weights.sum(axis=1, keepdims=True)  # MATLAB normalises, also where it antialiases
+    weights /= weights.sum(axis=1, keepdims=True)  # MATLAB normalises here too where it antialiases
     mirrored = taps.astype(int) % (2 * source_size)
     mirrored = np.minimum(mirrored, 2 * source_size - 1 - mirrored)
     dense = np.zeros((target_size, source_size))
@@ -70,7 +70,7 @@ def _resize_matrix(source_size: int, target_size: int) -> sparse.csr_array:
 
 
 def _keys_kernel(offset: np.ndarray) -> np.ndarray:
-    """Cubic convolution kernel of Keys (1981) with a = -0.5."""
+    """Returns the cubic convolution kernel of Keys (1981) with a = -0.5."""
     distance = np.abs(offset)
     near = 1.5 * distance**3 - 2.5 * distance**2 + 1
     far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2

@@ -11,7 +11,7 @@ from stavis_jax.metrics.cc import cc
 from stavis_jax.metrics.information import information_gain, kl_divergence
 from stavis_jax.metrics.nss import nss
 from stavis_jax.metrics.postprocessing import postprocess
-from stavis_jax.metrics.sampled import auc_judd_sampled, shuffled_auc_others_sampled, shuffled_auc_sampled
+from stavis_jax.metrics.sampled_auc import auc_judd_sampled, shuffled_auc_others_sampled, shuffled_auc_sampled
 from stavis_jax.metrics.sim import sim
 
 METRICS = ("CC", "NSS", "AUC-J", "sAUC", "SIM")  # the order of the paper's tables

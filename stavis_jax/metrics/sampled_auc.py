@@ -1,10 +1,11 @@
-"""The two AUCs as the original draws them: random jitter in the one, random samples in the other.
+"""The AUCs with random draws, as the original computes them: jitter in AUC-Judd, samples in the shuffled AUCs.
 
-Their mean over many draws is what `auc` computes at once. For comparison with numbers made by the original's scripts.
+`auc` returns the mean over all draws at once. These functions serve comparisons with numbers of the original's scripts.
 """
 
 import numpy as np
 
+from stavis_jax.metrics.arrays import map_and_fixated
 from stavis_jax.metrics.auc import SHUFFLED_THRESHOLDS
 
 JITTER = 1e-7
@@ -12,8 +13,11 @@ SHUFFLED_SPLITS = 100
 
 
 def auc_judd_sampled(saliency_map: np.ndarray, fixation_map: np.ndarray, *, seed: int | np.random.Generator) -> float:
-    """`auc_judd` with one draw of jitter, uniform in [0, 1e-7), added to the map [H, W]. NaN where that is NaN."""
-    saliency_map, fixated = _checked(saliency_map, fixation_map)
+    """Returns `auc_judd` with one draw of jitter, uniform in [0, 1e-7), added to the map [H, W].
+
+    NaN where `auc_judd` is NaN.
+    """
+    saliency_map, fixated = map_and_fixated(saliency_map, fixation_map)
     num_fixated = np.count_nonzero(fixated)
     num_others = fixated.size - num_fixated
     if not num_fixated or not num_others or np.isnan(saliency_map.min()):
@@ -33,14 +37,13 @@ def shuffled_auc_sampled(
     splits: int = SHUFFLED_SPLITS,
     seed: int | np.random.Generator,
 ) -> float:
-    """`shuffled_auc` as the mean over `splits` samples of as many negatives as there are fixations.
+    """Returns `shuffled_auc` as the mean over `splits` samples of as many negatives as there are fixations.
 
     Negatives are drawn without replacement from the pixels where `other_fixations` [H, W] is not zero and
     `fixation_map` [H, W] is not 1. NaN where `shuffled_auc` is NaN.
     """
-    saliency_map, fixated = _checked(saliency_map, fixation_map)
-    pool = np.flatnonzero((np.asarray(other_fixations) != 0) & (np.asarray(fixation_map) != 1))
-    return _shuffled(saliency_map, fixated, pool, splits, seed)
+    others = (np.asarray(other_fixations) != 0) & (np.asarray(fixation_map) != 1)
+    return _mean_area(saliency_map, fixation_map, np.flatnonzero(others), splits, seed)
 
 
 def shuffled_auc_others_sampled(
@@ -51,16 +54,16 @@ def shuffled_auc_others_sampled(
     splits: int = SHUFFLED_SPLITS,
     seed: int | np.random.Generator,
 ) -> float:
-    """`shuffled_auc_others` by the same sampling: of fixations, so that a pixel may be drawn as often as it counts."""
-    saliency_map, fixated = _checked(saliency_map, fixation_map)
-    counts = np.asarray(fixation_counts)
-    pixels = np.flatnonzero(counts)
-    return _shuffled(saliency_map, fixated, np.repeat(pixels, counts.ravel()[pixels]), splits, seed)
+    """Returns `shuffled_auc_others` from the same kind of samples. Fixations are drawn, so a pixel may recur."""
+    counts = np.asarray(fixation_counts).ravel()
+    return _mean_area(saliency_map, fixation_map, np.repeat(np.arange(counts.size), counts), splits, seed)
 
 
-def _shuffled(
-    saliency_map: np.ndarray, fixated: np.ndarray, pool: np.ndarray, splits: int, seed: int | np.random.Generator
+def _mean_area(
+    saliency_map: np.ndarray, fixation_map: np.ndarray, pool: np.ndarray, splits: int, seed: int | np.random.Generator
 ) -> float:
+    """Returns the mean area over samples from `pool`, the flat positions of the negatives."""
+    saliency_map, fixated = map_and_fixated(saliency_map, fixation_map)
     if splits < 1:
         raise ValueError(f"splits: {splits}, expected 1 or more.")
     lowest, highest = saliency_map.min(), saliency_map.max()
@@ -81,12 +84,5 @@ def _shuffled(
 
 
 def _area(hits: np.ndarray, false_alarms: np.ndarray) -> float:
-    """Area under the curve through (0, 0), the points [N], rising, and (1, 1)."""
+    """Returns the area under the curve through (0, 0), the rising points [N], and (1, 1)."""
     return float(np.trapezoid(np.concatenate([[0], hits, [1]]), np.concatenate([[0], false_alarms, [1]])))
-
-
-def _checked(saliency_map: np.ndarray, fixation_map: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    saliency_map, fixated = np.asarray(saliency_map, np.float64), np.asarray(fixation_map) != 0
-    if saliency_map.shape != fixated.shape:
-        raise ValueError(f"The saliency map has shape {saliency_map.shape}, the fixation map {fixated.shape}.")
-    return saliency_map, fixated

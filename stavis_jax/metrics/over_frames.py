@@ -1,4 +1,4 @@
-"""A metric of one frame, for many."""
+"""Applies a metric of one frame to many frames."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def over_frames(metric: Callable[..., float]) -> Callable[..., np.ndarray]:
-    """Makes a metric of maps [H, W] take stacks [B, H, W] and return float64 [B].
+    """Returns a function that applies a metric of maps [H, W] to stacks [B, H, W] and returns float64 [B].
 
-    A map [H, W] among the arguments serves every frame, as in `over_frames(shuffled_auc)(maps, fixation_maps, union)`.
-    Raises ValueError if the stacks differ in length.
+    A map [H, W] among the arguments is used for every frame, as in `over_frames(shuffled_auc)(maps, fixation_maps,
+    union)`. The function raises ValueError if the stacks differ in length.
     """
 
     def of_stack(*maps: np.ndarray, **settings) -> np.ndarray:
