@@ -22,6 +22,8 @@ from data_pipelines.runtime.errors import UserError
 
 LONGEST_FILE_NAME = 255  # bytes, on most file systems
 
+_OLDER = "older"  # in the hidden folder: the result that is being replaced
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +59,6 @@ def locked_folder(folder: Path) -> Iterator[None]:
       UserError: another process holds the folder.
     """
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         with _locked(folder, folder):
             yield
@@ -65,6 +66,21 @@ def locked_folder(folder: Path) -> Iterator[None]:
         if is_new:
             with contextlib.suppress(OSError):  # it is not empty
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def lasting_folder_beside(target: Path) -> Iterator[Path]:
+    """Yields the locked hidden folder in which `target` is built, with what earlier runs left in it.
+
+    Puts an older `target` back if a kill interrupted `replace_folder`.
+
+    Raises:
+      UserError: another process is writing `target`.
+    """
+    folder = hidden_folder_beside(target)
+    with _locked(folder, target):
+        _put_back_older(target)
+        yield folder
 
 
 @contextlib.contextmanager
@@ -76,10 +92,7 @@ def temporary_folder_beside(target: Path) -> Iterator[Path]:
     Raises:
       UserError: another process is writing `target`.
     """
-    target = Path(os.path.abspath(target))  # "." has no name
-    folder = hidden_folder_beside(target)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder, target):
+    with lasting_folder_beside(target) as folder:
         try:
             for left in folder.iterdir():
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -90,6 +103,7 @@ def temporary_folder_beside(target: Path) -> Iterator[Path]:
 
 def hidden_folder_beside(target: Path) -> Path:
     """Returns the hidden folder in which `target` is built: .NAME.unfinished, shortened if the name is too long."""
+    target = Path(os.path.abspath(target))  # "." has no name
     name = f".{target.name}.unfinished"
     if len(os.fsencode(name)) > LONGEST_FILE_NAME:
         digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
@@ -98,18 +112,26 @@ def hidden_folder_beside(target: Path) -> Path:
 
 
 def replace_folder(new: Path, target: Path) -> None:
-    """Gives `new` the name `target`. An older `target` takes the name `new`.
+    """Gives `new` the name `target`. An older `target` moves to the hidden folder beside it.
 
-    Both must be on one disk. The swap is one step where the system supports it, so that a kill never leaves `target`
-    without a folder.
+    Call it within `lasting_folder_beside` or `temporary_folder_beside`. The swap is one step where the system supports
+    it; elsewhere, the next run repairs a swap that a kill interrupted.
     """
     if not target.exists():
         new.rename(target)
     elif not _exchange(new, target):
-        older = new.with_name(f"{new.name}.older")
-        target.rename(older)
-        new.rename(target)
-        older.rename(new)
+        try:
+            target.rename(hidden_folder_beside(target) / _OLDER)
+            new.rename(target)
+        finally:
+            _put_back_older(target)
+
+
+def _put_back_older(target: Path) -> None:
+    """Restores the older `target` if the new one has not taken its name."""
+    older = hidden_folder_beside(target) / _OLDER
+    if older.exists() and not target.exists():
+        older.rename(target)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -126,18 +148,29 @@ def _exchange(one: Path, other: Path) -> bool:
 
 @contextlib.contextmanager
 def _locked(folder: Path, target: Path) -> Iterator[None]:
-    """Locks `folder`; the error names `target`."""
-    busy = UserError(f"{target}: another run is writing to it. Wait until it ends, or give another folder.")
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    """Creates and locks `folder`; the error names `target`."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise busy from None
-        except OSError as error:  # some network file systems have no locks
-            _log.warning("%s: cannot be locked (%s). Do not start a second run for it.", folder, error.strerror)
-        if not folder.exists() or not os.path.samestat(os.fstat(descriptor), folder.stat()):
-            raise busy  # the other run has just ended and removed the folder
-        yield
-    finally:
-        os.close(descriptor)
+            descriptor = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # a run that ends has just removed it
+            continue
+        try:
+            _lock(descriptor, folder, target)
+            # A run that ended before the lock was taken may have removed the folder: then this is a lock on nothing.
+            if folder.exists() and os.path.samestat(os.fstat(descriptor), folder.stat()):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path, target: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(
+            f"{target}: another run is writing to it. Wait until it ends, or give another folder."
+        ) from None
+    except OSError as error:  # some network file systems have no locks
+        _log.warning("%s: cannot be locked (%s). Do not start a second run for it.", folder, error.strerror)

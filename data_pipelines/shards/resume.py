@@ -1,49 +1,43 @@
-"""Preparation that can be interrupted at any moment: finished films wait beside the output until all are there.
+"""Keeps the films of an interrupted preparation, so that the next run continues from them.
 
-For an output SHARDS, .SHARDS.unfinished/films holds a folder for each finished film, named by a digest of all that its
-content follows from: the settings, the film, the state of its raw files. A later run takes what it finds under the
-names it needs, and removes the rest. A film is written under another name first; the rename is what finishes it, and
-the output too; `published` has its identity, since a run killed after that rename has nothing left to go on with.
+For an output SHARDS, .SHARDS.unfinished/films holds a folder for each finished film. Its name is a digest of everything
+that determines its content: the settings, the film and the state of its raw files. The next run uses the films that it
+needs and removes the others. A film is written under another name and renamed when it is whole.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from data_pipelines.runtime.atomic import hidden_folder_beside
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.atomic import hidden_folder_beside, lasting_folder_beside, replace_folder
 from data_pipelines.shards.writer import flush_to_disk
 
 _log = logging.getLogger(__name__)
 
 
 class Unfinished:
-    """The folder of one output. It can be sent to other processes, and to other machines with the same disk."""
+    """The hidden folder of one output. Can be sent to other processes, and to other machines that share the disk."""
 
     def __init__(self, output: Path):
         self.output = output
         self.folder = hidden_folder_beside(output)
-        self.parts = self.folder / "parts"  # for what is of use to one run only
+        self.parts = self.folder / "parts"  # files of one run only
         self._films = self.folder / "films"
-        self._new, self._replaced = self.folder / "new", self.folder / "replaced"
-        self._published = self.folder / "published"  # tells a run that was killed as the output took its name
 
     def film_folder(self, key: str) -> Path:
-        """Where the film of this key is once it is finished."""
+        """Returns the folder that the film with this key has once it is finished."""
         return self._films / key
 
     def finished(self) -> set[str]:
-        """The keys of all finished films."""
+        """Returns the keys of all finished films."""
         return {path.name for path in self._films.iterdir()} if self._films.is_dir() else set()
 
     def finish(self, key: str, write: Callable[[Path], None]) -> None:
-        """Has a film written into a new folder, which then takes its name. What `write` raises leaves no trace."""
+        """Calls `write` with a new folder, which then takes the film's name. Leaves nothing if `write` raises."""
         for folder in (self._films, self.parts):
             folder.mkdir(exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=self.parts))
@@ -56,55 +50,47 @@ class Unfinished:
             shutil.rmtree(part, ignore_errors=True)
 
     def keep_only(self, keys: Collection[str]) -> None:
-        """Removes all but these finished films."""
+        """Removes all other finished films."""
         for key in self.finished() - set(keys):
             shutil.rmtree(self.film_folder(key))
 
     def publish(self, assemble: Callable[[Path], None]) -> None:
-        """Has a new folder filled, which then becomes the output; an older output goes away."""
-        self._new.mkdir()
-        assemble(self._new)
-        self._published.write_text(_identity(self._new))
-        if self.output.exists():
-            self.output.rename(self._replaced)
-        self._new.rename(self.output)
+        """Calls `assemble` with a new folder, which then replaces the output."""
+        new = self.folder / "new"
+        new.mkdir()
+        assemble(new)
+        replace_folder(new, self.output)
 
-    def tidy(self) -> None:
-        """Undoes what an interrupted run had begun: a film half-written, an older output moved away. Of one that had
-        published its output nothing is left.
-        """
-        if self._replaced.exists() and not self.output.exists():
-            self._replaced.rename(self.output)
-        is_published = (
-            self._published.exists() and self.output.exists() and self._published.read_text() == _identity(self.output)
-        )
-        for folder in (self.parts, self._new, self._replaced, *([self._films] if is_published else [])):
+    def remove_leftovers(self) -> None:
+        """Removes what only the interrupted run could use, and films that the output has already."""
+        for folder in (self.folder / "new", self.parts):
             shutil.rmtree(folder, ignore_errors=True)
-        self._published.unlink(missing_ok=True)
+        self.keep_only([key for key in self.finished() if not _is_published(self.film_folder(key))])
 
 
-def _identity(folder: Path) -> str:
-    """What a folder keeps when it is renamed."""
-    status = folder.stat()
-    return f"{status.st_dev} {status.st_ino}"
+def _is_published(film: Path) -> bool:
+    """Returns whether an output has the film's records: as hard links, or moved there if the disk has no links."""
+    records = list(film.glob("*.array_record"))
+    return not records or any(path.stat().st_nlink > 1 for path in records)
 
 
 @contextlib.contextmanager
 def opened(output: Path) -> Iterator[Unfinished]:
-    """The folder of `output`, for one run at a time; it goes away at the end, or stays if an exception ends the run
-    after some film is finished.
+    """Yields the unfinished folder of `output`, for one run at a time.
 
-    Raises UserError if another run has it.
+    Removes the folder at the end, unless an exception ends the run after some film is finished.
+
+    Raises:
+      UserError: another run is writing `output`.
     """
     unfinished = Unfinished(output)
-    with _locked(unfinished):
-        unfinished.tidy()
+    with lasting_folder_beside(output):
+        unfinished.remove_leftovers()
         try:
             yield unfinished
         except BaseException:
-            unfinished.tidy()
-            finished = unfinished.finished()
-            if finished:
+            unfinished.remove_leftovers()
+            if finished := unfinished.finished():
                 _log.warning("%d finished films wait in %s: run again to go on.", len(finished), unfinished.folder)
             else:
                 shutil.rmtree(unfinished.folder, ignore_errors=True)
@@ -113,29 +99,5 @@ def opened(output: Path) -> Iterator[Unfinished]:
 
 
 def film_key(*content: object) -> str:
-    """A name that follows from what a film is made of; `content` is told apart by its repr."""
+    """Returns the name of a finished film: a digest of the `repr` of everything that determines its content."""
     return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
-
-
-@contextlib.contextmanager
-def _locked(unfinished: Unfinished) -> Iterator[None]:
-    path = unfinished.folder / "lock"
-    while True:
-        unfinished.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = path.open("w")
-        except FileNotFoundError:  # a run that ends has just removed the folder
-            continue
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"{unfinished.output}: is being made by another run. Wait for its end, or give another --output."
-                ) from None
-            except OSError as error:  # some network file systems have no locks
-                _log.warning("%s: cannot be locked (%s). Do not start a second run for it.", path, error.strerror)
-            if not path.exists() or not os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-                continue  # another run removed the file before it was locked: it is nobody's
-            yield
-            return

@@ -1,0 +1,79 @@
+"""Results that appear whole or not at all, and locks. Kills of whole commands: tests/faults."""
+
+import fcntl
+
+import pytest
+
+from data_pipelines.runtime import atomic
+from data_pipelines.runtime.errors import UserError
+
+
+@pytest.fixture(params=["swap", "renames"])
+def how(request, monkeypatch):
+    """How a folder is replaced: in one step, or on a system that cannot."""
+    if request.param == "renames":
+        monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+
+
+def folder_of(path, text):
+    path.mkdir()
+    (path / "file").write_text(text)
+    return path
+
+
+@pytest.mark.usefixtures("how")
+def test_a_folder_is_replaced_and_nothing_is_left_beside_it(tmp_path):
+    target = folder_of(tmp_path / "target", "older")
+    with atomic.temporary_folder_beside(target) as aside:
+        atomic.replace_folder(folder_of(aside / "new", "new"), target)
+    assert (target / "file").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.usefixtures("how")
+def test_a_folder_appears_where_there_was_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    target = tmp_path.relative_to(tmp_path) / "target"
+    with atomic.temporary_folder_beside(target) as aside:
+        atomic.replace_folder(folder_of(aside / "new", "new"), target)
+    assert (tmp_path / "target" / "file").read_text() == "new"
+
+
+def test_the_older_folder_stays_if_the_new_one_cannot_take_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+    target = folder_of(tmp_path / "target", "older")
+    with atomic.temporary_folder_beside(target) as aside, pytest.raises(FileNotFoundError):
+        atomic.replace_folder(aside / "absent", target)
+    assert (target / "file").read_text() == "older"
+
+
+def test_a_killed_replacement_is_undone_by_the_next_run(tmp_path):
+    aside = atomic.hidden_folder_beside(tmp_path / "target")
+    aside.mkdir()
+    folder_of(aside / "older", "older")
+    with atomic.temporary_folder_beside(tmp_path / "target"):
+        assert (tmp_path / "target" / "file").read_text() == "older"
+
+
+@pytest.mark.parametrize("locked", [atomic.locked_folder, atomic.temporary_folder_beside, atomic.lasting_folder_beside])
+def test_a_second_run_is_refused(tmp_path, locked):
+    refused = pytest.raises(UserError, match="target: another run is writing to it")
+    with locked(tmp_path / "target"), refused, locked(tmp_path / "target"):
+        pass
+    with locked(tmp_path / "target"):
+        pass
+
+
+def test_a_lock_on_a_folder_that_another_run_has_removed_does_not_count(tmp_path, monkeypatch):
+    lock, removed = fcntl.flock, []
+
+    def remove_first(*args):
+        if not removed:
+            removed.append((tmp_path / "target").rmdir())
+        lock(*args)
+
+    monkeypatch.setattr(fcntl, "flock", remove_first)
+    folder = tmp_path / "target"
+    with atomic.locked_folder(folder), pytest.raises(UserError), atomic.locked_folder(folder):
+        pass
+    assert removed
