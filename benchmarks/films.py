@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.inputs import FRAME_RATE_HZ
 from data_pipelines.prepare import prepare
-from data_pipelines.synthesize import DATABASE, synthesize
+from data_pipelines.synthetic.database import DATABASE, synthesize
 from stavis_jax.outputs.film_writer import FilmWriter
 
 

@@ -28,7 +28,7 @@ from benchmarks.films import Films, make_films
 from benchmarks.reference.raw_clips import RawClips
 from data_pipelines.clips.batches import training_batches
 from data_pipelines.runtime.command import command
-from data_pipelines.synthesize import DATABASE
+from data_pipelines.synthetic.database import DATABASE
 
 SECTION = "Input pipeline"
 BATCH_SIZE = 4

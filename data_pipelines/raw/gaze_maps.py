@@ -1,5 +1,7 @@
-"""Gaze points of one frame -> fixation map and density map."""
+"""Makes the fixation map and the density map of one frame from gaze points, and writes them."""
 
+import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +9,15 @@ from PIL import Image
 from scipy.io import savemat
 
 JPEG_QUALITY = 95
+MAT_HEADER = b"MATLAB 5.0 MAT-file".ljust(116)  # SciPy's own header holds the time of day
 
 
 def fixation_map(points: np.ndarray, frame_size: tuple[int, int]) -> np.ndarray:
-    """uint8 [H, W] with 1 at each gaze point of `points` int [n, 2], (x, y) in whole pixels within the frame.
+    """Returns the fixation map of a frame, uint8 [H, W]: 1 at each gaze point, 0 elsewhere.
 
-    `frame_size`: (width, height).
+    Args:
+      points: int [N, 2], (x, y) in whole pixels, within the frame.
+      frame_size: (width, height) in pixels.
     """
     width, height = frame_size
     fixations = np.zeros((height, width), np.uint8)
@@ -20,28 +25,42 @@ def fixation_map(points: np.ndarray, frame_size: tuple[int, int]) -> np.ndarray:
     return fixations
 
 
-def density_map(points: np.ndarray, frame_size: tuple[int, int], sigma: float) -> np.ndarray:
-    """uint8 [H, W]: a Gaussian of std `sigma` pixels around each point, summed, scaled to a maximum of 255.
+def density_map(
+    points: np.ndarray, frame_size: tuple[int, int], sigma: float, truncate: float = math.inf
+) -> np.ndarray:
+    """Returns the gaze density of a frame, uint8 [H, W]: a Gaussian at each point, summed, scaled to a maximum of 255.
 
-    0 everywhere without points. A pixel that is looked at twice counts twice. Nothing is mirrored at the border.
+    Points at the same pixel add up. The Gaussians are cut at the border, not reflected. Without points, the map is 0.
+
+    Args:
+      points: int [N, 2], (x, y) in whole pixels, within the frame.
+      frame_size: (width, height) in pixels.
+      sigma: standard deviation of the Gaussian in pixels.
+      truncate: distance in x or y, in standard deviations, beyond which a Gaussian is 0, as in
+        `scipy.ndimage.gaussian_filter`.
     """
     width, height = frame_size
     if not len(points):
         return np.zeros((height, width), np.uint8)
-    columns, rows = _bells(points[:, 0], width, sigma), _bells(points[:, 1], height, sigma)
-    density = rows.T @ columns  # a Gaussian is the product of one over y and one over x: far faster than a blur
+    reach = np.floor(truncate * sigma + 0.5)
+    columns, rows = (_gaussians(points[:, axis], length, sigma, reach) for axis, length in ((0, width), (1, height)))
+    density = rows.T @ columns  # a Gaussian of x and y is the product of two: far faster than a blur
     return np.round(255 * density / density.max()).astype(np.uint8)
 
 
-def _bells(centres: np.ndarray, length: int, sigma: float) -> np.ndarray:
-    """exp(-(i - centre)^2 / (2 sigma^2)), float64 [n, length]."""
-    return np.exp(-0.5 * ((np.arange(length) - centres[:, None]) / sigma) ** 2)
+def _gaussians(centres: np.ndarray, length: int, sigma: float, reach: float) -> np.ndarray:
+    """Returns exp(-(i - centre)^2 / (2 sigma^2)), float64 [N, length]; 0 further than `reach` from the centre."""
+    distances = np.arange(length) - centres[:, None]
+    return np.where(np.abs(distances) <= reach, np.exp(-0.5 * (distances / sigma) ** 2), 0)
 
 
 def save_fixations(path: Path, fixations: np.ndarray) -> None:
-    """A MATLAB 5 file with the fixation map as `eyeMap`."""
-    savemat(path, {"eyeMap": fixations}, do_compression=True)
+    """Writes a MATLAB 5 file with the fixation map as the variable `eyeMap`. The same map gives the same bytes."""
+    file = io.BytesIO()
+    savemat(file, {"eyeMap": fixations}, do_compression=True)
+    path.write_bytes(MAT_HEADER + file.getvalue()[len(MAT_HEADER) :])
 
 
 def save_density(path: Path, density: np.ndarray) -> None:
+    """Writes a density map as a grey JPEG."""
     Image.fromarray(density).save(path, quality=JPEG_QUALITY)

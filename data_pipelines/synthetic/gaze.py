@@ -1,7 +1,6 @@
 """Where people look in a synthetic film: at the object that sounds, with human inaccuracy."""
 
 import numpy as np
-from scipy import ndimage
 
 from data_pipelines.synthetic.plan import FilmPlan
 
@@ -12,7 +11,6 @@ DISTRACTED = 0.12  # share of samples that follow the centre bias instead
 CENTRE_BIAS_TO_SIZE = 0.18  # std to the frame's width and height
 NO_DATA = 0.05  # blinks and lost tracks
 FEWEST_FIXATIONS = 4  # a frame
-SIGMA_TO_SIDE = 0.05  # blur of the density map
 
 
 def gaze_points(plan: FilmPlan) -> np.ndarray:
@@ -34,23 +32,3 @@ def gaze_points(plan: FilmPlan) -> np.ndarray:
     presence = rng.random(shape)
     kept = (presence > NO_DATA) | (np.argsort(np.argsort(-presence, axis=1), axis=1) < FEWEST_FIXATIONS)
     return np.where(kept[..., None], points, np.nan)
-
-
-def fixation_map(points: np.ndarray, frame_size: tuple[int, int]) -> np.ndarray:
-    """uint8 [H, W] with 1 at each gaze point of `points` [observers, 2], (x, y) in pixels, NaN for none."""
-    return (_counts(points, frame_size) > 0).astype(np.uint8)
-
-
-def density_map(points: np.ndarray, frame_size: tuple[int, int]) -> np.ndarray:
-    """uint8 [H, W]: a Gaussian around each gaze point of `points` [observers, 2], scaled to a maximum of 255."""
-    density = ndimage.gaussian_filter(_counts(points, frame_size), SIGMA_TO_SIDE * min(frame_size), mode="constant")
-    return np.round(255 * density / density.max()).astype(np.uint8)
-
-
-def _counts(points: np.ndarray, frame_size: tuple[int, int]) -> np.ndarray:
-    """float64 [H, W]: how many gaze points each pixel has."""
-    width, height = frame_size
-    x, y = points[~np.isnan(points[:, 0])].astype(int).T
-    counts = np.zeros((height, width))
-    np.add.at(counts, (y, x), 1)
-    return counts

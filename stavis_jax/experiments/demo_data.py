@@ -10,7 +10,7 @@ from data_pipelines.prepare import prepare
 from data_pipelines.runtime import json_files
 from data_pipelines.runtime.atomic import write_text
 from data_pipelines.runtime.errors import UserError
-from data_pipelines.synthesize import synthesize
+from data_pipelines.synthetic.database import synthesize
 
 
 def make_data(settings: ml_collections.ConfigDict, folder: Path, seed: int, console: Console) -> tuple[Path, Path]:

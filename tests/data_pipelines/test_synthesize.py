@@ -7,6 +7,7 @@ from scipy.io import loadmat, wavfile
 
 from data_pipelines import synthesize
 from data_pipelines.runtime import errors
+from data_pipelines.synthetic import database
 from data_pipelines.synthetic.gaze import gaze_points
 from data_pipelines.synthetic.plan import KINDS, film_plan
 from data_pipelines.synthetic.scene import LOOKS, render_frames
@@ -110,7 +111,7 @@ def test_failure_leaves_nothing_behind(tmp_path, monkeypatch):
     def fail(plan):
         raise OSError("no space left")
 
-    monkeypatch.setattr(synthesize, "render_film_sound", fail)
+    monkeypatch.setattr(database, "render_film_sound", fail)
     with pytest.raises(OSError, match="no space left"):
         synthesize.synthesize(tmp_path / "raw", **SMALL)
     assert not list(tmp_path.iterdir())

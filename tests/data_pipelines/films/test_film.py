@@ -28,18 +28,6 @@ def seconds(film: Film) -> list[Fraction]:
     return [picture.seconds for picture in film.pictures()]
 
 
-def encode(path: Path, pictures: np.ndarray, codec: str = "mpeg2video", **options: str) -> Path:
-    """Writes pictures at 25 fps as most films are: with loss, some pictures told from others."""
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream(codec, rate=25, options=options)
-        stream.height, stream.width = pictures.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        for picture in pictures:
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        film.mux(stream.encode(None))
-    return path
-
-
 def test_a_real_film_tells_its_size_rate_and_sound(real_film):
     film = open_film(real_film("bigbuckbunny.mp4"))
     assert (film.name, film.width, film.height) == ("bigbuckbunny", 1280, 720)
@@ -98,16 +86,8 @@ def test_ten_bit_films_are_taken_at_eight(tmp_path, write_film):
     np.testing.assert_allclose([frame.picture[0, 0] for frame in film.frames(16)], grey[:, 0, 0], atol=2)
 
 
-def test_a_phones_upright_film_is_turned(tmp_path):
-    wide = np.zeros((4, 32, 64, 3), np.uint8)
-    wide[:, :, :32] = 255  # the left half, which a quarter turn clockwise puts on top
-    path = encode(tmp_path / "phone.mp4", wide, "h264")
-    header = path.read_bytes()
-    matrix = header.index(b"tkhd") + 44  # ISO 14496-12, 8.3.2: nine 32-bit numbers
-    turn = b"".join(number.to_bytes(4, "big", signed=True) for number in (0, 1 << 16, 0, -1 << 16, 0))
-    path.write_bytes(header[:matrix] + turn + header[matrix + len(turn) :])
-
-    film = open_film(path)
+def test_a_phones_upright_film_is_turned(tmp_path, film_of_a_phone):
+    film = open_film(film_of_a_phone(tmp_path / "phone.mp4"))
     assert (film.width, film.height) == (32, 64)
     frames = np.stack([frame.picture for frame in film.frames(112)])
     assert frames[:, :50].min() > 200
@@ -115,7 +95,7 @@ def test_a_phones_upright_film_is_turned(tmp_path):
     assert next(film.pictures()).pixels.shape == (64, 32, 3)
 
 
-def test_a_size_that_changes_midway_is_followed(tmp_path, pictures):
+def test_a_size_that_changes_midway_is_followed(tmp_path, pictures, encode):
     parts = [encode(tmp_path / f"{width}.h264", pictures(5, 48, width), "h264").read_bytes() for width in (64, 80)]
     (tmp_path / "film.h264").write_bytes(b"".join(parts))
     film = open_film(tmp_path / "film.h264")
@@ -124,7 +104,7 @@ def test_a_size_that_changes_midway_is_followed(tmp_path, pictures):
     assert len(list(film.frames(16))) == 10
 
 
-def test_missing_timestamps_give_the_nominal_rate(tmp_path, pictures):
+def test_missing_timestamps_give_the_nominal_rate(tmp_path, pictures, encode):
     path = encode(tmp_path / "film.h264", pictures(), "h264")
     with av.open(str(path)) as film:
         assert {frame.pts for frame in film.decode(video=0)} == {None}
@@ -133,7 +113,7 @@ def test_missing_timestamps_give_the_nominal_rate(tmp_path, pictures):
     assert seconds(film) == [Fraction(number, 25) for number in range(20)]
 
 
-def test_films_joined_end_to_end_go_on_in_time(tmp_path, pictures):
+def test_films_joined_end_to_end_go_on_in_time(tmp_path, pictures, encode):
     part = encode(tmp_path / "part.ts", pictures(50)).read_bytes()
     (tmp_path / "film.ts").write_bytes(part * 3)
     assert seconds(open_film(tmp_path / "film.ts")) == [Fraction(number, 25) for number in range(150)]
@@ -164,7 +144,7 @@ def test_damaged_packets_are_left_out_with_a_warning(
 
 @pytest.mark.parametrize("threads", [1, 16])
 def test_damage_near_the_end_costs_no_other_frame_on_many_cores(
-    tmp_path, pictures, damage_packets, monkeypatch, threads
+    tmp_path, pictures, encode, damage_packets, monkeypatch, threads
 ):
     path = damage_packets(encode(tmp_path / "film.mp4", pictures(40), "h264", g="10"), slice(37, 38))
     monkeypatch.setattr(decoding, "DECODER_THREADS", threads)

@@ -1,7 +1,6 @@
 import itertools
 import logging
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
@@ -166,24 +165,7 @@ def test_a_sound_of_hours_comes_in_small_chunks(tmp_path, write_film, pictures, 
     assert seconds == pytest.approx(2 * 3600 + 2, abs=0.001)
 
 
-def broadcast(path: Path, rate_hz: int, layout: str, click: np.ndarray, num_frames: int = 50) -> bytes:
-    """A transport stream with MPEG sound: two seconds at 25 fps."""
-    with av.open(str(path), "w") as film:
-        video = film.add_stream("mpeg2video", rate=25)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        audio = film.add_stream("mp2", rate=rate_hz, layout=layout)
-        for number in range(num_frames):
-            picture = np.full((48, 64, 3), number, np.uint8)
-            film.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        film.mux(video.encode(None))
-        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(click.T).reshape(1, -1), "s16", layout)
-        frame.rate, frame.pts = rate_hz, 0
-        film.mux(audio.encode(frame))
-        film.mux(audio.encode(None))
-    return path.read_bytes()
-
-
-def test_films_joined_end_to_end_keep_sound_and_picture_together(tmp_path, click):
+def test_films_joined_end_to_end_keep_sound_and_picture_together(tmp_path, click, broadcast):
     part = broadcast(tmp_path / "part.ts", 48000, "mono", click(0.5, rate_hz=48000))
     (tmp_path / "film.ts").write_bytes(part * 4)
     film = open_film(tmp_path / "film.ts")
@@ -194,7 +176,7 @@ def test_films_joined_end_to_end_keep_sound_and_picture_together(tmp_path, click
     np.testing.assert_allclose(clicks(whole(film)), alone + 2 * np.arange(4), atol=3 * joint)
 
 
-def test_rate_and_channels_may_change_midway(tmp_path, click):
+def test_rate_and_channels_may_change_midway(tmp_path, click, broadcast):
     parts = [
         broadcast(tmp_path / "1.ts", 48000, "stereo", click(0.5, rate_hz=48000, channels=2)),
         broadcast(tmp_path / "2.ts", 44100, "mono", click(0.5, rate_hz=44100)),

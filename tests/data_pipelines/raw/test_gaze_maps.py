@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.io import loadmat
 
 from data_pipelines.ingestion.film_to_raw import frames_of
 from data_pipelines.ingestion.gaze_tables import Gaze
 from data_pipelines.ingestion.viewing_geometry import Viewing, find_units
-from data_pipelines.raw.gaze_maps import density_map, fixation_map
+from data_pipelines.raw.gaze_maps import density_map, fixation_map, save_fixations
 from data_pipelines.runtime.errors import UserError
 
 NO_POINTS = np.zeros((0, 2), int)
@@ -37,6 +38,25 @@ def test_density_map_is_the_blurred_count_of_the_points():
     assert density.dtype == np.uint8
     assert density.max() == 255
     np.testing.assert_allclose(density, 255 * blurred / blurred.max(), atol=0.51)  # rounded to whole numbers
+
+
+def test_truncated_density_is_what_scipy_blurs():
+    points = np.array([[3, 1], [3, 1], [20, 30], [47, 35]])
+    counts = np.zeros((36, 48))
+    np.add.at(counts, (points[:, 1], points[:, 0]), 1)
+    blurred = ndimage.gaussian_filter(counts, 2.5, mode="constant", truncate=3)
+    np.testing.assert_array_equal(
+        density_map(points, (48, 36), 2.5, truncate=3), np.round(255 * blurred / blurred.max())
+    )
+
+
+def test_the_same_fixations_give_the_same_bytes(tmp_path, monkeypatch):
+    fixations = fixation_map(np.array([[3, 1]]), (8, 5))
+    save_fixations(tmp_path / "one.mat", fixations)
+    monkeypatch.setattr("time.asctime", lambda: "another day")
+    save_fixations(tmp_path / "other.mat", fixations)
+    assert (tmp_path / "one.mat").read_bytes() == (tmp_path / "other.mat").read_bytes()
+    np.testing.assert_array_equal(loadmat(tmp_path / "one.mat")["eyeMap"], fixations)
 
 
 def test_a_frame_without_gaze_is_black():
