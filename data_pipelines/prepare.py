@@ -105,7 +105,7 @@ def _finish_all(
     if runner:
         yield from beam_runner.finish_films(to_do, runner, runner_options)
     else:
-        yield from local_runner.finish_films(to_do, workers or os.cpu_count() or 1)
+        yield from local_runner.finish_films(to_do, workers)
 
 
 def _check_settings(settings: Settings, workers: int | None, runner: str | None) -> None:

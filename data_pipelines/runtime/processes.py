@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -42,16 +43,21 @@ def worker_death_as_user_error(pool: ProcessPoolExecutor) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def workers_for(num_jobs: int, workers: int | None) -> Iterator[ProcessPoolExecutor | None]:
+def workers_for(
+    num_jobs: int, workers: int | None, start: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor | None]:
     """Yields an executor for `in_parallel`, or None if one process is enough.
 
-    `workers` defaults to one per core and never exceeds the number of jobs.
+    `workers` defaults to one per core and never exceeds the number of jobs. Each process calls `start(*arguments)`
+    first; so does this process if it does the work.
     """
     workers = min(workers or os.cpu_count() or 1, max(num_jobs, 1))
     if workers == 1:
+        if start:
+            start(*arguments)
         yield None
         return
-    with new_pool(workers) as executor, worker_death_as_user_error(executor):
+    with new_pool(workers, start, arguments) as executor, worker_death_as_user_error(executor):
         try:
             yield executor
         except BaseException:
@@ -81,6 +87,7 @@ def in_parallel(
 
 def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback; the parent reports it
     if start:
         start(*arguments)
 

@@ -3,4 +3,4 @@
 import importlib.util
 
 if not importlib.util.find_spec("apache_beam"):
-    collect_ignore = ["test_beam_prepare.py"]
+    collect_ignore = ["test_beam_runner.py"]
