@@ -1,4 +1,4 @@
-"""What every test runs under: strict types and ranks, eight CPU devices, one cache of compiled functions."""
+"""Settings of every test: strict types and ranks, eight CPU devices, one cache of compiled functions."""
 
 import os
 import shutil
@@ -9,13 +9,12 @@ import pytest
 from absl import flags
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
-FULLY_OPTIMIZED = ("test_ablate.py", "test_golden_training.py", "test_demo.py", "test_ingest.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Shares one cache of compiled functions between all workers and their child processes.
 
-    The cache is temporary, unless JAX_COMPILATION_CACHE_DIR names a folder: that one is kept for the next run.
+    The cache is temporary, unless JAX_COMPILATION_CACHE_DIR names a folder, which the next run can use again.
     """
     config.temporary_cache = None
     if CACHE not in os.environ:
@@ -25,9 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def quick_compilation(request: pytest.FixtureRequest):
-    """Compiling is most of the time of most tests. Not where numbers are to be those of full optimisation."""
-    quick = request.path.name not in FULLY_OPTIMIZED
-    jax.config.update("jax_disable_most_optimizations", quick)
+    """Compiles without optimization, since compiling takes most of a test's time, unless the test asks for it."""
+    optimize = request.node.get_closest_marker("full_optimization") is not None
+    jax.config.update("jax_disable_most_optimizations", not optimize)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
 
@@ -43,10 +42,6 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 flags.FLAGS.mark_as_parsed()  # grain's workers read absl flags
 
 
-LONGEST = ("test_demo.py", "test_golden_training.py", "test_several_hosts.py", "test_loop.py", "test_kills.py")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first: a worker that begins one of them last keeps the other one waiting."""
-    rank = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: rank.get(item.path.name, len(LONGEST)))
+    """Puts the longest files first. Otherwise one worker may start the longest one last while the other is idle."""
+    items.sort(key=lambda item: item.get_closest_marker("start_first") is None)

@@ -19,7 +19,7 @@ from data_pipelines.synthetic.plan import film_plan
 from stavis_jax.experiments import recipes
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.full_optimization, pytest.mark.start_first]
 UNSEEN_FILMS, UNSEEN_FRAMES = 180, 40
 METRICS = {"CC", "NSS", "AUC-J", "sAUC", "SIM"}
 

@@ -18,6 +18,7 @@ from stavis_jax.weights.flat_names import flat_name, network_from, read_network
 from stavis_jax.weights.transfer import from_pytorch, to_pytorch
 
 GOLDEN = Path(__file__).parents[2] / "golden"
+pytestmark = [pytest.mark.full_optimization, pytest.mark.start_first]
 CASES = json.loads((GOLDEN / "train.json").read_text())["cases"]
 
 

@@ -15,7 +15,7 @@ from stavis_jax.training.journal import SPEED
 KILLS, KILLS_IN_WRITING = 10, 4
 SETTINGS = {"epochs": 6, "save_every_steps": 2}
 TIMEOUT_S = 120
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.start_first]
 
 
 @pytest.fixture(scope="module")

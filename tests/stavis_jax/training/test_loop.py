@@ -18,6 +18,7 @@ from stavis_jax.training.journal import SPEED
 from stavis_jax.weights.flat_names import new_network, read_network
 
 SIZE, BATCH = 32, 8
+pytestmark = pytest.mark.start_first
 RATES = {"trunk": 0.1, "heads": 0.01, "sound": 0.0, "localization": 0.0}
 
 

@@ -18,7 +18,7 @@ TIMEOUT_S = 240
 # float32 sums in another order, over fifteen steps; correlation and NSS are near 0, so absolutely there.
 RTOL, ATOL = 1e-4, 1e-4
 NUMBERS = ("loss", "cross_entropy", "correlation", "nss", "grad_norm", "validation_loss", "validation_cc")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.start_first]
 
 
 def start(shards: Path, directory: Path, processes: int, devices: int) -> list[subprocess.Popen]:
