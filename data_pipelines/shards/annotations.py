@@ -1,4 +1,4 @@
-"""Recorded gaze at its own size, frame by frame, from raw data or from shards: what scoring reads."""
+"""Recorded gaze at its own size, frame by frame, for scoring. Reads it from raw data or from shards."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,40 +7,43 @@ from typing import Protocol
 
 import numpy as np
 
-from data_pipelines.raw import databases as tables
 from data_pipelines.raw import layout as raw_layout
+from data_pipelines.raw.databases import in_reading_order
 from data_pipelines.raw.fold_lists import ListedFilm, Subset, read_films
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards.native_annotations import NativeAnnotation
-from data_pipelines.shards.reader import Shards
+from data_pipelines.shards.reader import INFO_FILE, Shards
 
 
 class AnnotationSource(Protocol):
-    """Annotations of a data set. It can be pickled. Frames are numbered from 1."""
+    """Annotations of a data set. Can be pickled. Frames are numbered from 1."""
 
     def density(self, database: str, video: str, number: int) -> np.ndarray | None:
-        """Density of the gaze, uint8 [H, W], 0 to 255; None if there is none of this frame."""
+        """Returns the density map, uint8 [H, W], 0 to 255, or None if the frame has none."""
 
     def fixations(self, database: str, video: str, number: int) -> np.ndarray | None:
-        """Fixated pixels, uint8 [H, W], 0 or 1; None if there are none of this frame."""
+        """Returns the fixation map, uint8 [H, W], 0 or 1, or None if the frame has none."""
 
     def databases(self) -> list[str]:
-        """Folders of the databases, in reading order."""
+        """Returns the folders of the databases, in reading order."""
 
     def films(self, subset: Subset, split: int, databases: Sequence[str] | None = None) -> list[ListedFilm]:
-        """The films of one subset of one split, in the order of their lists. Raises UserError if there is none."""
+        """Returns the films of one subset of one split, in the order of their lists.
+
+        Raises:
+          UserError: there is none.
+        """
 
 
 def open_annotations(data: Path | str) -> AnnotationSource:
-    """Of a raw data folder or of shards, whichever the folder is.
+    """Opens the annotations of a raw data folder or of shards.
 
-    Raises UserError if it is neither, or for shards without annotations at their own size.
+    Raises:
+      UserError: the folder is neither, or holds shards without annotations at their own size.
     """
     data = Path(data)
-    if (data / "dataset_info.json").is_file():
-        return ShardAnnotations(Shards(data))
-    return RawAnnotations(RawLayout(data))
+    return ShardAnnotations(Shards(data)) if (data / INFO_FILE).is_file() else RawAnnotations(RawLayout(data))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +68,7 @@ class RawAnnotations:
 
 
 class ShardAnnotations:
-    """The annotations in shards. Raises UserError if they were made without."""
+    """The annotations in shards. Raises UserError if the shards were made without."""
 
     def __init__(self, shards: Shards):
         shards.check_native_annotations()
@@ -74,27 +77,27 @@ class ShardAnnotations:
 
     def density(self, database: str, video: str, number: int) -> np.ndarray | None:
         annotation = self._annotation(database, video, number)
-        return annotation.density if annotation else None
+        return annotation and annotation.density
 
     def fixations(self, database: str, video: str, number: int) -> np.ndarray | None:
         annotation = self._annotation(database, video, number)
-        return annotation.fixations if annotation else None
+        return annotation and annotation.fixations
 
     def databases(self) -> list[str]:
-        return tables.in_reading_order(list({film.database for film in self._shards.films}))
+        return in_reading_order(list({film.database for film in self._shards.films}))
 
     def films(self, subset: Subset, split: int, databases: Sequence[str] | None = None) -> list[ListedFilm]:
-        listed = self._shards.lists.get(subset, {}).get(str(split), [])
-        stored = [self._shards.films[number] for number in listed]
+        numbers = self._shards.lists.get(subset, {}).get(str(split), [])
         films = [
             ListedFilm(film.database, film.name, film.num_frames, film.fps)
-            for film in stored
+            for film in map(self._shards.films.__getitem__, numbers)
             if databases is None or film.database in databases
         ]
         if not films:
+            where = f" of {', '.join(databases)}" if databases else ""
             raise UserError(
-                f"{self._shards.folder}: holds no {subset} films of split {split}"
-                f"{' of ' + ', '.join(databases) if databases else ''}. Choose another split or database."
+                f"{self._shards.folder}: holds no {subset} films of split {split}{where}. "
+                "Choose another split or database."
             )
         return films
 

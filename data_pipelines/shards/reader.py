@@ -1,8 +1,8 @@
-"""What a record holds; any frame by random access.
+"""Reads shards: the content of a record, and any frame by random access.
 
-A folder of shards is a tfds dataset in ArrayRecord files: `tfds.builder_from_directory(folder)` reads it too. Its only
-split, `frames`, has one record a frame and one file a film. Everything is stored as the network takes it, so reading
-is copying. The films, their lists and the settings are in metadata.json.
+A folder of shards is a tfds dataset in ArrayRecord files, so `tfds.builder_from_directory(folder)` reads it too. Its
+only split, `frames`, has one record per frame and one file per film. Pixels are stored as the network takes them, so
+reading only copies them. metadata.json holds the films, their lists and the settings.
 """
 
 import dataclasses
@@ -16,12 +16,14 @@ from data_pipelines.inputs.resizing import RESIZE_FILTERS
 from data_pipelines.runtime import json_files
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.limits import LARGEST_SIZE, MOST_FRAMES, is_name, is_rate
-from data_pipelines.shards import tf_example
-from data_pipelines.shards.native_annotations import NativeAnnotation, NativeAnnotations
-from data_pipelines.shards.records import FilmFiles
+from data_pipelines.shards import native_annotations
+from data_pipelines.shards.native_annotations import NativeAnnotation
+from data_pipelines.shards.records import FilmFiles, Record, record_errors_name
 
 DATASET_NAME = "saliency_frames"
 FORMAT_VERSION = 1  # of metadata.json and the records: shards of another version are refused
+METADATA_FILE = "metadata.json"
+INFO_FILE = "dataset_info.json"  # tfds writes it into every dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +42,14 @@ class StoredFilm:
 
 @dataclasses.dataclass(frozen=True)
 class FrameRecord:
-    """One frame: image uint8 [S, S, 3]; density uint8 [S, S]; fixations uint8 [S, S] of 0 and 1.
+    """What is stored of one frame. S is the shards' size in pixels.
 
-    sound: float32 [N] in [-256, 256), at the film's own rate: the samples from half a frame before this frame to half
-    a frame after it, both ends included, so that neighbours share a sample.
+    Attributes:
+      image: uint8 [S, S, 3], RGB.
+      density: uint8 [S, S], density map, 0 to 255.
+      fixations: uint8 [S, S], fixation map, 0 or 1.
+      sound: float32 [N] in [-256, 256), at the film's own rate: the samples from half a frame before this frame to half
+        a frame after it. Both ends are included, so neighbouring frames share a sample.
     """
 
     image: np.ndarray
@@ -53,9 +59,10 @@ class FrameRecord:
 
 
 class Shards:
-    """Reads frames of a folder of shards. It can be pickled; files are opened when first read.
+    """Reads frames of a folder of shards. Can be pickled. Opens a file when it is first read.
 
-    Raises UserError if the folder holds no shards, or shards of another version.
+    Raises:
+      UserError: the folder holds no shards, or shards of another version.
     """
 
     def __init__(self, folder: Path | str):
@@ -65,27 +72,25 @@ class Shards:
         self.resize_filter: str = metadata["resize_filter"]
         self.films: list[StoredFilm] = [StoredFilm(**film) for film in metadata["films"]]
         self.lists: dict[str, dict[str, list[int]]] = metadata["lists"]
+        annotations = self.folder / native_annotations.FOLDER
+        self.has_native_annotations = (annotations / INFO_FILE).is_file()
         self._frames = FilmFiles(self.folder, DATASET_NAME, len(self.films))
-        self._annotations = NativeAnnotations(self.folder, len(self.films))
+        self._annotations = FilmFiles(annotations, native_annotations.DATASET_NAME, len(self.films))
 
     def read(self, film: int, frame: int) -> "StoredFrame":
-        """Frame number `frame` (from 1) of film number `film` (from 0)."""
+        """Returns a frame (numbered from 1) of a film (numbered from 0)."""
         self._check(film, frame)
-        return StoredFrame(self._frames.read(film, frame), self.size, f"{self.folder}, film {film}, frame {frame}")
+        return StoredFrame(self._frames.read(film, frame), self.size)
 
     def native_annotation(self, film: int, frame: int) -> NativeAnnotation:
-        """The maps of a frame as they were recorded, numbered as in `read`.
+        """Returns the maps of a frame at their own size, numbered as in `read`.
 
-        Raises UserError if the shards were made without them.
+        Raises:
+          UserError: the shards were made without them.
         """
         self._check(film, frame)
         self.check_native_annotations()
-        return self._annotations.read(film, frame)
-
-    @property
-    def has_native_annotations(self) -> bool:
-        """Whether the shards hold annotations at their own size, for scoring."""
-        return self._annotations.exists()
+        return NativeAnnotation(self._annotations.read(film, frame))
 
     def check_native_annotations(self) -> None:
         """Raises UserError if the shards were made without annotations at their own size."""
@@ -101,17 +106,15 @@ class Shards:
 
 
 class StoredFrame:
-    """A record as read; each part is unpacked when asked for."""
+    """A frame as read, with the parts of `FrameRecord`. Each part is decoded when it is asked for."""
 
-    def __init__(self, serialized: bytes, size: int, source: str):
-        self._size, self._source = size, source
-        with tf_example.damage_names(source):
-            self._features = tf_example.parse(serialized)
+    def __init__(self, record: Record, size: int):
+        self._record, self._size = record, size
 
     @property
     def image(self) -> np.ndarray:
-        with tf_example.damage_names(self._source):
-            return np.frombuffer(self._bytes("image"), np.uint8).reshape(self._size, self._size, 3)
+        with record_errors_name(self._record.source):
+            return np.frombuffer(self._record["image"], np.uint8).reshape(self._size, self._size, 3)
 
     @property
     def density(self) -> np.ndarray:
@@ -123,33 +126,32 @@ class StoredFrame:
 
     @property
     def sound(self) -> np.ndarray:
-        with tf_example.damage_names(self._source):
-            return np.frombuffer(self._bytes("sound"), np.float32)
-
-    def _bytes(self, key: str) -> bytes:
-        return self._features[key].bytes_list.value[0]
+        with record_errors_name(self._record.source):
+            return np.frombuffer(self._record["sound"], np.float32)
 
     def _map(self, key: str) -> np.ndarray:
-        with tf_example.damage_names(self._source):
-            pixels = zlib.decompressobj().decompress(self._bytes(key), self._size**2 + 1)  # no more than is right
+        with record_errors_name(self._record.source):
+            most_bytes = self._size**2 + 1  # one more than a whole map, so that a longer one fails to be reshaped
+            pixels = zlib.decompressobj().decompress(self._record[key], most_bytes)
             return np.frombuffer(pixels, np.uint8).reshape(self._size, self._size)
 
 
 def _read_metadata(folder: Path) -> dict[str, Any]:
-    if not (folder / "dataset_info.json").is_file() or not (folder / "metadata.json").is_file():
+    path, advice = folder / METADATA_FILE, "Prepare the shards again."
+    if not (folder / INFO_FILE).is_file() or not path.is_file():
         raise UserError(f"{folder}: holds no shards. Make them with python -m data_pipelines.prepare.")
-    metadata = json_files.read_object(folder / "metadata.json", "Prepare the shards again.")
+    metadata = json_files.read_object(path, advice)
     if metadata.get("format_version") != FORMAT_VERSION:
-        raise UserError(f"{folder}: holds shards of another version. Make them again with data_pipelines.prepare.")
+        raise UserError(f"{folder}: holds shards of another version. {advice}")
     try:
         _check_metadata(metadata)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"{folder / 'metadata.json'}: damaged ({error}). Prepare the shards again.") from None
+        raise UserError(f"{path}: damaged ({error}). {advice}") from None
     return metadata
 
 
 def _check_metadata(metadata: dict[str, Any]) -> None:
-    """Raises ValueError, KeyError, TypeError or AttributeError if they are not what `prepare` writes."""
+    """Raises ValueError, KeyError, TypeError or AttributeError unless the content is what `prepare` writes."""
     if not (type(metadata["size"]) is int and 1 <= metadata["size"] <= LARGEST_SIZE):
         raise ValueError(f"size {metadata['size']!r}")
     if metadata["resize_filter"] not in RESIZE_FILTERS:
@@ -157,13 +159,13 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
     films = [StoredFilm(**film) for film in metadata["films"]]
     for film in films:
         counts = film.sound_rate_hz, film.num_samples, film.annotation_height, film.annotation_width
-        if not all(type(count) is int for count in (film.num_frames, *counts)):
-            raise ValueError(f"film {film.name!r} has no whole numbers")
         if not (is_name(film.name) and is_name(film.database)):
             raise ValueError(f"a film is called {film.database!r}, {film.name!r}")
+        if not all(type(count) is int for count in (film.num_frames, *counts)):
+            raise ValueError(f"film {film.name!r} has a count that is no whole number")
         if not (1 <= film.num_frames <= MOST_FRAMES and is_rate(film.fps) and min(counts) >= 0):
-            raise ValueError(f"film {film.name!r} has other numbers than a film")
+            raise ValueError(f"film {film.name!r} has a number out of range")
     for splits in metadata["lists"].values():
         for listed in splits.values():
             if not all(type(film) is int and 0 <= film < len(films) for film in listed):
-                raise ValueError("a list names films that are not there")
+                raise ValueError("a list names films that do not exist")

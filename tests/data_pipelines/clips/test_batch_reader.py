@@ -21,7 +21,7 @@ GRAINS_NOTE = "Grain multiprocess worker profiling requires jaxlib"  # logged by
 PROGRAM = """
 import multiprocessing, os, signal, sys, time
 import grain, numpy as np
-from data_pipelines.batch_reader import BatchReader
+from data_pipelines.clips.batch_reader import BatchReader
 
 batches = BatchReader(grain.MapDataset.source([{"number": np.array([i])} for i in range(50)]), num_workers=1)
 batch = next(batches)

@@ -24,7 +24,7 @@ WORKERS = [0, 1, 2]
 HOST = """
 import json, sys
 import numpy as np
-from data_pipelines.batches import training_batches
+from data_pipelines.clips.batches import training_batches
 
 shards, output, jobs = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 for name, job in jobs.items():
