@@ -1,1 +1,1 @@
-"""The files written for one film's prediction."""
+"""Writes what is predicted for one film: map files, films, a contact sheet, a gaze track."""

@@ -1,112 +1,87 @@
-"""A film at a glance: frames from its beginning to its end, each with its overlay and its time."""
+"""Output `contact-sheet`: frames from the beginning to the end of a film, each with its time and its overlay."""
 
-import dataclasses
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from stavis_jax.maps.overlays import COLORMAP, OPACITY, blend
+from data_pipelines.films.film import Film, Picture
+from stavis_jax.maps.overlays import blend
 from stavis_jax.maps.pictures import saliency_picture
-from stavis_jax.outputs.captions import grid_shape, write_label
-from stavis_jax.outputs.sinks import PictureReader, ShownFilm
+from stavis_jax.outputs.frame_writer import WriteFrame
+from stavis_jax.outputs.options import OutputOptions
+from stavis_jax.outputs.picture_grid import captioned, grid_shape, tiled
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
-NUM_FRAMES = 12
-MOST_FRAMES = 200  # what is kept for them fills up to a gigabyte
-LONG_SIDE = 320  # of a frame on the sheet, pixels
-KEPT = 8  # times as many frames are kept as are shown, so that a shown one is never far from where it should be
-GAP, GROUND = 12, 24  # pixels and grey level around the pairs
+LONG_SIDE = 320  # pixels of a frame on the sheet
+GAP = 12  # pixels between frames
+KEPT_PER_SHOWN = 8  # even; the more frames are kept, the closer are the shown ones to the wanted times
 
 
-@dataclasses.dataclass(frozen=True)
-class _Pair:
-    number: int  # of the frame
-    seconds: float
-    frame: np.ndarray  # uint8 [h, w, 3]
-    overlay: np.ndarray  # likewise
+@contextlib.contextmanager
+def contact_sheet(path: Path, film: Film, options: OutputOptions) -> Iterator[WriteFrame]:
+    """Writes contact-sheet.png: the middle frames of equal parts of the film, with overlays below or beside them."""
+    scale = LONG_SIDE / max(film.width, film.height)
+    size = max(1, round(film.width * scale)), max(1, round(film.height * scale))
+    samples = EvenSamples(options.sheet_frames)
+
+    def write(prediction: FramePrediction, picture: Picture) -> None:
+        samples.add(prediction.number, lambda: _cell(prediction, picture, size, options))
+
+    yield write
+    cells = samples.middles()
+    height, width = cells[0].shape[:2]
+    columns, _ = grid_shape(len(cells), (width + GAP, height + GAP))
+    Image.fromarray(tiled(cells, columns, GAP, margin=GAP)).save(path)
 
 
-class ContactSheet:
-    """contact-sheet.png: the middle frames of `num_frames` equal parts of the film, overlays below (or beside) them.
+class EvenSamples:
+    """Keeps evenly spaced items of a sequence of unknown length, in constant memory.
 
-    How long the film is shows at its end. Until then every n-th frame is kept, with n doubling whenever there are
-    too many; those nearest to the middles are shown.
+    Every n-th item is kept. Whenever too many are kept, every second one is removed and n doubles.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        film: ShownFilm,
-        num_frames: int = NUM_FRAMES,
-        colormap: str = COLORMAP,
-        opacity: float = OPACITY,
-    ):
-        self.path, self.num_frames = path, num_frames
-        self.colormap, self.opacity = colormap, opacity
-        self._pictures = PictureReader(film)
-        scale = LONG_SIDE / max(film.width, film.height)
-        self._size = max(1, round(film.width * scale)), max(1, round(film.height * scale))
-        self._kept: list[_Pair] = []
-        self._every = 1
-        self._num_seen = 0
+    def __init__(self, count: int):
+        """`count`: how many items `middles` returns at most."""
+        self._count, self._every, self._last = count, 1, 0
+        self._numbers: list[int] = []
+        self._items: list[np.ndarray] = []
 
-    def add(self, prediction: FramePrediction) -> None:
-        picture = self._pictures.next()
-        if picture is None:
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, number: int, make: Callable[[], np.ndarray]) -> None:
+        """Adds item `number`, from 1. `make` is called only if the item is kept."""
+        self._last = number
+        if (number - 1) % self._every:
             return
-        self._num_seen = prediction.number
-        if (prediction.number - 1) % self._every:
-            return
-        if len(self._kept) == KEPT * self.num_frames:
-            self._kept = self._kept[::2]
+        if len(self) == KEPT_PER_SHOWN * self._count:
+            self._numbers, self._items = self._numbers[::2], self._items[::2]
             self._every *= 2
-            if (prediction.number - 1) % self._every:
-                return
-        frame = np.asarray(Image.fromarray(picture.pixels).resize(self._size, Image.Resampling.LANCZOS))
-        level = saliency_picture(prediction.saliency, self._size)
-        overlay = blend(frame, level, self.colormap, self.opacity)
-        self._kept.append(_Pair(prediction.number, prediction.seconds, frame, overlay))
+        self._numbers.append(number)
+        self._items.append(make())
 
-    def finish(self) -> None:
-        self._pictures.close()
-        if self._kept:
-            Image.fromarray(_sheet(self._shown())).save(self.path)
-
-    def close(self) -> None:
-        self._pictures.close()
-        self._kept = []
-
-    def _shown(self) -> list[_Pair]:
-        """Those nearest to the middles of equal parts; each once, in order."""
-        middles = (np.arange(self.num_frames) + 0.5) * self._num_seen / self.num_frames + 0.5  # frame numbers
-        numbers = np.array([pair.number for pair in self._kept])
-        nearest = np.abs(numbers[None] - middles[:, None]).argmin(axis=1)
-        return [self._kept[index] for index in np.unique(nearest)]
-
-
-def _sheet(pairs: list[_Pair]) -> np.ndarray:
-    """uint8 [H, W, 3]."""
-    height, width = pairs[0].frame.shape[:2]
-    axis = 0 if width >= height else 1
-    cells = []
-    for pair in pairs:
-        frame = write_label(pair.frame, clock_time(pair.seconds))
-        cells.append(np.concatenate([frame, pair.overlay], axis))
-    cell_height, cell_width = (length + GAP for length in cells[0].shape[:2])
-    columns, rows = grid_shape(len(cells), (cell_width, cell_height))
-    sheet = np.full((rows * cell_height + GAP, columns * cell_width + GAP, 3), GROUND, np.uint8)
-    for index, cell in enumerate(cells):
-        row, column = divmod(index, columns)
-        top, left = GAP + row * cell_height, GAP + column * cell_width
-        sheet[top : top + cell.shape[0], left : left + cell.shape[1]] = cell
-    return sheet
+    def middles(self) -> list[np.ndarray]:
+        """Returns the kept items nearest to the middles of `count` equal parts of the sequence, each once, in order."""
+        wanted = (np.arange(self._count) + 0.5) * self._last / self._count + 0.5
+        nearest = np.abs(np.array(self._numbers) - wanted[:, None]).argmin(axis=1)
+        return [self._items[index] for index in np.unique(nearest)]
 
 
 def clock_time(seconds: float) -> str:
-    """75.25 -> 1:15.2; from an hour on 1:01:15."""
-    tenths = int(seconds * 10 + 1e-6)  # as clocks do: a time is shown once it has come
+    """Returns a time as on a clock: 75.25 is 1:15.2, and 3675.9 is 1:01:15."""
+    tenths = int(seconds * 10 + 1e-6)  # rounded down, as clocks do
     minutes, rest = divmod(tenths, 600)
     if minutes < 60:
         return f"{minutes}:{rest // 10:02d}.{rest % 10}"
     return f"{minutes // 60}:{minutes % 60:02d}:{rest // 10:02d}"
+
+
+def _cell(prediction: FramePrediction, picture: Picture, size: tuple[int, int], options: OutputOptions) -> np.ndarray:
+    """Returns a frame of (width, height) pixels with its time, and its overlay below or, if it is upright, beside it."""
+    frame = np.asarray(Image.fromarray(picture.pixels).resize(size, Image.Resampling.LANCZOS))
+    overlay = blend(frame, saliency_picture(prediction.saliency, size), options.colormap, options.opacity)
+    axis = 0 if size[0] >= size[1] else 1
+    return np.concatenate([captioned(frame, clock_time(prediction.seconds)), overlay], axis)

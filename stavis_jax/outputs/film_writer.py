@@ -1,6 +1,7 @@
-"""Writes films: pictures as H.264, each at its time, and sound as AAC, in MP4."""
+"""Writes MP4 films: pictures as H.264, each at its time, and sound as AAC."""
 
 import contextlib
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,53 +12,75 @@ from av.video.reformatter import ColorRange, Colorspace
 from stavis_jax.outputs.sound_track import SoundTrack
 
 H264_OPTIONS = {"crf": "20", "preset": "veryfast"}
-MP4_OPTIONS = {"movflags": "+faststart"}  # a browser begins to play before it has all
-CLOCK_HZ = 360_000  # the usual frame rates, those of NTSC among them, are whole numbers of ticks
-LARGEST_DENOMINATOR = 1001  # of a frame rate: 30000/1001
-# Ticks. A picture shown longer is written again: MP4 has 31 bits for how long it is shown, and for how far decoding it
-# and showing it are apart, which may be four pictures.
-LONGEST_STILL = 1200 * CLOCK_HZ
+MP4_OPTIONS = {"movflags": "+faststart"}  # a browser starts to play before it has the whole file
+CLOCK_HZ = 360_000  # ticks; common frame rates, including those of NTSC, are whole numbers of ticks
+MAX_DENOMINATOR = 1001  # of a frame rate: 30000/1001
+# Ticks. A picture that is shown longer is written again. MP4 stores durations in 31 bits, and also the difference
+# between decoding time and display time, which may span four pictures.
+MAX_STILL = 1200 * CLOCK_HZ
+
+AddPicture = Callable[..., None]  # see `_Pictures.add`
 
 
-class FilmWriter:
-    """An MP4 file in the making. What is given is written as it comes, so that memory does not grow.
+@contextlib.contextmanager
+def film_writer(
+    path: Path, frame_rate_hz: float, sound_path: Path | None = None, start_seconds: Fraction = Fraction(0)
+) -> Iterator[AddPicture]:
+    """Yields a function that adds a picture to an MP4 film; see `_Pictures.add`. Memory does not grow with the film.
 
-    The sound of `sound_path`, if given, goes along; `start_seconds` is the first picture's time on its clock.
+    Args:
+      path: the film to write.
+      frame_rate_hz: nominal frame rate. Pictures have times of their own.
+      sound_path: file to take the sound from, or None for a silent film.
+      start_seconds: time of the first picture, on the clock of that file.
+
+    Raises:
+      UserError: the sound cannot be read.
     """
+    rate = Fraction(frame_rate_hz).limit_denominator(MAX_DENOMINATOR)
+    file = av.open(f"file:{path}", "w", format="mp4", options=MP4_OPTIONS)  # without "file:", "a:" is a protocol
+    try:
+        with contextlib.ExitStack() as opened:
+            stream = file.add_stream("h264", rate=rate, options=H264_OPTIONS)
+            stream.pix_fmt = "yuv420p"
+            stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
+            # Players would guess otherwise.
+            stream.codec_context.colorspace, stream.codec_context.color_range = Colorspace.ITU709, ColorRange.MPEG
+            sound = None
+            if sound_path is not None:
+                sound = opened.enter_context(contextlib.closing(SoundTrack(file, sound_path, start_seconds)))
+            pictures = _Pictures(file, stream, sound, max(1, round(CLOCK_HZ / rate)))
+            yield pictures.add
+            file.mux(stream.encode(None))
+            if sound:
+                sound.finish()
+        file.close()
+    finally:
+        with contextlib.suppress(av.FFmpegError, OSError, ValueError):  # a film that failed cannot be completed
+            file.close()
+
+
+class _Pictures:
+    """The pictures of a film that is being written."""
 
     def __init__(
-        self,
-        path: Path,
-        size: tuple[int, int],
-        frame_rate_hz: float,
-        sound_path: Path | None = None,
-        start_seconds: Fraction = Fraction(0),
+        self, file: av.container.OutputContainer, stream: av.VideoStream, sound: SoundTrack | None, step_ticks: int
     ):
-        """`size`: (width, height) in pixels, both even. Raises `UserError` if the sound cannot be read."""
-        rate = Fraction(frame_rate_hz).limit_denominator(LARGEST_DENOMINATOR)
-        self._step = max(1, round(CLOCK_HZ / rate))
+        self._file, self._stream, self._sound, self._step_ticks = file, stream, sound, step_ticks
         self._last: av.VideoFrame | None = None
-        self._finished = False
-        # Without "file:", a:b/overlay.mp4 would be a protocol.
-        self._file = av.open(f"file:{path}", "w", format="mp4", options=MP4_OPTIONS)
-        self._sound = None
-        try:
-            self._pictures = self._file.add_stream("h264", rate=rate, options=H264_OPTIONS)
-            self._pictures.width, self._pictures.height = size
-            self._pictures.pix_fmt = "yuv420p"
-            context = self._pictures.codec_context
-            context.time_base = Fraction(1, CLOCK_HZ)
-            context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG  # else players guess
-            if sound_path is not None:
-                self._sound = SoundTrack(self._file, sound_path, start_seconds)
-        except BaseException:
-            self.close()
-            raise
 
     def add(
         self, pixels: np.ndarray, seconds: Fraction | float, duration_seconds: Fraction | float | None = None
     ) -> None:
-        """Adds a picture, uint8 [H, W, 3] RGB or [H, W] grey, and the sound up to it. Times are since the first."""
+        """Adds a picture, and the sound up to it.
+
+        Args:
+          pixels: uint8 [H, W, 3], RGB, or [H, W], grey. H and W are even and the same for all pictures.
+          seconds: time since the first picture.
+          duration_seconds: by default one step of the nominal frame rate.
+        """
+        if self._last is None:
+            self._stream.height, self._stream.width = pixels.shape[:2]
         pixel_format = "gray" if pixels.ndim == 2 else "rgb24"
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=pixel_format).reformat(
             format="yuv420p",
@@ -67,42 +90,24 @@ class FilmWriter:
         )
         ticks = round(seconds * CLOCK_HZ)
         frame.time_base = Fraction(1, CLOCK_HZ)
-        frame.duration = self._step if duration_seconds is None else max(1, round(duration_seconds * CLOCK_HZ))
-        frame.duration = min(frame.duration, LONGEST_STILL)
+        frame.duration = self._step_ticks if duration_seconds is None else max(1, round(duration_seconds * CLOCK_HZ))
+        frame.duration = min(frame.duration, MAX_STILL)
         if self._last is None:
             self._write(frame, max(ticks, 0))
             return
-        while ticks > self._last.pts + LONGEST_STILL:
-            self._write(self._last, self._last.pts + LONGEST_STILL)
+        while ticks > self._last.pts + MAX_STILL:
+            self._write(self._last, self._last.pts + MAX_STILL)
         self._write(frame, max(ticks, self._last.pts + 1))
 
     def _write(self, frame: av.VideoFrame, pts: int) -> None:
         frame.pts = pts
         if self._sound:
-            self._sound.write_until(Fraction(pts, CLOCK_HZ))  # side by side in the file, as players read it
-        self._file.mux(self._pictures.encode(frame))
+            self._sound.write_until(Fraction(pts, CLOCK_HZ))  # players read sound and pictures side by side
+        self._file.mux(self._stream.encode(frame))
         self._last = frame
-
-    def finish(self) -> None:
-        """Writes what is left, all of the sound too."""
-        self._file.mux(self._pictures.encode(None))
-        if self._sound:
-            self._sound.finish()
-        self._finished = True
-        self._file.close()
-        self.close()
-
-    def close(self) -> None:
-        """Lets go of the files. Without `finish` before, the film is not complete."""
-        if self._sound:
-            self._sound.close()
-        if not self._finished:
-            self._finished = True
-            with contextlib.suppress(av.FFmpegError, OSError, ValueError):  # half a film need not be closed well
-                self._file.close()
 
 
 def even(size: tuple[int, int]) -> tuple[int, int]:
-    """The next smaller size that H.264 can have: both sides even."""
+    """Returns the next smaller size that H.264 supports: both sides even."""
     width, height = size
     return max(2, width // 2 * 2), max(2, height // 2 * 2)

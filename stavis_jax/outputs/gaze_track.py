@@ -1,55 +1,46 @@
-"""Where people are predicted to look, frame by frame, as a table: for cropping films, for studies of attention."""
+"""Output `track`: where people are predicted to look in each frame, as a table."""
 
 import contextlib
 import csv
-import dataclasses
 import math
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from data_pipelines.films.film import Film, Picture
+from stavis_jax.outputs.frame_writer import WriteFrame
+from stavis_jax.outputs.options import OutputOptions
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
-HEADER = (
-    "frame",
-    "seconds",
-    "center_x_px",
-    "center_y_px",
-    "peak_x_px",
-    "peak_y_px",
-    "spread_px",
-    "entropy_bits",
-)
 
+class GazePoint(NamedTuple):
+    """Statistics of a saliency map. Fields are columns of the table.
 
-@dataclasses.dataclass(frozen=True)
-class GazePoint:
-    """What a saliency map says in few numbers.
-
-    Positions are in pixels of the film, from the left and top edges of its picture, which are 0, to the right and
-    bottom ones, which are its width and height.
+    Positions are in pixels of the film, from 0 at its left and top edge to its width and height.
 
     Attributes:
-      center_x, center_y: centre of mass.
-      peak_x, peak_y: middle of the map's most salient pixel; of several such, the first in reading order.
-      spread: root mean square distance from the centre of mass, pixels of the film.
-      entropy_bits: -sum p log2 p; from 0, all in one pixel, to 2 log2 S, everywhere alike (13.6 for S = 112). It
-        depends on S, so it compares maps of one network.
+      center_x_px, center_y_px: centre of mass.
+      peak_x_px, peak_y_px: middle of the most salient pixel of the map, the first of several in reading order.
+      spread_px: root mean square distance from the centre of mass.
+      entropy_bits: -sum p log2 p, from 0 (all in one pixel) to 2 log2 S (constant; 13.6 for S = 112). As it depends
+        on S, it compares only maps of one size.
     """
 
-    center_x: float
-    center_y: float
-    peak_x: float
-    peak_y: float
-    spread: float
+    center_x_px: float
+    center_y_px: float
+    peak_x_px: float
+    peak_y_px: float
+    spread_px: float
     entropy_bits: float
 
 
 def gaze_point(saliency_map: np.ndarray, width: int, height: int) -> GazePoint:
-    """Saliency [S, S] of a film of width x height pixels -> its `GazePoint`.
+    """Returns the statistics of a saliency map [S, S] of a film of width x height pixels.
 
-    The map is normalised as p = (s - min s) / sum(s - min s), so that what it shows everywhere alike pulls nothing
-    to the middle; a constant map as p = 1 / S^2.
+    The map is normalised as p = (s - min s) / sum(s - min s), so that a constant background does not pull the centre
+    to the middle. A constant map becomes p = 1 / S^2.
     """
     mass = saliency_map.astype(np.float64)
     mass -= mass.min()
@@ -63,36 +54,21 @@ def gaze_point(saliency_map: np.ndarray, width: int, height: int) -> GazePoint:
     center_x, center_y = float(over_x @ x), float(over_y @ y)
     variance = float(over_x @ (x - center_x) ** 2 + over_y @ (y - center_y) ** 2)
     peak_row, peak_column = np.unravel_index(mass.argmax(), mass.shape)
-    some = mass[mass > 0]
-    entropy_bits = max(0.0, -float(some @ np.log2(some)))  # not -0.0
+    positive = mass[mass > 0]
+    entropy_bits = max(0.0, -float(positive @ np.log2(positive)))  # not -0.0
     return GazePoint(center_x, center_y, float(x[peak_column]), float(y[peak_row]), math.sqrt(variance), entropy_bits)
 
 
-class GazeTrack:
-    """track.csv: a line a frame, its number from 1, its time, its `GazePoint`."""
+@contextlib.contextmanager
+def gaze_track(path: Path, film: Film, options: OutputOptions | None) -> Iterator[WriteFrame]:
+    """Writes track.csv: a line per frame with its number (from 1), its time in seconds, and its `GazePoint`."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(("frame", "seconds", *GazePoint._fields))
 
-    def __init__(self, path: Path, width: int, height: int):
-        """`width`, `height`: the film's, in pixels."""
-        self._width, self._height = width, height
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._lines = csv.writer(self._file, lineterminator="\n")
-        self._lines.writerow(HEADER)
+        def write(prediction: FramePrediction, _: Picture | None) -> None:
+            *pixels, entropy_bits = gaze_point(prediction.saliency, film.width, film.height)
+            numbers = [prediction.number, f"{prediction.seconds:.6f}", *(f"{value:.2f}" for value in pixels)]
+            lines.writerow([*numbers, f"{entropy_bits:.4f}"])
 
-    def add(self, prediction: FramePrediction) -> None:
-        point = gaze_point(prediction.saliency, self._width, self._height)
-        pixels = (point.center_x, point.center_y, point.peak_x, point.peak_y, point.spread)
-        self._lines.writerow(
-            [
-                prediction.number,
-                f"{prediction.seconds:.6f}",
-                *(f"{value:.2f}" for value in pixels),
-                f"{point.entropy_bits:.4f}",
-            ]
-        )
-
-    def finish(self) -> None:
-        self._file.close()
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):  # a full disk
-            self._file.close()
+        yield write

@@ -1,82 +1,66 @@
-"""All saliency maps of a film as one array file for NumPy."""
+"""Outputs `npy` and `npz`: all saliency maps of a film in one file for NumPy."""
 
 import contextlib
-import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy_format
 
+from data_pipelines.films.film import Film, Picture
+from stavis_jax.outputs.frame_writer import WriteFrame
+from stavis_jax.outputs.options import OutputOptions
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
-DTYPE = np.dtype("<f2")  # saliency is in [0, 1]: a step of at most 1/2048
-COPIED_BYTES = 1 << 20
+DTYPE = np.dtype("<f2")  # steps of at most 1/2048 in [0, 1]
 
 
-class NpyMaps:
-    """maps.npy: float16 [N, S, S], the values as the network gives them; `np.load(path, mmap_mode="r")` reads any."""
+@contextlib.contextmanager
+def npy_maps(path: Path, film: Film | None, options: OutputOptions | None) -> Iterator[WriteFrame]:
+    """Writes maps.npy: float16 [N, S, S] in [0, 1], as the network computes them.
 
-    def __init__(self, path: Path):
-        self._file = path.open("wb")
-        self._shape: tuple[int, ...] = ()
-        self._num_maps = 0
-
-    def add(self, prediction: FramePrediction) -> None:
-        if not self._num_maps:
-            self._shape = prediction.saliency.shape
-            self._write_header()
-        self._file.write(prediction.saliency.astype(DTYPE).tobytes())
-        self._num_maps += 1
-
-    def finish(self) -> None:
-        self._file.seek(0)
-        self._write_header()  # of the same length: NumPy leaves room for the first axis to grow
-        self._file.close()
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):  # a full disk
-            self._file.close()
-
-    def _write_header(self) -> None:
-        shape = (self._num_maps, *self._shape)
-        header = {"descr": npy_format.dtype_to_descr(DTYPE), "fortran_order": False, "shape": shape}
-        npy_format.write_array_header_1_0(self._file, header)
-
-
-class NpzMaps:
-    """maps.npz: `saliency` float16 [N, S, S], `seconds` float64 [N] since the first frame, `frame_rate_hz` float64 [].
-
-    Not compressed: a network's maps would become smaller by a fifth.
+    `np.load(path, mmap_mode="r")` reads parts of it.
     """
+    shape = (0,)
+    with path.open("wb") as file:
 
-    def __init__(self, path: Path, frame_rate_hz: float):
-        self.path, self.frame_rate_hz = path, frame_rate_hz
-        # How many maps there are stands first in an array, and is known last: it is put into the archive at the end.
-        self._part = path.with_name(f".{path.name}.saliency")
-        self._maps = NpyMaps(self._part)
-        self._seconds: list[float] = []
+        def write_header() -> None:
+            header = {"descr": npy_format.dtype_to_descr(DTYPE), "fortran_order": False, "shape": shape}
+            npy_format.write_array_header_1_0(file, header)
 
-    def add(self, prediction: FramePrediction) -> None:
-        self._maps.add(prediction)
-        self._seconds.append(prediction.seconds)
+        def write(prediction: FramePrediction, _: Picture | None) -> None:
+            nonlocal shape
+            shape = (shape[0] + 1, *prediction.saliency.shape)
+            if shape[0] == 1:
+                write_header()
+            file.write(prediction.saliency.astype(DTYPE).tobytes())
 
-    def finish(self) -> None:
-        self._maps.finish()
-        with zipfile.ZipFile(self.path, "w") as archive:
-            with self._part.open("rb") as part, _member(archive, "saliency") as member:
-                shutil.copyfileobj(part, member, COPIED_BYTES)
-            for name, values in (("seconds", self._seconds), ("frame_rate_hz", self.frame_rate_hz)):
-                with _member(archive, name) as member:
-                    npy_format.write_array(member, np.asarray(values, np.float64))
-        self.close()
-
-    def close(self) -> None:
-        self._maps.close()
-        with contextlib.suppress(OSError):
-            self._part.unlink(missing_ok=True)
+        yield write
+        file.seek(0)
+        write_header()  # has the same length: NumPy leaves room for the first axis to grow
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> BinaryIO:
-    return archive.open(f"{name}.npy", "w", force_zip64=True)  # its size is not known beforehand
+@contextlib.contextmanager
+def npz_maps(path: Path, film: Film, options: OutputOptions | None) -> Iterator[WriteFrame]:
+    """Writes maps.npz: `saliency` as in maps.npy, `seconds` float64 [N] since the first frame, `frame_rate_hz` float64.
+
+    The file is not compressed, which would shrink it by only 20%.
+    """
+    seconds = []
+    part = path.with_name(f".{path.name}.saliency")  # an archive needs the number of maps before the first map
+    try:
+        with npy_maps(part, None, None) as write_map:
+
+            def write(prediction: FramePrediction, picture: Picture | None) -> None:
+                write_map(prediction, picture)
+                seconds.append(prediction.seconds)
+
+            yield write
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(part, "saliency.npy")
+            for name, values in (("seconds", seconds), ("frame_rate_hz", film.frame_rate_hz)):
+                with archive.open(f"{name}.npy", "w") as member:
+                    np.save(member, np.asarray(values, np.float64))
+    finally:
+        part.unlink(missing_ok=True)

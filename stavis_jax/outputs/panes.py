@@ -1,56 +1,47 @@
-"""One picture of a film's overlay, made of panes: the film, its saliency, and what led to it."""
+"""Draws one picture of overlay.mp4: a grid of panes with the film, its saliency, and what the network based it on."""
 
-from collections.abc import Sequence
-from typing import Literal
+import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
 
-from data_pipelines.runtime.errors import UserError
 from stavis_jax.maps.overlays import blend
 from stavis_jax.maps.pictures import saliency_picture
-from stavis_jax.outputs.captions import grid_shape, write_label
 from stavis_jax.outputs.film_writer import even
+from stavis_jax.outputs.options import EXTRA_PANES, OutputOptions
+from stavis_jax.outputs.picture_grid import captioned, grid_shape, tiled
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
-View = Literal["overlay", "side-by-side"]
-
-PANES_OF_VIEW: dict[str, tuple[str, ...]] = {"overlay": ("saliency",), "side-by-side": ("film", "saliency")}
-EXTRA_PANES = ("localization", "attention")
-LABELS = {"film": "film", "saliency": "saliency", "localization": "sound localization", "attention": "attention"}
-LARGEST = (3840, 2160)  # width, height: what players can be expected to play
+LARGEST = (3840, 2160)  # width and height of a grid in pixels, which most players can show
 GAP = 4  # pixels between panes, even
-GROUND = 12  # grey level between and around panes
 
 
-def check_panes(panes: Sequence[str], uses_sound: bool) -> None:
-    """Raises `UserError` if a pane is unknown, or needs sound that the network's variant does not use."""
-    for pane in panes:
-        if pane not in EXTRA_PANES:
-            raise UserError(f"--panes {pane}: there is none of that name. Give any of {', '.join(EXTRA_PANES)}.")
-    if "localization" in panes and not uses_sound:
-        raise UserError(
-            "--panes localization: this network does not listen, so it does not say where the sound is. "
-            "Leave that pane out, or give a checkpoint of a variant with sound."
-        )
+@dataclasses.dataclass(frozen=True)
+class Pane:
+    """A pane: its caption, and the map [h, w] that it lays over the film. Without a map it shows the film."""
+
+    caption: str
+    heat: Callable[[FramePrediction], np.ndarray | None]
 
 
-def pane_map(pane: str, prediction: FramePrediction) -> np.ndarray | None:
-    """The map [h, w] that a pane lays over the film; None for the film itself, or where the network says nothing."""
-    if pane == "saliency":
-        return prediction.saliency
-    if pane == "localization":
-        return prediction.localization
-    if pane == "attention" and prediction.attention:
-        return mean_attention(prediction.attention)
-    return None
+PANES = {
+    "film": Pane("film", lambda prediction: None),
+    "saliency": Pane("saliency", lambda prediction: prediction.saliency),
+    "localization": Pane("sound localization", lambda prediction: prediction.localization),
+    "attention": Pane("attention", lambda prediction: mean_attention(prediction.attention)),
+}
+PANES_OF_VIEW = {"overlay": ("saliency",), "side-by-side": ("film", "saliency")}
 
 
-def mean_attention(attention: Sequence[np.ndarray]) -> np.ndarray:
-    """DSAM's maps, each [h, w] and of sum 1, -> float32 of the largest one's size.
+def mean_attention(attention: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Returns the mean of the DSAM attention maps, float32 of the largest map's size; None without maps.
 
-    The mean over the maps of h * w * M, that is, of how many times as much as everywhere alike; resized bilinearly.
+    Args:
+      attention: maps [h, w], each of sum 1. Each is divided by uniform attention, 1 / (h * w), and resized bilinearly.
     """
+    if not attention:
+        return None
     height, width = max((stage.shape for stage in attention), key=lambda shape: shape[0])
     resized = []
     for stage in attention:
@@ -60,58 +51,39 @@ def mean_attention(attention: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class PaneGrid:
-    """Draws frames of a film as a grid of panes of one size, each with its name if there are several.
+    """Draws panes of one size. Several panes get captions and have together at most 3840x2160 pixels.
 
-    A single pane has the film's size, several ones together at most 3840x2160 pixels. All sizes are even.
+    The size of the drawn picture is always even.
     """
 
-    def __init__(
-        self, film_size: tuple[int, int], view: View, extra_panes: Sequence[str], colormap: str, opacity: float
-    ):
-        """`film_size`: (width, height) in pixels. Panes follow in the order of EXTRA_PANES."""
-        self.panes = (*PANES_OF_VIEW[view], *(pane for pane in EXTRA_PANES if pane in extra_panes))
-        self.colormap, self.opacity = colormap, opacity
-        count = len(self.panes)
-        columns, rows = grid_shape(count, film_size, least_columns=2)  # the film and its overlay are side by side
-        gaps = GAP * (columns - 1), GAP * (rows - 1)
+    def __init__(self, film_size: tuple[int, int], options: OutputOptions):
+        """`film_size`: (width, height) in pixels."""
+        names = (*PANES_OF_VIEW[options.view], *(pane for pane in EXTRA_PANES if pane in options.panes))
+        self._panes, self._options = [PANES[name] for name in names], options
+        self._columns, rows = grid_shape(len(names), film_size, min_columns=2)  # the film is beside its overlay
         scale = 1.0
-        if count > 1:
-            scale = min(
-                1.0,
-                (LARGEST[0] - gaps[0]) / (columns * film_size[0]),
-                (LARGEST[1] - gaps[1]) / (rows * film_size[1]),
-            )
-        self.cell = even((round(film_size[0] * scale), round(film_size[1] * scale)))
-        width, height = self.cell
-        self.size = columns * width + gaps[0], rows * height + gaps[1]
-        self._corners = []  # row, column in pixels
-        for index in range(count):
-            row, column = divmod(index, columns)
-            in_row = min(columns, count - row * columns)
-            indent = (columns - in_row) * (width + GAP) // 2  # the last row is centred
-            self._corners.append((row * (height + GAP), indent + column * (width + GAP)))
+        if len(names) > 1:
+            for most, count, length in zip(LARGEST, (self._columns, rows), film_size, strict=True):
+                scale = min(scale, (most - GAP * (count - 1)) / (count * length))
+        self._cell = even((round(film_size[0] * scale), round(film_size[1] * scale)))
 
     def draw(self, picture: np.ndarray, prediction: FramePrediction) -> np.ndarray:
-        """A film frame uint8 [H, W, 3] and its prediction -> uint8 [height, width, 3] of `size`."""
-        picture = _fitted(picture, self.cell)
-        if len(self.panes) == 1:
-            return self._pane(self.panes[0], picture, prediction)
-        canvas = np.full((*self.size[::-1], 3), GROUND, np.uint8)
-        width, height = self.cell
-        for pane, (row, column) in zip(self.panes, self._corners, strict=True):
-            drawn = write_label(self._pane(pane, picture, prediction), LABELS[pane])
-            canvas[row : row + height, column : column + width] = drawn
-        return canvas
+        """Returns a picture uint8 [h, w, 3] of a frame uint8 [H, W, 3] and its prediction."""
+        picture = _fitted(picture, self._cell)
+        drawn = [self._overlay(picture, pane.heat(prediction)) for pane in self._panes]
+        if len(drawn) == 1:
+            return drawn[0]
+        cells = [captioned(cell, pane.caption) for cell, pane in zip(drawn, self._panes, strict=True)]
+        return tiled(cells, self._columns, GAP)
 
-    def _pane(self, pane: str, picture: np.ndarray, prediction: FramePrediction) -> np.ndarray:
-        heat = pane_map(pane, prediction)
+    def _overlay(self, picture: np.ndarray, heat: np.ndarray | None) -> np.ndarray:
         if heat is None:
             return picture
-        return blend(picture, saliency_picture(heat, self.cell), self.colormap, self.opacity)
+        return blend(picture, saliency_picture(heat, self._cell), self._options.colormap, self._options.opacity)
 
 
 def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture [H, W, 3] at a size (width, height): one pixel less is cut off, all else is resized."""
+    """Returns a picture [H, W, 3] at a size (width, height). It is cropped if one pixel is too much, else resized."""
     height, width = picture.shape[:2]
     if size == even((width, height)):
         return picture[: size[1], : size[0]]

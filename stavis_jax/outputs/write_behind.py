@@ -2,39 +2,32 @@
 
 import collections
 import concurrent.futures
-from types import TracebackType
+import contextlib
+from collections.abc import Callable, Iterator
 
-from stavis_jax.outputs.sinks import Sink
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
 MAX_WAITING = 32  # predictions not yet written, 100 kB each
 
 
-class WriteBehind:
-    """Runs a sink in a thread. A later `add` or `finish` raises what the sink's `add` has raised."""
+@contextlib.contextmanager
+def write_behind(write: Callable[[FramePrediction], None]) -> Iterator[Callable[[FramePrediction], None]]:
+    """Yields a function that calls `write` in a thread, in order. All is written when the block ends normally.
 
-    def __init__(self, sink: Sink):
-        self._sink = sink
-        self._executor = concurrent.futures.ThreadPoolExecutor(1)
-        self._waiting: collections.deque[concurrent.futures.Future] = collections.deque()
+    What `write` raises is raised by a later call or at the end of the block. A call waits while `MAX_WAITING`
+    predictions are queued.
+    """
+    waiting: collections.deque[concurrent.futures.Future] = collections.deque()
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
 
-    def add(self, prediction: FramePrediction) -> None:
-        """Queues a prediction. Waits while `MAX_WAITING` predictions are queued."""
-        if len(self._waiting) == MAX_WAITING:
-            self._waiting.popleft().result()
-        self._waiting.append(self._executor.submit(self._sink.add, prediction))
+        def write_later(prediction: FramePrediction) -> None:
+            if len(waiting) == MAX_WAITING:
+                waiting.popleft().result()
+            waiting.append(executor.submit(write, prediction))
 
-    def finish(self) -> None:
-        """Waits until all predictions are written and finishes the sink."""
-        while self._waiting:
-            self._waiting.popleft().result()
-        self._executor.submit(self._sink.finish).result()
-
-    def __enter__(self) -> "WriteBehind":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._executor.shutdown(cancel_futures=True)
-        self._sink.close()
+        try:
+            yield write_later
+            while waiting:
+                waiting.popleft().result()
+        finally:
+            executor.shutdown(cancel_futures=True)

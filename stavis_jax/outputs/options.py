@@ -1,0 +1,86 @@
+"""Options of a prediction: what is written, and how it looks."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+from data_pipelines.films.film import Film
+from data_pipelines.inputs.resizing import ResizeFilter
+from data_pipelines.runtime.errors import UserError
+from stavis_jax.maps.overlays import COLORMAP, OPACITY, check_colormap
+
+MapSize = Literal["film", "network"]
+Naming = Literal["frames", "original"]
+View = Literal["overlay", "side-by-side"]
+
+MAP_SIZES, NAMINGS, VIEWS = MapSize.__args__, Naming.__args__, View.__args__
+EXTRA_PANES = ("localization", "attention")
+MAX_SHEET_FRAMES = 200  # the contact sheet keeps up to a gigabyte of pictures for them
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputOptions:
+    """How outputs look.
+
+    Attributes:
+      map_size: size of map pictures and of the grey film: the film's or the network's.
+      naming: names of map pictures; see `map_pictures`.
+      colormap: name of a matplotlib colormap for the heat.
+      opacity: opacity of the heat at the most salient pixel, 0 to 1.
+      view: whether overlay.mp4 also shows the film itself, beside its overlay.
+      panes: extra panes of overlay.mp4, any of `EXTRA_PANES`.
+      sheet_frames: number of frames on the contact sheet, at most `MAX_SHEET_FRAMES`.
+    """
+
+    map_size: MapSize = "film"
+    naming: Naming = "frames"
+    colormap: str = COLORMAP
+    opacity: float = OPACITY
+    view: View = "overlay"
+    panes: Sequence[str] = ()
+    sheet_frames: int = 12
+
+    def check(self, uses_sound: bool) -> None:
+        """Raises `UserError` if a value is not allowed. `uses_sound`: whether the network uses sound."""
+        for flag, values, choices in (
+            ("--map-size", [self.map_size], MAP_SIZES),
+            ("--naming", [self.naming], NAMINGS),
+            ("--view", [self.view], VIEWS),
+            ("--panes", self.panes, EXTRA_PANES),
+        ):
+            for value in values:
+                if value not in choices:
+                    raise UserError(f"{flag} {value}: is not known. Choose from {', '.join(choices)}.")
+        if not 0 <= self.opacity <= 1:
+            raise UserError(f"--opacity {self.opacity}: is out of range. Give a number from 0 (no heat) to 1.")
+        if not 1 <= self.sheet_frames <= MAX_SHEET_FRAMES:
+            raise UserError(f"--sheet-frames {self.sheet_frames}: is out of range. Give 1 to {MAX_SHEET_FRAMES}.")
+        check_colormap(self.colormap)
+        if "localization" in self.panes and not uses_sound:
+            raise UserError(
+                "--panes localization: this network does not use sound, so it cannot locate it. "
+                "Remove that pane, or use a checkpoint of a variant with sound."
+            )
+
+    def size_of_maps(self, film: Film) -> tuple[int, int] | None:
+        """Returns the size (width, height) of map pictures in pixels, or None for the network's."""
+        return (film.width, film.height) if self.map_size == "film" else None
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictionOptions:
+    """How a film is predicted and what is written.
+
+    Attributes:
+      outputs: names of outputs, any of `registry.OUTPUTS`.
+      appearance: how they look.
+      batch_size: clips per call of the network.
+      stride: the network predicts every `stride`-th frame, at most 64. Frames between are interpolated in time.
+      resize_filter: filter of the resizing step to 320x240, the same as in the training data.
+    """
+
+    outputs: Sequence[str] = ("maps", "overlay")
+    appearance: OutputOptions = OutputOptions()
+    batch_size: int = 4
+    stride: int = 1
+    resize_filter: ResizeFilter = "bicubic"

@@ -1,0 +1,87 @@
+"""The table of outputs: name, file, and the function that writes it. A new output gets a row here."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from data_pipelines.films.film import Film
+from stavis_jax.outputs.contact_sheet import contact_sheet
+from stavis_jax.outputs.frame_writer import FrameWriter
+from stavis_jax.outputs.gaze_track import gaze_track
+from stavis_jax.outputs.map_arrays import npy_maps, npz_maps
+from stavis_jax.outputs.map_films import grey_film, overlay_film
+from stavis_jax.outputs.map_pictures import is_map_name, map_pictures
+from stavis_jax.outputs.options import OutputOptions
+from stavis_jax.prediction.frame_prediction import FramePrediction
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """A row of the table.
+
+    Attributes:
+      file_name: the file or folder in the folder of the film.
+      open: opens the output.
+      content: a line for the command's help.
+      needs_pictures: whether it draws on the film's pictures, which have to be decoded for it.
+    """
+
+    file_name: str
+    open: FrameWriter
+    content: str
+    needs_pictures: bool = False
+
+
+OUTPUTS = {
+    "maps": Output(
+        "maps", map_pictures, "one map per frame, 000001.png and so on, 8-bit grey, each stretched to its own range"
+    ),
+    "overlay": Output("overlay.mp4", overlay_film, "the film with a heat map over it and its sound", True),
+    "grey": Output("grey.mp4", grey_film, "the maps as a silent grey film"),
+    "npz": Output("maps.npz", npz_maps, "the maps as float16 [N, S, S] in [0, 1], with the times of the frames"),
+    "npy": Output("maps.npy", npy_maps, "the same maps without times"),
+    "contact-sheet": Output("contact-sheet.png", contact_sheet, "frames of the whole film with their overlays", True),
+    "track": Output("track.csv", gaze_track, "centre, peak, spread and entropy of each map"),
+}
+
+
+def file_names(names: Sequence[str]) -> list[str]:
+    """Returns the files and folders that outputs write into the folder of a film."""
+    return [OUTPUTS[name].file_name for name in names]
+
+
+def is_output(name: str) -> bool:
+    """Returns whether an output writes a file of this name, relative to the folder of a film."""
+    folder, _, file = name.rpartition("/")
+    if folder:
+        return folder == OUTPUTS["maps"].file_name and is_map_name(file)
+    return file in file_names(tuple(OUTPUTS))
+
+
+@contextlib.contextmanager
+def open_outputs(
+    names: Sequence[str], folder: Path, film: Film, options: OutputOptions
+) -> Iterator[Callable[[FramePrediction], None]]:
+    """Yields a function that writes one frame to all outputs. They are complete when the block ends normally.
+
+    Raises:
+      UserError: the film's sound cannot be read.
+      OSError: a file cannot be written.
+    """
+    outputs = [OUTPUTS[name] for name in names]
+    with contextlib.ExitStack() as opened:
+        pictures = None
+        if any(output.needs_pictures for output in outputs):
+            pictures = opened.enter_context(contextlib.closing(film.pictures()))
+        writers = [
+            (output, opened.enter_context(output.open(folder / output.file_name, film, options))) for output in outputs
+        ]
+
+        def write(prediction: FramePrediction) -> None:
+            picture = None if pictures is None else next(pictures, None)
+            for output, write_frame in writers:
+                if picture is not None or not output.needs_pictures:
+                    write_frame(prediction, picture)
+
+        yield write
