@@ -21,8 +21,8 @@ from benchmarks.machine import KEEP_BIG_BUFFERS, cores
 from stavis_jax.cli import compilation_cache
 from stavis_jax.cli.malloc import keep_big_buffers
 from stavis_jax.models.stavis import Stavis
-from stavis_jax.outputs.kinds import OutputOptions
-from stavis_jax.outputs.write import PredictionOptions, write_predictions
+from stavis_jax.outputs.options import OutputOptions, PredictionOptions
+from stavis_jax.outputs.write import write_predictions
 from stavis_jax.prediction.api import predict_frames
 from stavis_jax.training.compute import Compute
 from stavis_jax.weights.flat_names import expected_shapes, network_from

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stavis_jax import metrics
     from stavis_jax.models.stavis import NetworkConfig, Outputs
-    from stavis_jax.outputs.write import PredictionOptions, write_predictions
+    from stavis_jax.outputs.options import PredictionOptions
+    from stavis_jax.outputs.write import write_predictions
     from stavis_jax.prediction.api import predict_film, predict_frames, predict_video
     from stavis_jax.prediction.frame_prediction import FramePrediction
     from stavis_jax.prediction.model import SaliencyModel, load
@@ -38,7 +39,7 @@ _MODULES = {
     "FramePrediction": "stavis_jax.prediction.frame_prediction",
     "NetworkConfig": "stavis_jax.models.stavis",
     "Outputs": "stavis_jax.models.stavis",
-    "PredictionOptions": "stavis_jax.outputs.write",
+    "PredictionOptions": "stavis_jax.outputs.options",
     "SaliencyModel": "stavis_jax.prediction.model",
     "load": "stavis_jax.prediction.model",
     "predict_film": "stavis_jax.prediction.api",

@@ -20,10 +20,10 @@ from data_pipelines.shards.reader import Shards
 from stavis_jax.experiments import demo_data
 from stavis_jax.experiments.test_maps import read_test_maps, write_test_maps
 from stavis_jax.experiments.workdir import check_same_settings, versions, write_settings
-from stavis_jax.maps.pictures import save_comparison
 from stavis_jax.models import fusion
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.prediction.model import SaliencyModel
+from stavis_jax.reports.comparison_picture import save_comparison
 from stavis_jax.reports.html_report import write_report
 from stavis_jax.reports.report_pictures import PictureSource, film_frames, middle_frames
 from stavis_jax.reports.tables import print_table, write_results

@@ -1,4 +1,4 @@
-"""Predicted maps on disk, of this or any other model: which file holds which frame."""
+"""Finds and reads predicted maps on disk, of this or any other model."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,11 +12,19 @@ from data_pipelines.runtime.errors import UserError
 PICTURES = (".jpg", ".jpeg", ".png")
 
 
-class MapFolder(Mapping[int, np.ndarray]):
-    """1-based frame number -> uint8 [h, w], read when asked for.
+def map_path(folder: Path, number: int) -> Path:
+    """Returns the file of the map of frame `number`, counted from 1."""
+    return folder / f"{number:06d}.png"
 
-    The number is what a file's name ends in: pred_sal_000009.jpg, 000009.png. Other files are passed over.
-    `coloured`: numbers of the maps read so far that are not grey.
+
+class MapFolder(Mapping[int, np.ndarray]):
+    """Maps frame numbers, from 1, to saliency maps uint8 [h, w]. A map is read each time it is accessed.
+
+    The frame number is the number at the end of the file name: pred_sal_000009.jpg, 000009.png. Other files are
+    ignored.
+
+    Attributes:
+      coloured: numbers of the maps read so far that are not grey.
     """
 
     def __init__(self, folder: Path):
@@ -27,7 +35,7 @@ class MapFolder(Mapping[int, np.ndarray]):
             if path.suffix.lower() not in PICTURES or not number or path.name.startswith("."):
                 continue
             if (earlier := self._paths.setdefault(int(number[1]), path)) != path:
-                raise UserError(f"{path}: {earlier.name} is for the same frame. Leave one of them.")
+                raise UserError(f"{path}: {earlier.name} belongs to the same frame. Remove one of them.")
 
     def __getitem__(self, number: int) -> np.ndarray:
         saliency_map, coloured = read_picture(self._paths[number])
@@ -46,15 +54,15 @@ class MapFolder(Mapping[int, np.ndarray]):
 
 
 def read_map(path: Path) -> np.ndarray:
-    """An 8-bit picture -> uint8 [h, w]. Of a coloured one the first channel, as the original's scripts read it."""
+    """Returns an 8-bit picture as uint8 [h, w]: the first channel if it is coloured, as the original's scripts do."""
     return read_picture(path)[0]
 
 
 def read_picture(path: Path) -> tuple[np.ndarray, bool]:
-    """`read_map`, and whether the picture is coloured: its red, green and blue differ somewhere."""
+    """Returns the map as `read_map` does, and whether red, green and blue differ anywhere in the picture."""
     try:
         if not path.is_file():  # a pipe would keep its reader waiting
-            raise OSError("it is no file")
+            raise OSError("not a file")
         with open_picture(path) as picture:
             if picture.mode in ("1", "P"):
                 picture = picture.convert("RGB")
@@ -62,7 +70,7 @@ def read_picture(path: Path) -> tuple[np.ndarray, bool]:
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"{path}: not a readable picture ({error}). Write the map again, or remove it.") from None
     if pixels.dtype != np.uint8:
-        raise UserError(f"{path}: {picture.mode} pixels instead of 8-bit ones. Save the maps as 8-bit pictures.")
+        raise UserError(f"{path}: has {picture.mode} pixels, expected 8-bit ones. Save the maps as 8-bit pictures.")
     if pixels.ndim == 2:
         return pixels, False
     colours = pixels[..., :3] if pixels.shape[2] >= 3 else pixels[..., :1]
@@ -70,11 +78,17 @@ def read_picture(path: Path) -> tuple[np.ndarray, bool]:
 
 
 def find_database_folder(predictions: Path, split: int, database: str, *, flat: bool = False) -> Path | None:
-    """The folder with the maps of a database, or None.
+    """Returns the folder with the maps of a database, or None if there is none.
 
-    It is split<n>_results/<database>, or <database> for all splits where there are no split folders. Databases go by
-    the data's name (Coutrot_db1) or by the short one that the original writes (coutrot1). `flat`: the data have one
-    database; without a folder of its name its videos lie in the folder above.
+    It is split<n>_results/<database>, or <database> for all splits if there are no split folders. The name of the
+    folder is that of the data (Coutrot_db1) or the short one that the original writes (coutrot1).
+
+    Args:
+      predictions: the folder of all predictions.
+      split: number of the split, from 1.
+      database: name of the database.
+      flat: whether the folder of the database may be missing, with the videos in the folder above. Only for data with
+        a single database.
     """
     root = predictions_root(predictions, split)
     found = next((path for path in subfolders(root) if short_name(path.name) == short_name(database)), None)
@@ -82,7 +96,7 @@ def find_database_folder(predictions: Path, split: int, database: str, *, flat: 
 
 
 def find_video_folder(predictions: Path, split: int, database: str, video: str, *, flat: bool = False) -> Path | None:
-    """The folder with one video's maps, <video> or <video>/maps in the database's folder, or None."""
+    """Returns the folder with the maps of a video, <video>/maps or <video> in the folder of its database, or None."""
     database_folder = find_database_folder(predictions, split, database, flat=flat)
     if database_folder is None or not (database_folder / video).is_dir():
         return None
@@ -91,7 +105,7 @@ def find_video_folder(predictions: Path, split: int, database: str, video: str, 
 
 
 def predictions_root(predictions: Path, split: int) -> Path:
-    """The folder of the databases: split<n>_results, or the predictions' own where there are no split folders."""
+    """Returns the folder of the databases: split<n>_results, or `predictions` itself without split folders."""
     return predictions / f"split{split}_results" if has_split_folders(predictions) else predictions
 
 

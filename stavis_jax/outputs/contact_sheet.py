@@ -80,7 +80,7 @@ def clock_time(seconds: float) -> str:
 
 
 def _cell(prediction: FramePrediction, picture: Picture, size: tuple[int, int], options: OutputOptions) -> np.ndarray:
-    """Returns a frame of (width, height) pixels with its time, and its overlay below or, if it is upright, beside it."""
+    """Returns a frame of (width, height) pixels with its time, and its overlay below or (if upright) beside it."""
     frame = np.asarray(Image.fromarray(picture.pixels).resize(size, Image.Resampling.LANCZOS))
     overlay = blend(frame, saliency_picture(prediction.saliency, size), options.colormap, options.opacity)
     axis = 0 if size[0] >= size[1] else 1

@@ -1,9 +1,9 @@
-"""The folder of one film's predictions: there whole or not at all, and it says how it was made."""
+"""The folder of one film's outputs: it appears complete, and records the settings it was made with."""
 
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,66 +11,68 @@ import av
 
 from data_pipelines.runtime import atomic
 from data_pipelines.runtime.errors import UserError, reason
+from stavis_jax.outputs.registry import is_output
 
-SETTINGS = "prediction.json"  # written last: the mark of a prediction
-
-IsOutput = Callable[[str], bool]  # whether predictions write a file of this name, relative to the film's folder
+SETTINGS = "prediction.json"  # marks a folder as a prediction
 
 
-def is_done(folder: Path, settings: Mapping[str, Any], is_output: IsOutput, overwrite: bool) -> bool:
-    """Whether a folder holds what these settings would give.
+def is_done(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> bool:
+    """Returns whether a folder holds a prediction with the same settings.
 
     Args:
+      folder: the folder.
       settings: see `write_settings`.
-      is_output: see `IsOutput`; the settings' own file aside.
-      overwrite: whether a prediction of other settings may be replaced; nothing counts as done then.
+      overwrite: whether a prediction may be replaced. If so, no prediction counts as done.
 
     Raises:
-      UserError: it holds something else, or may not be replaced.
+      UserError: the folder holds something else, which may not be replaced.
     """
-    if overwrite or not _is_prediction(folder):
-        check_replaceable(folder, is_output)
+    earlier = _settings_of(folder)
+    if overwrite or not earlier:
+        check_replaceable(folder)
         return False
-    before = _settings_of(folder)
     for name, value in json.loads(json.dumps(settings)).items():
-        if before.get(name) != value:
-            was, now = ("none" if known is None else known for known in (before.get(name, "not known"), value))
+        if earlier.get(name) != value:
+            was, now = ("none" if known is None else known for known in (earlier.get(name, "not known"), value))
             raise UserError(
                 f"{folder}: was predicted with another {name} ({was}, now {now}). "
-                "Give --overwrite to replace it, or another --output."
+                "Use --overwrite to replace it, or another --output."
             )
     return True
 
 
-def check_replaceable(folder: Path, is_output: IsOutput) -> None:
-    """Raises `UserError` unless nothing is there, an empty folder, or a prediction and nothing besides."""
-    advice = "Give another --output."
+def check_replaceable(folder: Path) -> None:
+    """Raises `UserError` unless the folder is missing, is empty, or holds a prediction and no other file."""
+    advice = "Use another --output."
     if folder.is_symlink():
-        raise UserError(f"{folder}: is a link, so it is not replaced. {advice}")
+        raise UserError(f"{folder}: is a link and is not replaced. {advice}")
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not _is_prediction(folder):
-        raise UserError(f"{folder}: is not a prediction, so it is not overwritten. {advice}")
-    for path in _files_in(folder):
+    if not _settings_of(folder):
+        raise UserError(f"{folder}: is not a prediction and is not overwritten. {advice}")
+    for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
-        if name != SETTINGS and not is_output(name):
+        holds_files = path.is_dir() and not path.is_symlink() and any(path.iterdir())
+        if not holds_files and name != SETTINGS and not is_output(name):
             raise UserError(
-                f"{folder}: holds {name}, which is no part of a prediction, so it is not overwritten. {advice}"
+                f"{folder}: holds {name}, which is not part of a prediction, so it is not overwritten. {advice}"
             )
 
 
 def write_settings(folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """Writes down what the files depend on (`settings`) and what else is worth knowing."""
+    """Writes the file that marks a prediction: the settings that its files depend on, and other facts."""
     text = json.dumps({"settings": dict(settings), **facts}, indent=2)
     (folder / SETTINGS).write_text(text + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager
-def finished_folder(folder: Path, is_output: IsOutput) -> Iterator[Path]:
-    """Gives a new folder, which takes the place of `folder` if all goes well and vanishes if not.
+def finished_folder(folder: Path) -> Iterator[Path]:
+    """Yields a new folder, which takes the name `folder` when the block ends normally and is removed after an error.
 
-    What killed runs left of it is removed. Raises `UserError` if another run is writing it, it cannot be written, or
-    something of others has come there meanwhile.
+    Leftovers of killed runs are removed.
+
+    Raises:
+      UserError: another run writes to the folder, it cannot be written, or other files have appeared in it.
     """
     is_new_output = not folder.parent.exists()
     try:
@@ -78,42 +80,29 @@ def finished_folder(folder: Path, is_output: IsOutput) -> Iterator[Path]:
             new = aside / "new"
             new.mkdir()
             yield new
-            check_replaceable(folder, is_output)
+            check_replaceable(folder)
             atomic.replace_folder(new, folder)
     except (OSError, av.FFmpegError) as error:
-        raise _told(error, folder) from error
+        raise _user_error(error, folder) from error
     finally:
         if is_new_output:
-            with contextlib.suppress(OSError):  # holds a finished folder
+            with contextlib.suppress(OSError):  # it is not empty
                 folder.parent.rmdir()
 
 
-def _told(error: OSError | av.FFmpegError, folder: Path) -> UserError:
-    """Names the file that the error is of, if that is none of the output."""
+def _user_error(error: OSError | av.FFmpegError, folder: Path) -> UserError:
+    """Returns an error that names the file at fault: `folder`, or a file outside of the output."""
     name = getattr(error, "filename", None)
     if isinstance(name, str | bytes) and name:
         file = Path(os.path.abspath(os.fsdecode(name).removeprefix("file:")))
         output = Path(os.path.abspath(folder)).parent
         if not (file.is_relative_to(output) or output.is_relative_to(file)):
-            return UserError(f"{file}: {reason(error)}. Make it one that can be read and written.")
-    return UserError(f"{folder}: cannot be written ({reason(error)}). Give another --output.")
-
-
-def _files_in(folder: Path) -> Iterator[Path]:
-    """All but folders, of folders at any depth; empty folders count as files."""
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink() and any(path.iterdir()):
-            yield from _files_in(path)
-        else:
-            yield path
-
-
-def _is_prediction(folder: Path) -> bool:
-    return bool(_settings_of(folder))
+            return UserError(f"{file}: {reason(error)}. Check that it can be read and written.")
+    return UserError(f"{folder}: cannot be written ({reason(error)}). Use another --output.")
 
 
 def _settings_of(folder: Path) -> dict[str, Any]:
-    """Empty if it is no prediction, or its settings cannot be read."""
+    """Returns the settings of a prediction; empty if the folder is not one or its settings cannot be read."""
     try:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

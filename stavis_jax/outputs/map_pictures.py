@@ -13,9 +13,8 @@ from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.outputs.frame_writer import WriteFrame
 from stavis_jax.outputs.options import OutputOptions
 from stavis_jax.prediction.frame_prediction import FramePrediction
-from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME
 
-FIRST_WHOLE_CLIP = 8  # the frame whose clip is frames 1 to 16; the released code names its map 9
+FIRST_WHOLE_CLIP = 8  # the frame whose clip is frames 1 to 16
 JPEG_QUALITY = 95
 PNG_LEVEL = 1  # three times as fast as the default, files 50% larger
 
@@ -42,8 +41,7 @@ def map_pictures(path: Path, film: Film, options: OutputOptions) -> Iterator[Wri
         if options.naming == "frames":
             file, settings = map_path(path, prediction.number), {"compress_level": PNG_LEVEL}
         elif prediction.number >= FIRST_WHOLE_CLIP:
-            number = prediction.number - FIRST_WHOLE_CLIP + FIRST_SCORED_FRAME
-            file, settings = path / f"pred_sal_{number:06d}.jpg", {"quality": JPEG_QUALITY}
+            file, settings = path / f"pred_sal_{prediction.number + 1:06d}.jpg", {"quality": JPEG_QUALITY}
         else:
             return
         Image.fromarray(saliency_picture(prediction.saliency, size)).save(file, **settings)

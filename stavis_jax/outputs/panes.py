@@ -83,8 +83,8 @@ class PaneGrid:
 
 
 def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns a picture [H, W, 3] at a size (width, height). It is cropped if one pixel is too much, else resized."""
+    """Returns a picture [H, W, 3] at a size (width, height). It is cropped by up to one pixel, else resized."""
     height, width = picture.shape[:2]
-    if size == even((width, height)):
+    if width - size[0] in (0, 1) and height - size[1] in (0, 1):
         return picture[: size[1], : size[0]]
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))

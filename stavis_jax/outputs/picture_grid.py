@@ -15,7 +15,7 @@ BACKGROUND = 16  # grey level between the pictures
 
 
 def grid_shape(count: int, cell: tuple[int, int], min_columns: int = 1) -> tuple[int, int]:
-    """Returns (columns, rows) for `count` cells of (width, height): about the shape of a screen, with few empty cells."""
+    """Returns (columns, rows) for `count` cells of (width, height): about the shape of a screen, few cells empty."""
 
     def badness(columns: int) -> float:
         rows = math.ceil(count / columns)

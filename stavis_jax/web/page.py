@@ -13,7 +13,7 @@ import pandas as pd
 
 from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.maps.overlays import GOOD_COLORMAPS
-from stavis_jax.outputs.kinds import OutputOptions
+from stavis_jax.outputs.options import OutputOptions
 from stavis_jax.prediction.api import Advance
 from stavis_jax.web.networks import Networks, describe
 from stavis_jax.web.page_prediction import TRACK, predict_for_page

@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from stavis_jax.outputs.kinds import OutputOptions, file_names
-from stavis_jax.outputs.write import PredictionOptions, write_predictions
+from stavis_jax.outputs.options import OutputOptions, PredictionOptions
+from stavis_jax.outputs.registry import file_names
+from stavis_jax.outputs.write import write_predictions
 from stavis_jax.prediction.api import Advance, SaliencyModel
 
 OUTPUTS = ("overlay", "track", "npz")

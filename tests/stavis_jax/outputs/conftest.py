@@ -1,5 +1,6 @@
 """Films, made and real, and predictions of their frames."""
 
+import contextlib
 import dataclasses
 import importlib.util
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 
 from data_pipelines.films.decoding import open_video, upright_picture
+from stavis_jax.outputs.map_films import overlay_film
+from stavis_jax.outputs.options import OutputOptions
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
 SOUND_RATE_HZ = 22050
@@ -24,7 +27,7 @@ class ShownPicture:
 
 
 class VideoOfAFile:
-    """A film as sinks see it, whose times rise even where its file's clock starts again."""
+    """A film as outputs see it. Its times rise even where the clock of its file restarts."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -128,18 +131,18 @@ def predicted() -> Callable[..., list[FramePrediction]]:
 
 @pytest.fixture(scope="session")
 def feed() -> Callable[..., None]:
-    """Gives a sink all predictions, as prediction does."""
+    """Writes all predictions of a film to an output, with the film's pictures if there is a film."""
 
-    def give(sink, predictions) -> None:
-        try:
+    def write_all(open_output, path, film, predictions, **options) -> None:
+        with contextlib.ExitStack() as opened:
+            pictures = film.pictures() if hasattr(film, "pictures") else iter(())
+            if hasattr(pictures, "close"):
+                opened.enter_context(contextlib.closing(pictures))
+            write = opened.enter_context(open_output(path, film, OutputOptions(**options)))
             for prediction in predictions:
-                sink.add(prediction)
-            sink.finish()
-        finally:
-            sink.close()
-            sink.close()
+                write(prediction, next(pictures, None))
 
-    return give
+    return write_all
 
 
 @pytest.fixture(scope="session")
@@ -151,3 +154,15 @@ def frames_of() -> Callable[[Path, str], list]:
             return list(film.decode(**{kind: 0}))
 
     return decode
+
+
+@pytest.fixture
+def write_overlay(feed, predicted, open_film):
+    """Lays maps over a film file; returns the overlay's path."""
+
+    def write(film: Path, saliency_maps: np.ndarray, **options) -> Path:
+        path = film.with_name("overlay.mp4")
+        feed(overlay_film, path, open_film(film), predicted(saliency_maps), **options)
+        return path
+
+    return write

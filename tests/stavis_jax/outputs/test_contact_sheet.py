@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stavis_jax.outputs.contact_sheet import KEPT, ContactSheet, clock_time
+from stavis_jax.outputs.contact_sheet import KEPT_PER_SHOWN, EvenSamples, clock_time, contact_sheet
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
 
@@ -37,27 +37,25 @@ def predictions(num_frames: int):
 
 @pytest.mark.parametrize("num_frames", [4, 20, 333])
 def test_frames_shown_are_the_middles_of_equal_parts(tmp_path, feed, num_frames):
-    sheet = ContactSheet(tmp_path / "sheet.png", BrighteningFilm(num_frames), num_frames=4)
-    feed(sheet, predictions(num_frames))
+    feed(contact_sheet, tmp_path / "sheet.png", BrighteningFilm(num_frames), predictions(num_frames), sheet_frames=4)
     with Image.open(tmp_path / "sheet.png") as picture:
         pixels = np.asarray(picture)
     assert pixels.shape == (2 * 240 + 36 - 12, 4 * 332 + 12, 3)  # frames over their overlays, four in a row
     levels = [int(pixels[200, 12 + 332 * column + 160, 0]) for column in range(4)]
     middles = (np.arange(4) + 0.5) / 4
-    np.testing.assert_allclose(np.array(levels) / 255, middles, atol=1 / num_frames / 2 + 1 / 8 / KEPT + 0.01)
+    np.testing.assert_allclose(np.array(levels) / 255, middles, atol=1 / num_frames / 2 + 1 / 8 / KEPT_PER_SHOWN + 0.01)
 
 
-def test_a_long_film_takes_no_more_memory(tmp_path):
-    sheet = ContactSheet(tmp_path / "sheet.png", BrighteningFilm(1500), num_frames=4)
-    for prediction in predictions(1500):
-        sheet.add(prediction)
-        assert len(sheet._kept) <= KEPT * 4
-    assert len(sheet._kept) >= KEPT * 2
-    sheet.close()
+def test_a_long_film_takes_no_more_memory():
+    samples = EvenSamples(4)
+    for number in range(1, 1501):
+        samples.add(number, lambda: np.zeros(0))
+        assert len(samples) <= KEPT_PER_SHOWN * 4
+    assert len(samples) >= KEPT_PER_SHOWN * 2
 
 
 def test_short_film_is_shown_once(tmp_path, feed):
-    feed(ContactSheet(tmp_path / "sheet.png", BrighteningFilm(2, 30, 60)), predictions(2))
+    feed(contact_sheet, tmp_path / "sheet.png", BrighteningFilm(2, 30, 60), predictions(2))
     with Image.open(tmp_path / "sheet.png") as picture:
         assert picture.size == (2 * (2 * 160 + 12) + 12, 320 + 24)  # upright frames have their overlays beside
 

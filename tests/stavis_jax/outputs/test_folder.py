@@ -8,7 +8,6 @@ import pytest
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.outputs.folder import SETTINGS, finished_folder, is_done, write_settings
-from stavis_jax.outputs.kinds import is_output
 
 BEFORE, NOW = {"film": "film.mp4", "stride": 1}, {"film": "film.mp4", "stride": 2}
 
@@ -23,14 +22,14 @@ def write_prediction(folder: Path) -> Path:
 
 def finish(folder: Path, meanwhile: Callable[[], object] = lambda: None) -> None:
     """A prediction, and what happens during it."""
-    with finished_folder(folder, is_output) as unfinished:
+    with finished_folder(folder) as unfinished:
         write_settings(unfinished, NOW, {})
         meanwhile()
 
 
 def replace(folder: Path) -> None:
     """As a prediction with --overwrite does."""
-    assert not is_done(folder, NOW, is_output, overwrite=True)
+    assert not is_done(folder, NOW, overwrite=True)
     finish(folder)
 
 
@@ -53,8 +52,8 @@ def test_what_has_no_mark_of_a_prediction_is_not_replaced_whatever_its_files_are
     if mark is not None:
         (folder / SETTINGS).write_text(mark)
     for overwrite in (False, True):
-        with pytest.raises(UserError, match="film: is not a prediction, so it is not overwritten"):
-            is_done(folder, NOW, is_output, overwrite)
+        with pytest.raises(UserError, match="film: is not a prediction and is not overwritten"):
+            is_done(folder, NOW, overwrite)
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "maps/notes.txt", "maps/000001.jpg", "more/000001.png", "maps/a/b.png"])
@@ -62,16 +61,16 @@ def test_a_prediction_with_a_file_of_the_users_is_not_replaced(tmp_path, name):
     folder = write_prediction(tmp_path / "film")
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("mine")
-    with pytest.raises(UserError, match=f"film: holds {name}, which is no part of a prediction"):
-        is_done(folder, NOW, is_output, overwrite=True)
-    assert is_done(folder, BEFORE, is_output, overwrite=False)  # nothing is replaced then
+    with pytest.raises(UserError, match=f"film: holds {name}, which is not part of a prediction"):
+        is_done(folder, NOW, overwrite=True)
+    assert is_done(folder, BEFORE, overwrite=False)  # nothing is replaced then
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_an_empty_folder_may_be_there(tmp_path, overwrite):
     folder = tmp_path / "film"
     folder.mkdir()
-    assert not is_done(folder, NOW, is_output, overwrite)
+    assert not is_done(folder, NOW, overwrite)
     finish(folder)
     assert settings_in(folder) == NOW
 
@@ -82,11 +81,11 @@ def test_a_link_is_neither_followed_nor_replaced(tmp_path, target):
     (tmp_path / "empty").mkdir()
     link = tmp_path / "film"
     link.symlink_to(tmp_path / target)
-    with pytest.raises(UserError, match="film: is a link, so it is not replaced"):
-        is_done(link, NOW, is_output, overwrite=True)
+    with pytest.raises(UserError, match="film: is a link and is not replaced"):
+        is_done(link, NOW, overwrite=True)
     if target != "prediction":
         with pytest.raises(UserError, match="film: is a link"):
-            is_done(link, NOW, is_output, overwrite=False)
+            is_done(link, NOW, overwrite=False)
     assert link.is_symlink()
     assert settings_in(tmp_path / "prediction") == BEFORE
 
@@ -94,7 +93,7 @@ def test_a_link_is_neither_followed_nor_replaced(tmp_path, target):
 def test_a_prediction_behind_a_link_is_done(tmp_path):
     write_prediction(tmp_path / "elsewhere")
     (tmp_path / "film").symlink_to(tmp_path / "elsewhere")
-    assert is_done(tmp_path / "film", BEFORE, is_output, overwrite=False)
+    assert is_done(tmp_path / "film", BEFORE, overwrite=False)
 
 
 def test_what_comes_there_during_the_work_is_kept(tmp_path):
@@ -124,7 +123,7 @@ def test_what_a_killed_run_left_is_cleared_away_whoever_has_its_process_number_n
     left = tmp_path / ".film.unfinished" / "new" / "maps"
     left.mkdir(parents=True)
     (left / "000001.png").touch()
-    with finished_folder(tmp_path / "film", is_output) as unfinished:
+    with finished_folder(tmp_path / "film") as unfinished:
         assert list(unfinished.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["film"]
 
@@ -151,7 +150,7 @@ def test_a_name_as_long_as_the_file_system_takes_is_a_folder(tmp_path):
     ],
 )
 def test_a_fault_names_its_file_and_says_what_is_known(tmp_path, error, line):
-    with pytest.raises(UserError) as told, finished_folder(tmp_path / "out" / "film", is_output):
+    with pytest.raises(UserError) as told, finished_folder(tmp_path / "out" / "film"):
         raise error
     assert line in str(told.value)
     assert "None" not in str(told.value)

@@ -11,7 +11,8 @@ from scipy.io import wavfile
 
 from data_pipelines.films.film import open_film
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.outputs.write import PredictionOptions, write_predictions
+from stavis_jax.outputs.options import PredictionOptions
+from stavis_jax.outputs.write import write_predictions
 
 SIZE, RATE_HZ = 16, 8_000
 TRACK = PredictionOptions(("track",))

@@ -13,8 +13,8 @@ from scipy.io import wavfile
 
 from data_pipelines.films.film import open_film
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.outputs.kinds import OutputOptions
-from stavis_jax.outputs.write import PredictionOptions, write_predictions
+from stavis_jax.outputs.options import OutputOptions, PredictionOptions
+from stavis_jax.outputs.write import write_predictions
 
 SIZE, RATE_HZ = 16, 8_000
 

@@ -1,0 +1,101 @@
+"""Predicts many films with one network. A film that fails does not stop the others."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from data_pipelines.films.film import Film, film_name
+from data_pipelines.runtime.errors import UserError, one_line
+from stavis_jax.outputs.options import PredictionOptions
+from stavis_jax.outputs.write import StartProgress, write_predictions
+from stavis_jax.prediction.api import SaliencyModel
+
+MOST_NAMES = 20  # of failed films in the last line
+
+
+def output_folders(films: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
+    """Returns each film with the folder of its outputs, output/<name of the film>. Opens no film.
+
+    Raises:
+      UserError: two films have the same folder.
+    """
+    folders: dict[str, Path] = {}
+    for film in films:
+        other = folders.setdefault(film_name(film).casefold(), film)  # some file systems ignore case
+        if other is not film:
+            raise UserError(f"{film}: has the same output folder as {other}. Predict them to different --output.")
+    return [(film, output / film_name(film)) for film in films]
+
+
+def predict_films(
+    films: Sequence[tuple[Path, Path]],
+    load: Callable[[], SaliencyModel],
+    options: PredictionOptions,
+    *,
+    open_film: Callable[[Path], Film],
+    overwrite: bool,
+    progress: Callable[[str], AbstractContextManager[StartProgress]],
+) -> Iterator[tuple[Path, int | None]]:
+    """Predicts films and yields each folder with its number of frames, or None if it was predicted before.
+
+    All films are opened before the network is loaded, so that wrong paths are reported at once. If there are several
+    films, the error of one is printed as a line on stderr.
+
+    Args:
+      films: films and the folders of their outputs.
+      load: loads the network; called only if a film could be opened.
+      options: see `PredictionOptions`.
+      open_film: opens a film.
+      overwrite: see `write_predictions`.
+      progress: context manager of a film's name that yields `start` of `write_predictions`.
+
+    Raises:
+      UserError: at the end, if any film failed; at once, if it is the only one.
+    """
+    failures = _Failures(len(films))
+    opened: list[tuple[Film, Path]] = []
+    for path, folder in films:
+        with failures.of(path):
+            opened.append((open_film(path), folder))
+    if opened:
+        model = load()
+        options.appearance.check(getattr(model, "uses_sound", True))
+    for film, folder in opened:
+        with failures.of(film.path):
+            with progress(one_line(film.name)) as start:
+                num_frames = write_predictions(film, folder, model, options, overwrite=overwrite, start=start)
+            yield folder, num_frames
+    failures.raise_if_any()
+
+
+class _Failures:
+    """Reports failed films: each when it happens and all at the end, or a single film at once."""
+
+    def __init__(self, num_films: int):
+        self._num_films = num_films
+        self._failed: list[Path] = []
+
+    @contextlib.contextmanager
+    def of(self, film: Path) -> Iterator[None]:
+        """Prints a `UserError` of the block on stderr. Raises it if there is only one film."""
+        try:
+            yield
+        except UserError as error:
+            if self._num_films == 1:
+                raise
+            self._failed.append(film)
+            text = str(error) if str(film) in str(error) else f"{film}: {error}"
+            print(f"error: {one_line(text)}", file=sys.stderr, flush=True)
+
+    def raise_if_any(self) -> None:
+        if not self._failed:
+            return
+        names = ", ".join(film.name for film in self._failed[:MOST_NAMES])
+        if more := len(self._failed[MOST_NAMES:]):
+            names += f" and {more} more"
+        raise UserError(
+            f"{len(self._failed)} of {self._num_films} films failed: {names}. The lines above give the reasons. Repair "
+            "these films, or leave them out."
+        )

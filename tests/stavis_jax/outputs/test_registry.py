@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from data_pipelines.runtime.errors import UserError
+from stavis_jax.outputs import registry
+from stavis_jax.outputs.options import OutputOptions, PredictionOptions
+from stavis_jax.outputs.registry import OUTPUTS, open_outputs
+
+
+def test_every_output_is_one_file_of_its_name(tmp_path, small_film, predicted):
+    folder = tmp_path / "unfinished"
+    folder.mkdir()
+    with open_outputs(tuple(OUTPUTS), folder, small_film, OutputOptions()) as write:
+        for prediction in predicted(np.random.default_rng(0).random((20, 8, 8))):
+            write(prediction)
+            assert small_film.open_decoders == 1  # all outputs share it
+    assert sorted(path.name for path in folder.iterdir()) == sorted(registry.file_names(OUTPUTS))
+    assert len(list((folder / "maps").iterdir())) == 20
+    assert small_film.open_decoders == 0
+
+
+def test_pictures_are_not_decoded_if_no_output_needs_them(tmp_path, small_film, predicted):
+    with open_outputs(("track", "npy"), tmp_path, small_film, OutputOptions()) as write:
+        write(predicted([np.eye(8)])[0])
+        assert small_film.open_decoders == 0
+
+
+def test_an_error_closes_all_outputs(tmp_path, small_film, predicted):
+    def write_and_interrupt() -> None:
+        with open_outputs(tuple(OUTPUTS), tmp_path, small_film, OutputOptions()) as write:
+            write(predicted([np.eye(8)])[0])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_interrupt()
+    assert small_film.open_decoders == 0
+    assert not (tmp_path / "contact-sheet.png").exists()
+
+
+def test_maps_and_overlay_are_written_by_default():
+    assert registry.file_names(PredictionOptions().outputs) == ["maps", "overlay.mp4"]
+
+
+def test_outputs_opened_before_one_that_fails_are_closed(tmp_path, small_film):
+    small_film.sound_path = tmp_path / "gone.wav"
+    with (
+        pytest.raises(UserError, match=r"gone\.wav"),
+        open_outputs(("npz", "overlay"), tmp_path, small_film, OutputOptions()),
+    ):
+        pass
+    assert not (tmp_path / ".maps.npz.saliency").exists()
