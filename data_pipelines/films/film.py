@@ -5,7 +5,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +17,7 @@ import numpy as np
 from data_pipelines.films.decoding import is_moving_picture
 from data_pipelines.films.encoded_film import open_encoded_film
 from data_pipelines.films.frame_folder import open_frame_folder, sound_in
-from data_pipelines.films.sound import open_sound, sound_start, waveform_chunks
+from data_pipelines.films.sound import PcmSound, open_sound, pcm_sound, sound_start, waveform_chunks
 from data_pipelines.films.source import FilmSource
 from data_pipelines.inputs.resizing import ResizeFilter, ResizePicture
 from data_pipelines.runtime.errors import UserError, reason
@@ -110,9 +111,9 @@ class Film:
             self.path, _mapped_ahead(lambda shot: FilmFrame(resize(shot.pixels()), float(shot.seconds)), shots)
         )
 
-    def pictures(self) -> Iterator[Picture]:
-        """Yields every frame at its own size."""
-        shots = self.source.shots()
+    def pictures(self, warn: bool = False) -> Iterator[Picture]:
+        """Yields every frame at its own size. `warn` logs how many damaged parts of the film were left out."""
+        shots = self.source.shots(warn)
         return _readable(
             self.path,
             (Picture(np.ascontiguousarray(shot.pixels()), shot.seconds, shot.duration_seconds) for shot in shots),
@@ -130,6 +131,17 @@ class Film:
                 yield chunk
         if warn and chunk is None:
             logger.warning("%s: no sound in this film; it is taken as silent.", self.path)
+
+    def pcm(self, warn: bool = True) -> PcmSound | None:
+        """Returns the sound at its own sample rate, or None if there is none.
+
+        Its samples are placed in time as those of `waveform` are. `warn` logs that damaged parts were left out.
+        """
+        if not self.sound_path:
+            return None
+        with _unreadable_as_user_error(self.sound_path):
+            sound = pcm_sound(self.sound_path, self.start_seconds, warn)
+        return sound and replace(sound, chunks=_readable(self.sound_path, sound.chunks))
 
 
 def open_film(path: Path | str, *, sound: Path | str | None = None, frame_rate_hz: float | None = None) -> Film:
@@ -178,9 +190,16 @@ def _start_on_its_clock(sound: Path) -> Fraction:
 
 
 def _readable(path: Path, items: Iterable[Item]) -> Iterator[Item]:
-    """The same items; what a decoder or a disk says meanwhile becomes a `UserError` that names the file."""
-    try:
+    """Yields the items of a decoder."""
+    with _unreadable_as_user_error(path):
         yield from items
+
+
+@contextmanager
+def _unreadable_as_user_error(path: Path) -> Iterator[None]:
+    """Turns an error of a decoder or a disk within the block into a UserError that names the file."""
+    try:
+        yield
     except (av.FFmpegError, OSError) as error:
         raise UserError(f"{path}: cannot be read to its end ({reason(error)}). Give a file that plays.") from error
 

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +12,6 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from data_pipelines.films.decoding import USUAL_FRAME_RATE_HZ
-from data_pipelines.films.natural_order import natural_order
 from data_pipelines.films.source import Shot
 from data_pipelines.raw.pictures import FRAME_FORMATS, open_picture
 from data_pipelines.runtime.errors import UserError, reason
@@ -19,6 +19,8 @@ from data_pipelines.runtime.limits import LIKELY_FRAME_RATES_HZ
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus")
+
+_DIGITS = re.compile(r"(\d+)")
 
 logger = logging.getLogger(__name__)
 
@@ -98,3 +100,13 @@ def _exact_rate(path: Path, frame_rate_hz: float | None) -> Fraction:
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
     found = [file for file in folder.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith(".")]
     return sorted((file for file in found if file.is_file()), key=natural_order)
+
+
+def natural_order(path: Path) -> tuple:
+    """Returns a key that sorts paths as people count: frame2 before frame10, capitals as small letters."""
+    return tuple(_part_order(part) for part in path.parts), path.parts
+
+
+def _part_order(part: str) -> tuple:
+    pieces = _DIGITS.split(part)  # text and digits alternate, so that like is compared with like
+    return tuple(int(piece) if place % 2 else piece.casefold() for place, piece in enumerate(pieces))

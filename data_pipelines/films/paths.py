@@ -4,13 +4,12 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_pipelines.films.frame_folder import pictures_in
-from data_pipelines.films.natural_order import natural_order
-from data_pipelines.ingestion.film_names import SUFFIXES
+from data_pipelines.films.frame_folder import natural_order, pictures_in
 from data_pipelines.runtime.errors import UserError
 
 FILM_SUFFIXES = (
-    *SUFFIXES,
+    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv"),
+    *(".ogv", ".3gp", ".ts", ".mts", ".m2ts", ".vob", ".asf"),
     *(".3g2", ".divx", ".dv", ".f4v", ".m1v", ".m2v", ".mod", ".mpe", ".mpv", ".mxf", ".ogm", ".qt", ".rm", ".rmvb"),
     *(".264", ".265", ".h264", ".h265", ".hevc", ".ivf", ".y4m"),
 )

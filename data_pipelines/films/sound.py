@@ -1,10 +1,11 @@
-"""Decodes the sound of a film in chunks, placed by its timestamps: for the network, and for other films."""
+"""Reads the sound of a film in chunks, placed against the pictures by its timestamps."""
 
+import dataclasses
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -19,14 +20,35 @@ SAMPLE_RATE_HZ = 22_050  # of the network
 FULL_SCALE = 256.0  # the network's waveforms lie in [-256, 256)
 LARGEST_SAMPLE = FULL_SCALE - 1 / 128  # of 16-bit PCM / 128
 QUALITY = "HQ"
-BLOCK_SAMPLES = 16_384  # at most, of the film's own rate
+BLOCK_SAMPLES = 16_384  # at most, at the film's own sample rate
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
+class PcmSound:
+    """The sound of a film at its own sample rate, as 16-bit PCM.
+
+    Attributes:
+      rate_hz: sample rate, that of the start of the film.
+      num_channels: number of channels, that of the start of the film.
+      chunks: int16 [S, num_channels], of a few seconds at most.
+    """
+
+    rate_hz: int
+    num_channels: int
+    chunks: Iterator[np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
 class _Block:
-    """samples: float32 [S, channels] in [-1, 1]. seconds: time of the first one on the film's clock, if known."""
+    """Part of a film's sound.
+
+    Attributes:
+      samples: float32 [S, channels] in [-1, 1].
+      rate_hz: sample rate.
+      seconds: when the first sample is heard, on the film's clock; None if the film does not say.
+    """
 
     samples: np.ndarray
     rate_hz: int
@@ -35,6 +57,13 @@ class _Block:
     @property
     def duration_seconds(self) -> Fraction:
         return Fraction(len(self.samples), self.rate_hz)
+
+    def mixed(self, num_channels: int) -> "_Block":
+        """Returns the block with `num_channels` channels: as it is, or each one the mean of all."""
+        if self.samples.shape[1] == num_channels:
+            return self
+        mono = self.samples.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+        return dataclasses.replace(self, samples=np.repeat(mono, num_channels, axis=1))
 
 
 def waveform_chunks(path: Path, start_seconds: Fraction, warn: bool = True) -> Iterator[np.ndarray]:
@@ -66,11 +95,28 @@ def sound_chunks(
     Raises:
       UserError: the file is missing, cannot be read or holds no sound.
     """
-    yield from _resampled(_from(start_seconds, _blocks(path, channels, warn)), rate_hz, channels)
+    samples_of = _samples if channels == 1 else _Stereo(path)
+    blocks = _placed(start_seconds, _decoded(path, samples_of, warn))
+    yield from _resampled((block.mixed(channels) for block in blocks), rate_hz)
+
+
+def pcm_sound(path: Path, start_seconds: Fraction, warn: bool = True) -> PcmSound | None:
+    """Returns the sound of a file as it was recorded, or None if none is heard from `start_seconds` on.
+
+    Gaps and overlaps are treated as in `sound_chunks`. If the sample rate or the number of channels changes midway,
+    the rest is converted to those of the start.
+    """
+    blocks = _placed(start_seconds, _decoded(path, _samples, warn))
+    first = next(blocks, None)
+    if first is None:
+        return None
+    rate_hz, num_channels = first.rate_hz, first.samples.shape[1]
+    alike = (block.mixed(num_channels) for block in chain([first], blocks))
+    return PcmSound(rate_hz, num_channels, map(_as_int16, _resampled(alike, rate_hz)))
 
 
 def resample(waveform: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Returns a mono waveform [num_samples] of `rate_hz` at the network's 22,050 Hz, float32."""
+    """Returns a mono waveform [S] of sample rate `rate_hz` at the network's 22,050 Hz, float32."""
     waveform = np.asarray(waveform, np.float32)
     if rate_hz == SAMPLE_RATE_HZ:
         return waveform
@@ -78,8 +124,8 @@ def resample(waveform: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def sound_start(path: Path) -> Fraction:
-    """When a file's first sample is heard, on its own clock. Raises `UserError` if it holds no sound."""
-    first = next(_blocks(path, channels=1, warn=False), None)
+    """Returns when the first sample of a file is heard, on its own clock. Raises UserError if it holds no sound."""
+    first = next(_decoded(path, _samples, warn=False), None)
     if first is None:
         raise UserError(f"{path}: no sound could be decoded. Give a sound that plays.")
     return first.seconds or Fraction(0)
@@ -87,7 +133,7 @@ def sound_start(path: Path) -> Fraction:
 
 @contextmanager
 def open_sound(path: Path) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
-    """Opens a file to decode its sound. Raises `UserError` if it is missing, cannot be read or holds no sound."""
+    """Opens a file to decode its sound. Raises UserError if it is missing, cannot be read or holds no sound."""
     with open_container(path, "a sound") as container:
         audio = next((stream for stream in container.streams.audio if stream.codec_context), None)
         if audio is None:
@@ -95,35 +141,31 @@ def open_sound(path: Path) -> Iterator[tuple[av.container.InputContainer, av.Aud
         yield container, audio
 
 
-def _blocks(path: Path, channels: int, warn: bool) -> Iterator[_Block]:
-    """Decodes a file's sound."""
-    damaged = 0
-    mixed = _mono if channels == 1 else _Stereo(path)
+def _decoded(path: Path, samples_of: Callable[[av.AudioFrame], np.ndarray], warn: bool) -> Iterator[_Block]:
+    num_damaged = 0
     with open_sound(path) as (container, audio):
         for packet in packets(path, container, [audio]):
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                damaged += 1
+                num_damaged += 1
                 continue
             for frame in frames:
                 seconds = seconds_of(frame)
-                yield _Block(mixed(frame), frame.sample_rate, seconds)
-    if warn and damaged:
-        logger.warning("%s: %d damaged packets of its sound were left out.", path, damaged)
+                yield _Block(samples_of(frame), frame.sample_rate, seconds)
+    if warn and num_damaged:
+        logger.warning("%s: %d damaged packets of its sound were left out.", path, num_damaged)
 
 
-def _mono(frame: av.AudioFrame) -> np.ndarray:
-    """Returns float32 [S, 1] in [-1, 1]: the mean of the channels, as for the raw data's stereo sounds."""
+def _samples(frame: av.AudioFrame) -> np.ndarray:
+    """Returns float32 [S, channels] in [-1, 1]."""
     samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    mono = samples.mean(axis=0, dtype=np.float64)
+    samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
     if samples.dtype == np.uint8:
-        mono = mono / 128 - 1
+        samples = samples / 128 - 1
     elif samples.dtype.kind == "i":
-        mono = mono / -float(np.iinfo(samples.dtype).min)
-    return mono.astype(np.float32)[:, None]
+        samples = samples / -float(np.iinfo(samples.dtype).min)
+    return samples.astype(np.float32)
 
 
 class _Stereo:
@@ -146,49 +188,56 @@ class _Stereo:
         return np.concatenate([np.zeros((0, 2), np.float32), *(part.to_ndarray().T for part in mixed)])
 
 
-def _from(start_seconds: Fraction, blocks: Iterable[_Block]) -> Iterator[_Block]:
-    """Yields blocks without gaps or overlaps from `start_seconds` on, of `BLOCK_SAMPLES` at most: padded with silence,
-    cropped.
+def _as_int16(samples: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(samples * 2**15), -(2**15), 2**15 - 1).astype(np.int16)
+
+
+def _placed(start_seconds: Fraction, blocks: Iterable[_Block]) -> Iterator[_Block]:
+    """Yields blocks of at most BLOCK_SAMPLES that follow one another from `start_seconds` on.
+
+    Gaps are filled with silence, overlaps cropped.
     """
     now = start_seconds
     timed = ((block, block.seconds, block.duration_seconds) for block in blocks)
     for block, seconds in sound_times(timed, start_seconds):
         missing = round((seconds - now) * block.rate_hz)
-        silence = np.broadcast_to(np.float32(0), (max(0, missing), block.samples.shape[1]))  # takes no memory
+        shape = (max(0, missing), block.samples.shape[1])
+        silence = np.broadcast_to(np.float32(0), shape)  # takes no memory, however long
         for samples in (silence, block.samples[max(0, -missing) :]):
             for begin in range(0, len(samples), BLOCK_SAMPLES):
-                part = _Block(np.ascontiguousarray(samples[begin : begin + BLOCK_SAMPLES]), block.rate_hz, now)
-                yield part
-                now += part.duration_seconds
+                part = np.ascontiguousarray(samples[begin : begin + BLOCK_SAMPLES])
+                yield _Block(part, block.rate_hz, now)
+                now += Fraction(len(part), block.rate_hz)
 
 
-def _resampled(blocks: Iterable[_Block], rate_hz: int, channels: int) -> Iterator[np.ndarray]:
-    """Yields the samples of blocks at another rate."""
-    block_rate_hz = resampler = None
+def _resampled(blocks: Iterable[_Block], target_rate_hz: int) -> Iterator[np.ndarray]:
+    """Yields the sound of blocks at the target rate, float32 [S, channels] in [-1, 1] and a little beyond."""
+    rate_hz = resampler = None
     num_samples, elapsed = 0, Fraction(0)
     for block in blocks:
-        if block.rate_hz != block_rate_hz:  # at the start, and where broadcasts change it
+        if block.rate_hz != rate_hz:  # at the start, and where broadcasts change it
             if resampler:
-                # Every change rounds to whole samples; this keeps them from adding up.
-                rest = _fitted(_rest(resampler, channels), round(elapsed * rate_hz) - num_samples)
+                # Every change rounds to whole samples; this keeps the roundings from adding up.
+                rest = _fitted(_rest(resampler, block), round(elapsed * target_rate_hz) - num_samples)
                 num_samples += len(rest)
                 yield rest
-            block_rate_hz = block.rate_hz
-            resampler = None
-            if block_rate_hz != rate_hz:
-                resampler = soxr.ResampleStream(block_rate_hz, rate_hz, channels, quality=QUALITY)
+            rate_hz, num_channels = block.rate_hz, block.samples.shape[1]
+            resampler = rate_hz != target_rate_hz and soxr.ResampleStream(
+                rate_hz, target_rate_hz, num_channels, quality=QUALITY
+            )
         chunk = resampler.resample_chunk(block.samples) if resampler else block.samples
         elapsed += block.duration_seconds
         num_samples += len(chunk)
         if len(chunk):
             yield chunk
     if resampler:
-        yield _rest(resampler, channels)
+        yield _rest(resampler, block)
 
 
-def _rest(resampler: soxr.ResampleStream, channels: int) -> np.ndarray:
-    return resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+def _rest(resampler: soxr.ResampleStream, block: _Block) -> np.ndarray:
+    return resampler.resample_chunk(block.samples[:0], last=True)
 
 
 def _fitted(samples: np.ndarray, length: int) -> np.ndarray:
-    return np.pad(samples[: max(0, length)], ((0, max(0, length - len(samples))), (0, 0)))
+    kept = samples[: max(0, length)]
+    return np.pad(kept, ((0, max(0, length - len(kept))), (0, 0)))

@@ -31,7 +31,7 @@ _VALID = {
 
 
 @dataclass(frozen=True)
-class Gaze:
+class GazeTable:
     """Gaze of one film out of one file: float64 [n] each.
 
     starts: seconds since the film's first frame, or frame numbers from 1 if `counts_frames`. durations: seconds, 0 for
@@ -55,7 +55,7 @@ class GazeTables:
     num_missing: rows without a time or a position. num_invalid: rows whose column `valid` says no.
     """
 
-    gaze: dict[str, list[Gaze]] = field(default_factory=dict)
+    gaze: dict[str, list[GazeTable]] = field(default_factory=dict)
     num_rows: int = 0
     num_missing: int = 0
     num_invalid: int = 0
@@ -100,7 +100,7 @@ def read_gaze(paths: Sequence[Path | str], columns: Mapping[str, str] | None = N
     return tables
 
 
-def _read_file(path: Path, film: str, columns: Mapping[str, str], tables: GazeTables) -> dict[str, Gaze]:
+def _read_file(path: Path, film: str, columns: Mapping[str, str], tables: GazeTables) -> dict[str, GazeTable]:
     rows = _rows(path)
     _, header = next(rows, (0, None))
     if header is None:
@@ -121,7 +121,7 @@ def _read_file(path: Path, film: str, columns: Mapping[str, str], tables: GazeTa
             name = table.text(row, "observer") or (path.stem if film != path.stem else "")
             whose.append(observers.setdefault(name, len(observers)))
     return {
-        video: Gaze(*np.array(numbers).reshape(-1, 4).T, table.clock == "frame", np.array(whose), tuple(observers))
+        video: GazeTable(*np.array(numbers).reshape(-1, 4).T, table.clock == "frame", np.array(whose), tuple(observers))
         for video, (numbers, whose, observers) in values.items()
     }
 

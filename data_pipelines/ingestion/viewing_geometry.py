@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from data_pipelines.ingestion.gaze_tables import Gaze
+from data_pipelines.ingestion.gaze_tables import GazeTable
 from data_pipelines.runtime.errors import UserError
 
 Units = Literal["pixels", "fraction"]
@@ -86,7 +86,7 @@ class Viewing:
         return min(self.screen[0] / film_size[0], self.screen[1] / film_size[1])
 
 
-def find_units(gaze: Iterable[Gaze]) -> Units:
+def find_units(gaze: Iterable[GazeTable]) -> Units:
     """Whether gaze is in pixels or in fractions of the picture. Raises UserError if this is in doubt."""
     small = total = 0
     for part in gaze:

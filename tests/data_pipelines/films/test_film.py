@@ -303,7 +303,7 @@ def test_a_film_that_cannot_be_read_to_its_end_is_named(tmp_path, write_film, pi
         raise error
 
     monkeypatch.setattr(encoded_film, "upright_picture", fail)
-    monkeypatch.setattr(film_sound, "_mono", fail)
+    monkeypatch.setattr(film_sound, "_samples", fail)
     for items in (film.frames(16), film.pictures(), film.waveform()):
         with pytest.raises(UserError, match=rf"film\.mkv: cannot be read to its end \({error.strerror}\)"):
             list(items)

@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 from scipy.io import loadmat
 
-from data_pipelines.ingestion.film_to_raw import frames_of
-from data_pipelines.ingestion.gaze_tables import Gaze
+from data_pipelines.ingestion.gaze_on_frames import frames_of
+from data_pipelines.ingestion.gaze_tables import GazeTable
 from data_pipelines.ingestion.viewing_geometry import Viewing, find_units
 from data_pipelines.raw.gaze_maps import density_map, fixation_map, save_fixations
 from data_pipelines.runtime.errors import UserError
@@ -15,10 +15,10 @@ NO_POINTS = np.zeros((0, 2), int)
 TIMES = np.array([0, 0.1, 0.2, 0.5, 0.6])  # four frames, the third of them stays for three
 
 
-def gaze(starts, durations=0.0, x=1.0, y=1.0, counts_frames=False) -> Gaze:
+def gaze(starts, durations=0.0, x=1.0, y=1.0, counts_frames=False) -> GazeTable:
     starts = np.atleast_1d(np.asarray(starts, float))
     rest = (np.broadcast_to(np.asarray(value, float), starts.shape) for value in (durations, x, y))
-    return Gaze(starts, *rest, counts_frames, np.zeros(len(starts), int), ("",))
+    return GazeTable(starts, *rest, counts_frames, np.zeros(len(starts), int), ("",))
 
 
 def test_fixation_map_is_one_where_somebody_looks():

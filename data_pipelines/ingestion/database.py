@@ -1,0 +1,133 @@
+"""Makes a database in the raw layout from a user's films and gaze tables."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from data_pipelines.ingestion import film_names, gaze_tables
+from data_pipelines.ingestion.film_to_raw import FilmJob, FilmReport, write_film
+from data_pipelines.ingestion.gaze_tables import GazeTable, GazeTables
+from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_of_rows
+from data_pipelines.ingestion.viewing_geometry import Units, Viewing, find_units
+from data_pipelines.raw import list_writer, transaction
+from data_pipelines.raw.film_writer import FilmWriter
+from data_pipelines.raw.fold_lists import ListedFilm
+from data_pipelines.runtime import processes
+from data_pipelines.runtime.errors import UserError
+
+_log = logging.getLogger(__name__)
+
+
+def ingest(
+    films: Sequence[Path | str],
+    gaze: Sequence[Path | str],
+    raw: Path | str,
+    database: str,
+    *,
+    test: Sequence[str] | None = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+    units: Units | None = None,
+    columns: Mapping[str, str] | None = None,
+    viewing: Viewing | None = None,
+    height: int | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+) -> IngestReport:
+    """Adds a database to a raw data folder.
+
+    Leaves out films without gaze and points beside the picture; warnings count them.
+
+    Args:
+      films: files, folders or patterns, as for `films.paths.find_films`.
+      gaze: tables, or folders of them.
+      raw: the raw data folder. Its other databases stay as they are.
+      database: name of the database.
+      test: names of the test films of every split; the others train. By default, each of the three splits tests on
+        films drawn at random.
+      test_share: share of the films that is drawn for testing.
+      seed: decides which films are drawn.
+      units: unit of the gaze. By default found from the numbers.
+      columns: names of the tables' columns, see `gaze_tables.read_gaze`.
+      viewing: how the films were shown.
+      height: pixels; higher films are scaled down to it. By default films keep their size.
+      workers: number of processes, by default one per core.
+      overwrite: whether to replace a database of this name.
+
+    Raises:
+      UserError: something cannot be read or does not fit together. Nothing is written.
+    """
+    list_writer.check_split(database, test, test_share)
+    for flag, number, least in (("height", height, 16), ("workers", workers, 1), ("seed", seed, 0)):
+        if number is not None and number < least:
+            raise UserError(f"--{flag} {number}: is too small. Give {least} or more.")
+    with transaction.new_database(Path(raw), database, overwrite) as layout:
+        files = film_names.named_films(films)
+        tests = None if test is None else _named_tests(test, files)
+        tables = gaze_tables.read_gaze(gaze, columns)
+        warn_of_rows(tables)
+        gaze_of = _gaze_of_films(tables, files)
+        units = units or find_units(table for of_film in gaze_of.values() for table in of_film)
+        jobs = [
+            FilmJob(files[name].absolute(), of_film, units, viewing or Viewing(), height, writer)
+            for name, of_film in gaze_of.items()
+            for writer in [FilmWriter(layout, database, name)]
+        ]
+        reports = sorted(_write_all(jobs, workers), key=lambda report: report.name)
+        without_gaze = [FilmReport(name, "has no gaze") for name in files if name not in gaze_of]
+        warn_of_films(reports + without_gaze)
+        kept = [report for report in reports if not report.left_out]
+        if not kept:
+            raise UserError(
+                f"--gaze: no film can be used; first: {reports[0].name} {reports[0].left_out}. "
+                "Check --units and --screen, and that times are seconds since the film's start."
+            )
+        if tests is None:
+            tests = list_writer.random_tests([report.name for report in kept], test_share, seed)
+        listed = [ListedFilm(database, report.name, report.num_frames, report.fps) for report in kept]
+        list_writer.write_lists(layout.root / "fold_lists", listed, tests)
+    observers = {name for report in kept for table in gaze_of[report.name] for name in table.observers if name}
+    return IngestReport(kept, units, bool(viewing and viewing.screen), len(observers))
+
+
+def _named_tests(names: Sequence[str], files: Mapping[str, Path]) -> set[str]:
+    """Returns the test films by their names in the raw layout. A name of no film may be a list with commas."""
+    given = [part for name in names for part in ([name] if film_names.match_names([name], files) else name.split(","))]
+    matches = film_names.match_names(given, files)
+    for name in given:
+        if name not in matches:
+            raise UserError(f"--test {name!r}: is no film given. Choose from {', '.join(files)}.")
+    return set(matches.values())
+
+
+def _gaze_of_films(tables: GazeTables, files: Mapping[str, Path]) -> dict[str, list[GazeTable]]:
+    """Returns the gaze of each film that has some. A warning counts the videos of the tables that are no film.
+
+    Raises:
+      UserError: no table is about a film.
+    """
+    matches = film_names.match_names(tables.gaze, files)
+    unknown = [video for video in tables.gaze if video not in matches]
+    if not matches:
+        held = f"is of {unknown[0]!r}" if unknown else "has no usable row"
+        raise UserError(
+            f"--gaze: {held}, and the films are {', '.join(files)}. Name videos in the tables as the files."
+        )
+    if unknown:
+        _log.warning("%d videos of the gaze tables have no film and are left out; first: %r.", len(unknown), unknown[0])
+    gaze: dict[str, list[GazeTable]] = {}
+    for video, film in matches.items():
+        gaze.setdefault(film, []).extend(tables.gaze[video])
+    return gaze
+
+
+def _write_all(jobs: Sequence[FilmJob], workers: int | None) -> Iterable[FilmReport]:
+    """Yields the report of each film. The longest files start first, so that none is left for the end alone."""
+    jobs = sorted(jobs, key=lambda job: -job.path.stat().st_size)
+    with processes.workers_for(len(jobs), workers) as executor:
+        done = processes.in_parallel(executor, write_film, ((job,) for job in jobs))
+        for _, report in track(done, "Films", len(jobs), console=Console(stderr=True), transient=True):
+            yield report

@@ -1,0 +1,107 @@
+"""Finds the frames on which each gaze point of a film is seen."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from data_pipelines.ingestion.gaze_tables import GazeTable
+from data_pipelines.ingestion.viewing_geometry import Units, Viewing
+
+CLOCK_TOLERANCE_SECONDS = 0.5e-3  # many tables have times in whole milliseconds
+
+
+@dataclass(frozen=True)
+class FrameGaze:
+    """The gaze on the frames of a film, in the order of the frames. A fixation is there once for each of its frames.
+
+    Attributes:
+      frames: frame numbers from 1, int [N].
+      points: (x, y) in pixels of the frames written, int [N, 2].
+      observers: names, object [N]; empty if the tables do not say.
+      num_outside: gaze points left out because they lie beside the picture.
+      num_untimely: gaze points left out because they lie before or after the film.
+    """
+
+    frames: np.ndarray
+    points: np.ndarray
+    observers: np.ndarray
+    num_outside: int
+    num_untimely: int
+
+    def points_of_frames(self, num_frames: int) -> Iterator[np.ndarray]:
+        """Yields the points of each frame from 1 on, int [n, 2]."""
+        bounds = np.searchsorted(self.frames, np.arange(1, num_frames + 2))
+        for begin, end in pairwise(bounds):
+            yield self.points[begin:end]
+
+    def rows_by_observer(self) -> list[tuple[str, int, int, int]]:
+        """Returns observer, frame, x and y of every point once; nothing if the tables do not tell observers apart."""
+        names, numbers = np.unique(self.observers.astype(str), return_inverse=True)
+        if len(names) < 2:
+            return []
+        rows = np.unique(np.column_stack([self.frames, numbers, self.points]), axis=0)
+        return [(str(names[observer]), frame, x, y) for frame, observer, x, y in rows.tolist()]
+
+
+def gaze_on_frames(
+    tables: Sequence[GazeTable],
+    times: np.ndarray,
+    viewing: Viewing,
+    units: Units,
+    film_size: tuple[int, int],
+    frame_size: tuple[int, int],
+) -> FrameGaze:
+    """Returns the gaze on the frames of a film.
+
+    Args:
+      tables: the gaze of the film.
+      times: float64 [N + 1], seconds since the first frame at which each frame appears, and the end of the last one.
+      viewing: how the film was shown.
+      units: the unit of the gaze.
+      film_size: (width, height) of the film in pixels.
+      frame_size: (width, height) of the frames written, in pixels.
+    """
+    parts, num_outside, num_untimely = [], 0, 0
+    for table in tables:
+        points = np.stack(viewing.on_film(table.x, table.y, units, film_size), axis=1)
+        inside = ((points >= 0) & (points < film_size)).all(axis=1)
+        first, last = frames_of(table, times)
+        timely = first <= last
+        num_outside += np.count_nonzero(~inside)
+        num_untimely += np.count_nonzero(inside & ~timely)
+        kept = np.flatnonzero(inside & timely)
+        on_frame = np.floor(points[kept] * frame_size / np.array(film_size)).astype(int)
+        lengths = last[kept] - first[kept] + 1
+        rows = np.repeat(np.arange(len(kept)), lengths)
+        since_first = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        observers = np.array(table.observers, object)[table.observer[kept]]
+        parts.append((first[kept][rows] + since_first + 1, on_frame[rows], observers[rows]))
+    frames, points, observers = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.argsort(frames, kind="stable")
+    points = np.minimum(points[order], np.array(frame_size) - 1)
+    return FrameGaze(frames[order], points, observers[order], int(num_outside), int(num_untimely))
+
+
+def frames_of(gaze: GazeTable, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the first and the last frame on which each row is seen, int [N], counted from 0.
+
+    A sample belongs to the frame on the screen at its time, a fixation to every frame on the screen while it lasts. For
+    a row before or after the film, the first frame is larger than the last.
+
+    Args:
+      gaze: the rows.
+      times: see `gaze_on_frames`. Frame i is on the screen from times[i] until times[i + 1].
+    """
+    if gaze.counts_frames:
+        numbers = np.minimum(gaze.starts, len(times)).astype(int) - 1
+        starts = times[numbers]
+    else:
+        starts = gaze.starts
+    ends = starts + gaze.durations
+    first = np.searchsorted(times, starts + CLOCK_TOLERANCE_SECONDS, side="right") - 1
+    last = np.searchsorted(times, ends - CLOCK_TOLERANCE_SECONDS, side="left") - 1  # a fixation's end is exclusive
+    last = np.maximum(last, first)
+    untimely = (first > len(times) - 2) | (last < 0)
+    return np.where(untimely, 0, np.maximum(first, 0)), np.where(untimely, -1, np.minimum(last, len(times) - 2))
