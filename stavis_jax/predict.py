@@ -19,7 +19,7 @@ from data_pipelines.films.paths import find_films
 from data_pipelines.inputs.resizing import RESIZE_FILTERS
 from data_pipelines.runtime.arguments import CommandParser, ListAction, positive_integer
 from data_pipelines.runtime.command import command
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax.cli.malloc import keep_big_buffers
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
 from stavis_jax.outputs.registry import OUTPUTS, file_names
@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         progress=_progress,
     )
     for folder, num_frames in predicted:
-        written = ", ".join(file_names(options.outputs))
-        print(f"{folder}: " + ("already predicted" if num_frames is None else f"{num_frames} frames, wrote {written}"))
+        written = f"{num_frames} frames, wrote {', '.join(file_names(options.outputs))}"
+        print(f"{one_line(folder)}: {'already predicted' if num_frames is None else written}")
 
 
 @contextlib.contextmanager
@@ -72,7 +72,7 @@ def _progress(name: str) -> Iterator[Callable[[int | None], Callable[[int], None
 
 
 def _parser() -> CommandParser:
-    table = "\n".join(f"  {name:14} {output.file_name + ':':18} {output.content}" for name, output in OUTPUTS.items())
+    table = "\n".join(f"  {name:14} {output.file_name:18} {output.content}" for name, output in OUTPUTS.items())
     parser = CommandParser(
         "stavis_jax.predict",
         __doc__.format(outputs=table),
@@ -127,7 +127,12 @@ def _parser() -> CommandParser:
     )
     parser.add_overwrite("earlier predictions of these films")
     add = parser.add_argument_group("reading films").add_argument
-    add("--sound", type=Path, metavar="FILE", help="sound of the film (default: its own, or that in a folder's files)")
+    add(
+        "--sound",
+        type=Path,
+        metavar="FILE",
+        help="file with the sound (default: the film itself, or the sound file in a folder of pictures)",
+    )
     add("--frame-rate", type=float, metavar="HZ", help="frames per second of a folder of pictures (default: 25)")
     add(
         "--resize-filter",

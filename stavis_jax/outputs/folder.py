@@ -33,10 +33,9 @@ def is_done(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> bool:
         return False
     for name, value in json.loads(json.dumps(settings)).items():
         if earlier.get(name) != value:
-            was, now = ("none" if known is None else known for known in (earlier.get(name, "not known"), value))
             raise UserError(
-                f"{folder}: was predicted with another {name} ({was}, now {now}). "
-                "Use --overwrite to replace it, or another --output."
+                f"{folder}: was predicted with other settings ({name}: {_text(earlier.get(name, 'unknown'))}, "
+                f"now: {_text(value)}). Use --overwrite to replace it, or another --output."
             )
     return True
 
@@ -99,6 +98,13 @@ def _user_error(error: OSError | av.FFmpegError, folder: Path) -> UserError:
         if not (file.is_relative_to(output) or output.is_relative_to(file)):
             return UserError(f"{file}: {reason(error)}. Check that it can be read and written.")
     return UserError(f"{folder}: cannot be written ({reason(error)}). Use another --output.")
+
+
+def _text(value: Any) -> str:
+    """Returns a setting as text."""
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
 
 
 def _settings_of(folder: Path) -> dict[str, Any]:

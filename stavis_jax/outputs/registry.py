@@ -34,9 +34,7 @@ class Output:
 
 
 OUTPUTS = {
-    "maps": Output(
-        "maps", map_pictures, "one map per frame, 000001.png and so on, 8-bit grey, each stretched to its own range"
-    ),
+    "maps": Output("maps", map_pictures, "folder of one 8-bit grey picture per frame, each stretched to its own range"),
     "overlay": Output("overlay.mp4", overlay_film, "the film with a heat map over it and its sound", True),
     "grey": Output("grey.mp4", grey_film, "the maps as a silent grey film"),
     "npz": Output("maps.npz", npz_maps, "the maps as float16 [N, S, S] in [0, 1], with the times of the frames"),

@@ -214,7 +214,7 @@ def test_a_film_that_is_done_is_left_alone_and_other_settings_are_refused(tmp_pa
     assert write_predictions(film, folder, Brightness(), SMALL) is None
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == times
     other = PredictionOptions(stride=2, appearance=SMALL.appearance)
-    with pytest.raises(UserError, match=r"was predicted with another stride \(1, now 2\). Use --overwrite"):
+    with pytest.raises(UserError, match=r"was predicted with other settings \(stride: 1, now: 2\). Use --overwrite"):
         write_predictions(film, folder, Brightness(), other)
     assert json.loads((folder / "prediction.json").read_text())["frames"] == 120
 

@@ -51,18 +51,18 @@ def predict(tmp_path):
 def test_another_frame_rate_is_another_prediction(pictures, predict):
     assert predict(pictures, frame_rate_hz=10) == 3
     assert predict(pictures, frame_rate_hz=10) is None
-    with pytest.raises(UserError, match=r"another frame rate in Hz \(10.0, now 12.5\)"):
+    with pytest.raises(UserError, match=r"other settings \(frame rate in Hz: 10.0, now: 12.5\)"):
         predict(pictures, frame_rate_hz=12.5)
 
 
 def test_more_pictures_or_others_are_another_prediction(pictures, predict):
     predict(pictures, frame_rate_hz=10)
     shutil.copy(pictures / "1.png", pictures / "4.png")
-    with pytest.raises(UserError, match=r"another number of pictures \(3, now 4\)"):
+    with pytest.raises(UserError, match=r"other settings \(number of pictures: 3, now: 4\)"):
         predict(pictures, frame_rate_hz=10)
     (pictures / "4.png").unlink()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)).save(pictures / "2.png")
-    with pytest.raises(UserError, match=r"another film size in bytes"):
+    with pytest.raises(UserError, match=r"other settings \(film size in bytes: "):
         predict(pictures, frame_rate_hz=10)
 
 
@@ -70,13 +70,20 @@ def test_another_sound_is_another_prediction(tmp_path, pictures, predict):
     first, second = (write_sound(tmp_path / day / "sound.wav") for day in ("monday", "tuesday"))
     predict(pictures, frame_rate_hz=10, sound=first)
     assert predict(pictures, frame_rate_hz=10, sound=first) is None
-    with pytest.raises(UserError, match=rf"another sound \({first}, now {second}\)"):
+    with pytest.raises(UserError, match=rf"other settings \(sound: {first}, now: {second}\)"):
         predict(pictures, frame_rate_hz=10, sound=second)
-    with pytest.raises(UserError, match=rf"another sound \({first}, now none\)"):
+    with pytest.raises(UserError, match=rf"other settings \(sound: {first}, now: none\)"):
         predict(pictures, frame_rate_hz=10)
     write_sound(first, 2 * RATE_HZ)
-    with pytest.raises(UserError, match="another sound size in bytes"):
+    with pytest.raises(UserError, match=r"other settings \(sound size in bytes: "):
         predict(pictures, frame_rate_hz=10, sound=first)
+
+
+def test_other_outputs_are_another_prediction(pictures, tmp_path):
+    film = open_film(pictures, frame_rate_hz=10)
+    write_predictions(film, tmp_path / "out", Grey(), PredictionOptions(("track", "maps")))
+    with pytest.raises(UserError, match=r"other settings \(outputs: maps track, now: track\)"):
+        write_predictions(film, tmp_path / "out", Grey(), TRACK)
 
 
 def test_a_folder_moved_with_its_sound_is_done_before(tmp_path, pictures, predict):
