@@ -23,11 +23,10 @@ from stavis_jax.experiments.job import Data, Job, find_data
 from stavis_jax.experiments.workdir import check_same_settings, versions
 from stavis_jax.models import fusion
 from stavis_jax.prediction.model import SaliencyModel
-from stavis_jax.reports.html_report import write_report
-from stavis_jax.reports.written_results import read_frame_scores
-from stavis_jax.scoring.aggregation import VideoScores, aggregate
+from stavis_jax.reports.report import Report, write_report
+from stavis_jax.reports.results_files import read_frame_scores
+from stavis_jax.scoring.aggregation import VideoScores, aggregate, film_scores
 from stavis_jax.scoring.baselines import CENTRE_BIAS
-from stavis_jax.scoring.bootstrap import film_scores
 from stavis_jax.scoring.comparison import compare
 from stavis_jax.weights.directory import read_weights
 
@@ -249,16 +248,15 @@ def collect(workdir: Path, parts: Sequence[Part], console: Console) -> dict[str,
     title = f"Held-out films, splits {', '.join(map(str, sorted({part.split for part in done})))}"
     write_ablation(workdir, systems, {"missing": missing, "versions": versions()}, notes)
     main = MAIN if MAIN in systems else list(systems)[-1]
-    write_report(
-        workdir,
+    report = Report(
         {name: system.results for name, system in systems.items()},
         title=title,
         main=main,
         comparison=systems[main].gain,
-        comparison_title=f"{main} minus {VISUAL}, film by film",
         facts={"trained in": workdir, "all gains and costs": "ablation.md"},
         notes=notes,
     )
+    write_report(workdir, report)
     print_ablation(systems, title, notes, console)
     return systems
 
@@ -270,7 +268,7 @@ def _system(name: str, videos: dict[str, list[VideoScores]], done: Sequence[Part
     found = _read_cost(first.folder(workdir) / SCORED) if first else None
     same_splits = [video for video in videos.get(VISUAL, ()) if video.split in splits]
     comparable = first is not None and name != VISUAL and bool(same_splits)
-    gain = compare(film_scores(mine), film_scores(same_splits)) if comparable else None
+    gain = compare(film_scores(mine), film_scores(same_splits), names=(name, VISUAL)) if comparable else None
     return System(aggregate(mine), splits, found, gain)
 
 

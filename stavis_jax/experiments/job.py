@@ -24,13 +24,15 @@ from stavis_jax.models import fusion
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.prediction.model import SaliencyModel
 from stavis_jax.reports.comparison_picture import save_comparison
-from stavis_jax.reports.html_report import write_report
-from stavis_jax.reports.report_pictures import PictureSource, film_frames, middle_frames
-from stavis_jax.reports.tables import print_table, write_results
+from stavis_jax.reports.console import print_table
+from stavis_jax.reports.example_frames import PictureSource, film_frames, middle_frames
+from stavis_jax.reports.report import Report, write_report
+from stavis_jax.reports.results_files import write_results
+from stavis_jax.reports.score_tables import scores_table
 from stavis_jax.scoring import baselines, protocol
-from stavis_jax.scoring.bootstrap import film_scores
+from stavis_jax.scoring.aggregation import aggregate
 from stavis_jax.scoring.comparison import compare
-from stavis_jax.scoring.evaluation import print_warnings, warnings_of
+from stavis_jax.scoring.score_warnings import print_warnings, warnings_of
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel, is_first_host, wait_for_all_hosts
 from stavis_jax.training.loop import Recipe, train
@@ -130,29 +132,29 @@ class Job:
             name: protocol.score_videos(annotations, videos, baselines={self.data.split: bias}, console=self.console)
             for name, videos in predictions.items()
         }
-        results = {name: protocol.aggregate(of_videos) for name, of_videos in scores.items()}
+        results = {name: aggregate(of_videos) for name, of_videos in scores.items()}
         content = write_results(self.workdir, results, {"split": self.data.split, "versions": versions()})
         title = f"Held-out films of split {self.data.split}"
-        print_table(content["methods"], title, console=self.console)
+        print_table(scores_table(title, {name: of.overall for name, of in results.items()}), self.console)
         warnings = warnings_of(scores[self.variant])
         print_warnings(warnings, self.console)
         read = film_frames(self.data.raw or self.data.shards)
         pictures = middle_frames(read, annotations, predictions, self.config.evaluation.pictures)
         if pictures["frame"]:
             save_comparison(self.workdir / "comparison.png", pictures)
-        films = {name: film_scores(of.videos) for name, of in results.items()}
-        report = write_report(
-            self.workdir,
+        films = {name: of.films for name, of in results.items()}
+        names = (self.variant, "visual")
+        report = Report(
             results,
             title=title,
             main=self.variant,
             pictures=PictureSource(read, annotations, predictions[self.variant]),
-            comparison=compare(films[self.variant], films["visual"]) if "visual" in trained[:-1] else None,
-            comparison_title=f"{self.variant} minus visual, film by film",
+            comparison=compare(*map(films.get, names), names=names) if "visual" in trained[:-1] else None,
             facts={"trained in": self.workdir, "data": self.data.shards, "preset": self.config.preset},
             warnings=warnings,
         )
-        self.console.print(f"Report: {report}", markup=False, highlight=False, soft_wrap=True)
+        path = write_report(self.workdir, report)
+        self.console.print(f"Report: {path}", markup=False, highlight=False, soft_wrap=True)
         return content
 
     def _films(self, subset: str) -> list[ListedFilm]:

@@ -56,7 +56,8 @@ def shuffled_auc_others_sampled(
 ) -> float:
     """Returns `shuffled_auc_others` from the same kind of samples. Fixations are drawn, so a pixel may recur."""
     counts = np.asarray(fixation_counts).ravel()
-    return _mean_area(saliency_map, fixation_map, np.repeat(np.arange(counts.size), counts), splits, seed)
+    pixels = np.flatnonzero(counts)
+    return _mean_area(saliency_map, fixation_map, np.repeat(pixels, counts[pixels]), splits, seed)
 
 
 def _mean_area(

@@ -1,4 +1,4 @@
-"""The results that the paper publishes, as data: Tables 4 and 5 of its supplement."""
+"""Reads the published results: Tables 4 and 5 of the paper's supplement."""
 
 import csv
 import dataclasses
@@ -7,13 +7,14 @@ import importlib.resources
 import json
 
 from data_pipelines.raw.databases import DATABASES
+from stavis_jax.reports.tables import Math
 
 SOURCE = (
     "Tsiami, Koutras, Maragos: STAViS: Spatio-Temporal AudioVisual Saliency Network, CVPR 2020, "
     "supplementary material, Tables 4 and 5"
 )
 TABLES = {"Table 4": ("DIEM", "Coutrot1", "Coutrot2"), "Table 5": ("AVAD", "SumMe", "ETMD")}
-# The authors' systems in LaTeX; other methods are called what the table calls them.
+# Names of the authors' systems in LaTeX. The other methods have the names of the tables.
 NAMES = {
     "visual": "Visual",
     "l1-audio-only": "$L_{1}$-AudioOnly",
@@ -36,37 +37,42 @@ class PublishedRow:
     """One method of the tables.
 
     Attributes:
-        method: its short name; for the authors' systems what this project calls the variant.
-        name: what the table prints, as LaTeX.
-        by_authors: one of the paper's own systems, not one it compares with.
+        method: short name; for the authors' systems the name of the variant in this project.
+        name: name in the table.
+        by_authors: whether it is one of the paper's own systems.
         scores: database, by its name in the paper -> metric -> value.
     """
 
     method: str
-    name: str
+    name: Math
     by_authors: bool
     scores: dict[str, dict[str, float]]
 
 
 @functools.cache
 def rows() -> tuple[PublishedRow, ...]:
-    """All methods, in the order of the tables."""
+    """Returns all methods, in the order of the tables."""
     content = importlib.resources.files("stavis_jax.reports").joinpath("published_results.csv").read_text("utf-8")
     found: dict[str, PublishedRow] = {}
     for line in csv.DictReader(content.splitlines()):
         method = line["method"]
-        row = found.setdefault(method, PublishedRow(method, NAMES.get(method, method), line["kind"] == "stavis", {}))
+        row = found.setdefault(
+            method, PublishedRow(method, Math(NAMES.get(method, method)), line["kind"] == "stavis", {})
+        )
         row.scores.setdefault(line["database"], {})[line["metric"]] = float(line["value"])
     return tuple(found.values())
 
 
 def paper_name(database: str) -> str | None:
-    """What the paper calls the database in this folder; None for one that it has no results for."""
+    """Returns the paper's name of the database in this folder, None if the paper has no results for it."""
     return DATABASES[database].name if database in DATABASES else None
 
 
 @functools.cache
 def num_test_videos(database: str) -> int:
-    """How many test videos the paper lists for a database (its folder), all splits together: supplement, Table 3."""
+    """Returns the number of test videos that Table 3 of the supplement lists for a database, over all splits.
+
+    `database`: its folder.
+    """
     table_3 = json.loads(importlib.resources.files("data_pipelines.raw").joinpath("splits.json").read_text("utf-8"))
     return sum(map(len, table_3[database].values()))

@@ -1,272 +1,133 @@
-"""Scores as tables: on the terminal, as markdown, as JSON and CSV."""
+"""Tables of scores, independent of the format they are printed in."""
 
 import dataclasses
-import json
+import itertools
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from data_pipelines.runtime.atomic import write_csv, write_text
-from data_pipelines.runtime.errors import one_line
-from stavis_jax.scoring import bootstrap
-from stavis_jax.scoring.aggregation import Results
-from stavis_jax.scoring.comparison import ALL_FILMS, Comparison
-from stavis_jax.scoring.frame_scores import ALL_METRICS, LOWER_IS_BETTER, METRICS
-
-Scores = Mapping[str, float | None]  # metric -> value; None or NaN where undefined
-DECIMALS = {"NSS": 2, "KL": 3, "IG": 3}  # NSS as the paper prints it; the others, all within [-1, 1], get four
-UNDEFINED = "n/a"
-NAME_WIDTH = 11  # columns of the terminal, at least
-MEAN_OF_DATABASES = "mean of databases"
-DIFFERENCE_COLUMNS = ("database", "metric", "films", "mean", "low", "high", "better", "worse", "equal", "p_value")
+NO_VALUE = "–"
+OURS = "ours"  # group of the rows that are the user's own results
 
 
-def print_table(
-    methods: Mapping[str, Scores],
-    title: str,
-    *,
-    heading: str = "method",
-    intervals: Mapping[str, bootstrap.Intervals] | None = None,
-    notes: Sequence[str] = (),
-    console: Console | None = None,
-) -> None:
-    """Prints one row a method (or a database: `heading`), one column a metric.
+class Math(str):
+    """A name in LaTeX, such as $S_{1}^{av}$. Each format prints it in its own way."""
 
-    The five metrics of the paper, of which higher is better, then what else was scored; a heading says where lower is
-    better. `intervals`, row by row, stand below the values. `notes` are lines under the table.
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        spec: format specification of its numbers, such as ".4f".
+        better: "higher" or "lower", or "" for columns without a best value.
+        group: heading over the column. Columns of a group stand together.
+        is_text: aligns the column to the left.
     """
-    metrics = _columns(methods)
-    # No frame: eight metrics and a name fit on 80 columns.
-    table = Table(
-        title=Text(one_line(title), "table.title"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
-    table.add_column(heading, overflow="fold", min_width=NAME_WIDTH)
-    for metric in metrics:
-        table.add_column(_heading(metric, "\n").replace("-others", "-\nothers"), justify="right", no_wrap=True)
-    for name, scores in methods.items():
-        ends = (intervals or {}).get(name, {})
-        shown = [_formatted({metric: end[i] for metric, end in ends.items()}, metrics) for i in (0, 1)]
-        table.add_row(Text(one_line(name)), *_formatted(scores, metrics))  # names are not markup, whatever is in them
-        if any(cell != UNDEFINED for cell in shown[0]):
-            table.add_row("  95% from", *shown[0], style="dim")
-            table.add_row("  to", *shown[1], style="dim")
-    console = console or Console()
-    console.print(table)
-    for note in notes:
-        console.print(note, markup=False, highlight=False)
+
+    name: str
+    spec: str = ""
+    better: str = ""
+    group: str = ""
+    is_text: bool = False
+
+    @property
+    def arrow(self) -> str:
+        return {"higher": "↑", "lower": "↓"}.get(self.better, "")
+
+    def text(self, value: float | str | None) -> str:
+        """Returns a value as it is printed, a dash for NaN and None."""
+        if value is None or value != value:
+            return NO_VALUE
+        return value if isinstance(value, str) else format(value, self.spec)
 
 
-def markdown_table(methods: Mapping[str, Scores], *, heading: str = "method") -> str:
-    """The same table as markdown text, without intervals."""
-    metrics = _columns(methods)
-    headings = [_heading(metric, " ") for metric in metrics]
-    lines = [f"| {heading} | {' | '.join(headings)} |", "|---|" + "---:|" * len(metrics)]
-    lines += [f"| {name} | {' | '.join(_formatted(scores, metrics))} |" for name, scores in methods.items()]
-    return "\n".join(lines) + "\n"
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
 
-
-def print_comparison(comparison: Comparison, title: str, *, console: Console | None = None) -> None:
-    """Prints the mean differences with their intervals and sign tests, database by database.
-
-    Films that are equal in both are in neither count and not in the test.
+    Attributes:
+        value: NaN where it is undefined, None where there is nothing.
+        interval: ends of its 95% interval, None without one.
+        note: text after the value.
     """
-    table = Table(title=Text(one_line(title), "table.title"), title_justify="left")
-    for column in ("database", "metric"):
-        table.add_column(column, overflow="fold")
-    for column in ("mean", "95% from", "to", "better\n/worse", "p"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in comparison.differences:
-        ends = ("", "") if math.isnan(row.low) else (f"{row.low:+.4f}", f"{row.high:+.4f}")
-        counts = f"{row.better}/{row.worse}"
-        table.add_row(
-            Text(one_line(row.database)),
-            _heading(row.metric, "\n"),
-            f"{row.mean:+.4f}",
-            *ends,
-            counts,
-            f"{row.p_value:.2g}",
-        )
-    (console or Console()).print(table)
+
+    value: float | str | None
+    interval: tuple[float, float] | None = None
+    note: str = ""
 
 
-def results_json(methods: Mapping[str, Results]) -> dict[str, Any]:
-    """What results.json holds, method by method: the overall mean, each database's, each video's; intervals.
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of a table.
 
-    None for a NaN, and for the ends of an interval over a single film.
+    Attributes:
+        group: heading over the row. Rows of a group stand together.
+        is_reference: not a model, such as human observers. It is never the best.
     """
-    films = {name: bootstrap.film_scores(results.videos) for name, results in methods.items()}
-    databases = dict.fromkeys(database for results in methods.values() for database in results.databases)
-    return {
-        "methods": {name: _nan_as_none(results.overall) for name, results in methods.items()},
-        "databases": {
-            database: {
-                name: _nan_as_none(results.databases[database])
-                for name, results in methods.items()
-                if database in results.databases
-            }
-            for database in databases
-        },
-        "intervals": {
-            "confidence": bootstrap.CONFIDENCE,
-            "method": "percentile bootstrap over films",
-            "resamples": bootstrap.RESAMPLES,
-            "seed": bootstrap.SEED,
-            "methods": {name: _ends_or_none(bootstrap.overall_intervals(films[name])) for name in methods},
-            "databases": _by_database(
-                {
-                    name: {
-                        database: _ends_or_none(ends)
-                        for database, ends in bootstrap.database_intervals(films[name]).items()
-                    }
-                    for name in methods
-                }
-            ),
-        },
-        "lower_is_better": sorted(LOWER_IS_BETTER),
-        "videos": [
-            {
-                "method": name,
-                "database": video.database,
-                "split": video.split,
-                "video": video.video,
-                "frames": len(video.frames),
-                **_nan_as_none(video.means()),
-            }
-            for name, results in methods.items()
-            for video in results.videos
-        ],
-    }
+
+    name: str
+    cells: tuple[Cell, ...]
+    group: str = ""
+    is_reference: bool = False
 
 
-def write_results(
-    output: Path, methods: Mapping[str, Results], more: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Writes results.json, databases.csv, results.csv (one line a video), frames.csv (one line a frame) into a folder.
+@dataclasses.dataclass(frozen=True)
+class PrintedCell:
+    """A cell as text. `is_best`: it is the best of its column; equal texts are equally good."""
 
-    `more` is added to results.json. Each file is there whole or not at all. Returns what results.json holds.
+    text: str
+    is_best: bool
+    interval: tuple[str, str] | None
+    note: str
+    value: float | str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        heading: heading of the column of row names.
+        notes: lines under the table.
+        marks_best: whether rows compete for the best value of a column.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    content = {**results_json(methods), **(more or {})}
-    keys = ["method", "database", "split", "video"]
-    metrics = _columns({(name, i): row.values for name, of in methods.items() for i, row in enumerate(of.videos)})
-    frames = [
-        [name, video.database, video.split, video.video, frame, *_blank_for_nan(values)]
-        for name, results in methods.items()
-        for video in results.videos
-        for frame, *values in zip(
-            video.frames.tolist(),
-            *(video.values.get(m, np.full(video.frames.size, np.nan)).tolist() for m in metrics),
-            strict=True,
-        )
-    ]
-    write_csv(output / "frames.csv", [*keys, "frame", *metrics], frames)
-    columns = [*keys, "frames", *metrics]
-    videos = [["" if video.get(key) is None else video[key] for key in columns] for video in content["videos"]]
-    write_csv(output / "results.csv", columns, videos)
-    write_csv(
-        output / "databases.csv",
-        ["method", "database", *(f"{metric}{what}" for metric in metrics for what in ("", " low", " high"))],
-        _database_rows(content, metrics),
-    )
-    write_text(output / "results.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
-    return content
 
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    heading: str = "method"
+    marks_best: bool = True
 
-def write_comparison(output: Path, comparison: Comparison, more: Mapping[str, Any] | None = None) -> None:
-    """Writes comparison.csv (one line a database and metric), comparison_films.csv and comparison.json."""
-    output.mkdir(parents=True, exist_ok=True)
-    rows = [dataclasses.asdict(row) for row in comparison.differences]
-    rows = [{key: None if _is_nan(value) else value for key, value in row.items()} for row in rows]
-    metrics = _columns(comparison.films)
-    films = [
-        [*film, *_blank_for_nan([row.get(metric, math.nan) for metric in metrics])]
-        for film, row in comparison.films.items()
-    ]
-    write_csv(output / "comparison_films.csv", ["database", "video", *metrics], films)
-    write_csv(
-        output / "comparison.csv",
-        list(DIFFERENCE_COLUMNS),
-        [["" if row[key] is None else row[key] for key in DIFFERENCE_COLUMNS] for row in rows],
-    )
-    content = {
-        "differences": rows,
-        "only_ours": comparison.only_ours,
-        "only_other": comparison.only_other,
-        "all_films": ALL_FILMS,
-        "test": "two-sided sign test over films; interval: percentile bootstrap over films",
-        **(more or {}),
-    }
-    write_text(output / "comparison.json", json.dumps(content, indent=2, allow_nan=False) + "\n")
+    def column_groups(self) -> list[tuple[str, int]]:
+        """Returns (heading, number of columns) of each group of columns, nothing if there is only one group."""
+        groups = [(name, len(list(of))) for name, of in itertools.groupby(self.columns, lambda column: column.group)]
+        return groups if len(groups) > 1 else []
 
+    def group_starts(self) -> list[int]:
+        """Returns the index of the first column of each group, and the number of columns at the end."""
+        return list(itertools.accumulate((count for _, count in self.column_groups()), initial=0))
 
-def _columns(rows: Mapping[Any, Mapping[str, Any]]) -> list[str]:
-    """The paper's five metrics and what other ones any row has."""
-    return [metric for metric in ALL_METRICS if metric in METRICS or any(metric in row for row in rows.values())]
+    def best(self) -> list[str | None]:
+        """Returns the best value of each column as text, None where there is nothing to choose from."""
+        found = []
+        for index, column in enumerate(self.columns):
+            values = [row.cells[index].value for row in self.rows if not row.is_reference]
+            values = [value for value in values if isinstance(value, float) and not math.isnan(value)]
+            pick = min if column.better == "lower" else max
+            has_best = self.marks_best and column.better and len(values) > 1
+            found.append(column.text(pick(values)) if has_best else None)
+        return found
 
+    def bodies(self) -> list[tuple[str, list[tuple[Row, list[PrintedCell]]]]]:
+        """Returns the rows of each group with their printed cells."""
+        best = self.best()
+        printed = [(row, self._printed(row, best)) for row in self.rows]
+        return [(group, list(rows)) for group, rows in itertools.groupby(printed, lambda pair: pair[0].group)]
 
-def _heading(metric: str, before: str) -> str:
-    return f"{metric}{before}(lower is{before}better)" if metric in LOWER_IS_BETTER else metric
-
-
-def _formatted(scores: Scores, metrics: Sequence[str]) -> list[str]:
-    return [
-        UNDEFINED if (value := scores.get(metric)) is None or math.isnan(value) else f"{value:.{_decimals(metric)}f}"
-        for metric in metrics
-    ]
-
-
-def _decimals(metric: str) -> int:
-    return DECIMALS.get(metric, 4)
-
-
-def _ends_or_none(intervals: bootstrap.Intervals) -> dict[str, list[float] | None]:
-    return {metric: None if math.isnan(low) else [low, high] for metric, (low, high) in intervals.items()}
-
-
-def _by_database(methods: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    databases = dict.fromkeys(database for found in methods.values() for database in found)
-    return {
-        database: {name: found[database] for name, found in methods.items() if database in found}
-        for database in databases
-    }
-
-
-def _database_rows(content: Mapping[str, Any], metrics: Sequence[str]) -> list[list]:
-    """A line for each database and method, then the mean of the databases."""
-    means = [(MEAN_OF_DATABASES, content["methods"]), *content["databases"].items()]
-    ends = {MEAN_OF_DATABASES: content["intervals"]["methods"], **content["intervals"]["databases"]}
-    rows = []
-    for database, methods in (*means[1:], means[0]):
-        for name, scores in methods.items():
-            row: list = [name, database]
-            for metric in metrics:
-                low, high = ends[database][name].get(metric) or ("", "")
-                value = scores.get(metric)
-                row += ["" if value is None else value, low, high]
-            rows.append(row)
-    return rows
-
-
-def _nan_as_none(scores: Mapping[str, float]) -> dict[str, float | None]:
-    return {
-        metric: None if math.isnan(scores[metric]) else scores[metric] for metric in ALL_METRICS if metric in scores
-    }
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
-
-
-def _blank_for_nan(values: list[float]) -> list[float | str]:
-    return ["" if math.isnan(value) else value for value in values]
+    def _printed(self, row: Row, best: list[str | None]) -> list[PrintedCell]:
+        cells = []
+        for cell, column, of_column in zip(row.cells, self.columns, best, strict=True):
+            text = column.text(cell.value)
+            ends = None if cell.interval is None else (column.text(cell.interval[0]), column.text(cell.interval[1]))
+            cells.append(PrintedCell(text, text == of_column and not row.is_reference, ends, cell.note, cell.value))
+        return cells

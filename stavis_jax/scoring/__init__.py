@@ -1,1 +1,1 @@
-"""Saliency maps and recorded gaze -> scores of frames, videos and databases."""
+"""Scores saliency maps against recorded gaze: frames, videos, databases."""

@@ -1,16 +1,18 @@
-"""Videos -> splits -> databases: what is averaged over what.
+"""Averages scores over frames, videos, splits and databases.
 
-As the original's MATLAB scripts do: videos weigh equally whatever their length. A database is the mean over the videos
-of all splits; one with the same test list in every split (DIEM) is the mean of its splits' means.
+Videos count equally, whatever their length, as in the original's MATLAB scripts. A database is the mean over the videos
+of all splits. A database with the same test list in every split (DIEM) is the mean of its splits' means.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from data_pipelines.raw.databases import DATABASES
-from stavis_jax.scoring.frame_scores import ALL_METRICS
+from stavis_jax.scoring.bootstrap import FilmScores, Intervals, bootstrap_intervals
+from stavis_jax.scoring.frame_scores import mean_scores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +20,10 @@ class VideoScores:
     """Scores of one test video.
 
     Attributes:
-        frames: int [F], the 1-based numbers of the frames scored.
+        frames: 1-based numbers of the scored frames, int [F].
         values: metric -> float64 [F], NaN where the metric is undefined.
-        frames_without_map, frames_without_annotation: how many frames were due and could not be scored.
-        doubts: what looks wrong with scored frames -> how many.
+        frames_without_map, frames_without_annotation: number of frames that could not be scored.
+        doubts: what looks wrong with scored frames -> number of frames.
     """
 
     database: str
@@ -33,20 +35,26 @@ class VideoScores:
     frames_without_annotation: int = 0
     doubts: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """Database, split and video."""
+        return self.database, self.split, self.video
+
     def means(self) -> dict[str, float]:
-        """Metric -> mean over the frames where it is defined; NaN where there is none."""
-        return {metric: _mean(values[~np.isnan(values)]) for metric, values in self.values.items()}
+        """Returns metric -> mean over the frames where it is defined, NaN if it is defined in none."""
+        defined = {metric: values[~np.isnan(values)] for metric, values in self.values.items()}
+        return {metric: float(values.mean()) if values.size else float("nan") for metric, values in defined.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """Scores of one method. A NaN in a video's mean stays visible in every mean above it.
+    """Scores of one method. A NaN in the mean of a video stays in every mean above it.
 
     Attributes:
         overall: metric -> mean over databases.
         databases: database -> metric -> mean.
-        splits: database -> split -> metric -> mean over the split's videos.
-        videos: what the means are made of; without videos of which no frame was scored.
+        splits: database -> split -> metric -> mean over the videos of the split.
+        videos: the scored videos. Videos without a scored frame are left out.
     """
 
     overall: dict[str, float]
@@ -54,11 +62,21 @@ class Results:
     splits: dict[str, dict[int, dict[str, float]]]
     videos: list[VideoScores]
 
+    @functools.cached_property
+    def films(self) -> FilmScores:
+        """Scores of each film."""
+        return film_scores(self.videos)
+
+    @functools.cached_property
+    def intervals(self) -> Intervals:
+        """95% intervals of the means, from resampled films. Computed once."""
+        return bootstrap_intervals(self.films)
+
 
 def aggregate(videos: Iterable[VideoScores]) -> Results:
-    """Means over videos, splits and databases. A video of which no frame was scored counts nowhere.
+    """Returns the means over videos, splits and databases. Leaves out videos without a scored frame.
 
-    A metric that some videos of a database were not scored with is left out of the database.
+    A database lacks the metrics that some of its videos lack.
     """
     videos = [video for video in videos if video.frames.size]
     databases: dict[str, dict[str, float]] = {}
@@ -66,24 +84,19 @@ def aggregate(videos: Iterable[VideoScores]) -> Results:
     for database in dict.fromkeys(video.database for video in videos):
         of_database = [video for video in videos if video.database == database]
         splits[database] = {
-            split: _mean_of([video.means() for video in of_database if video.split == split])
+            split: mean_scores(video.means() for video in of_database if video.split == split)
             for split in sorted({video.split for video in of_database})
         }
-        if _same_test_list_in_every_split(database):
-            databases[database] = _mean_of(list(splits[database].values()))
+        if database in DATABASES and DATABASES[database].same_test_list_in_every_split:
+            databases[database] = mean_scores(splits[database].values())
         else:
-            databases[database] = _mean_of([video.means() for video in of_database])
-    return Results(_mean_of(list(databases.values())), databases, splits, videos)
+            databases[database] = mean_scores(video.means() for video in of_database)
+    return Results(mean_scores(databases.values()), databases, splits, videos)
 
 
-def _same_test_list_in_every_split(database: str) -> bool:
-    return database in DATABASES and DATABASES[database].same_test_list_in_every_split
-
-
-def _mean_of(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    shared = [metric for metric in ALL_METRICS if rows and all(metric in row for row in rows)]
-    return {metric: _mean([row[metric] for row in rows]) for metric in shared}
-
-
-def _mean(values: Sequence[float] | np.ndarray) -> float:
-    return float(np.mean(values)) if len(values) else float("nan")
+def film_scores(videos: Iterable[VideoScores]) -> FilmScores:
+    """Returns one row per film. A film that is tested in several splits is one film with the mean of its scores."""
+    rows: dict[tuple[str, str], list[dict[str, float]]] = {}
+    for video in videos:
+        rows.setdefault((video.database, video.video), []).append(video.means())
+    return {film: mean_scores(of_film) for film, of_film in rows.items()}

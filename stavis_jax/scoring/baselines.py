@@ -1,6 +1,6 @@
-"""Predictions that have not seen the film: what a model has to beat.
+"""Baselines that do not depend on the film: the centre bias and the uniform map.
 
-The centre bias is where people look on average. The uniform map is chance; most metrics have no value for it.
+The centre bias is where people look on average. The uniform map is chance. Most metrics have no value for it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,14 +12,13 @@ from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards.annotations import AnnotationSource
 from stavis_jax.metrics.postprocessing import imresize_bicubic
-from stavis_jax.scoring.annotations import annotations_of
-from stavis_jax.scoring.protocol import PredictedVideo
+from stavis_jax.scoring.protocol import PredictedVideo, as_annotations
 
 CENTRE_BIAS, UNIFORM = "center-bias", "uniform"
-FRAME_STEP = 10  # density maps of neighbouring frames are nearly the same
+FRAME_STEP = 10  # frames; density maps of neighbouring frames are nearly the same
 UNIFORM_NOTE = (
-    "uniform: CC, NSS, both sAUC, SIM and IG have no value for a constant map (0/0); by chance CC and NSS are 0, the "
-    "sAUC 0.5. AUC-J is a little above 0.5 as its last threshold is the lowest fixated value."
+    "uniform: CC, NSS, both sAUC, SIM and IG have no value for a constant map (0/0). At chance, CC and NSS are 0, "
+    "the sAUCs 0.5. AUC-J is slightly above 0.5 because its last threshold is the lowest fixated value."
 )
 
 
@@ -31,21 +30,20 @@ def centre_bias(
     frame_step: int = FRAME_STEP,
     of_films: dict[tuple[str, str], np.ndarray | None] | None = None,
 ) -> np.ndarray:
-    """Mean density map of the training films, each film with the same weight.
+    """Returns the mean density map of the training films, uint8 [h, w], scaled to a maximum of 255.
+
+    Every film has the same weight.
 
     Args:
-        films: what the mean is taken over; leave out the films to be scored.
-        size: height and width in pixels.
-        frame_step: only every so many frames are read.
-        of_films: mean density maps of films read before; this call adds its own. Splits share most films.
-
-    Returns:
-        uint8 [h, w], stretched so that its maximum is 255.
+        films: the training films. Leave out the films to be scored.
+        size: height and width of the result in pixels.
+        frame_step: reads every `frame_step`-th frame.
+        of_films: mean density maps of films that were read before. This call adds its own. Splits share most films.
 
     Raises:
         UserError: no film has a density map that is not black.
     """
-    annotations = annotations_of(data)
+    annotations = as_annotations(data)
     of_films = {} if of_films is None else of_films
     for film in films:
         if (film.database, film.name) not in of_films:
@@ -61,14 +59,14 @@ def centre_bias(
     mean = mean.clip(min=0)  # bicubic undershoot
     if not mean.any():
         raise UserError(
-            f"annotations: no density map of the {len(films)} training films shows any gaze. The "
-            " centre bias needs annotations of the training films."
+            f"annotations: no density map of the {len(films)} training films shows any gaze. Add annotations of the "
+            "training films, which the centre bias is made of."
         )
     return np.round(255 * mean / mean.max()).astype(np.uint8)
 
 
 def same_map_predictions(saliency_map: np.ndarray, films: Sequence[ListedFilm], split: int) -> list[PredictedVideo]:
-    """One map uint8 [h, w] as the prediction for every frame of the films."""
+    """Returns the films with one map, uint8 [h, w], as the prediction for every frame."""
     return [
         PredictedVideo(film.database, split, film.name, film.num_frames, SameMap(saliency_map, film.num_frames))
         for film in films
@@ -76,12 +74,12 @@ def same_map_predictions(saliency_map: np.ndarray, films: Sequence[ListedFilm], 
 
 
 def uniform_map(size: tuple[int, int] = (112, 112)) -> np.ndarray:
-    """uint8 [h, w], the same level everywhere."""
+    """Returns a constant map, uint8 [h, w]."""
     return np.full(size, 128, np.uint8)
 
 
 class SameMap(Mapping[int, np.ndarray]):
-    """1-based frame number -> always the same map."""
+    """Maps each 1-based frame number of a film to one map."""
 
     def __init__(self, saliency_map: np.ndarray, num_frames: int):
         self._map = saliency_map

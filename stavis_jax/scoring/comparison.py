@@ -1,4 +1,4 @@
-"""Two result sets over the same films: is one better, or does it only look so?"""
+"""Compares two result sets film by film: mean differences, their intervals, sign tests."""
 
 import dataclasses
 import json
@@ -9,20 +9,22 @@ import numpy as np
 import scipy.stats
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.scoring.bootstrap import SEED, FilmScores, interval_of_mean, mean_of_rows
-from stavis_jax.scoring.frame_scores import ALL_METRICS, LOWER_IS_BETTER
+from stavis_jax.scoring.bootstrap import SEED, FilmScores, interval_of_mean
+from stavis_jax.scoring.frame_scores import ALL_METRICS, LOWER_IS_BETTER, mean_scores
 
 ALL_FILMS = "all films"
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """One metric over the films of a database, ours minus the other's, film by film.
+    """One metric over the films of a database: ours minus the other's, film by film.
 
     Attributes:
-        mean: mean difference; low, high: its 95% percentile bootstrap interval over films (NaN for one film).
-        better, worse, equal: films where ours is better, worse (for KL: higher), the same.
-        p_value: two-sided sign test over the films that are not equal; 1 if all are.
+        films: number of films.
+        mean: mean difference.
+        low, high: ends of its 95% percentile bootstrap interval over films, NaN for one film.
+        better, worse, equal: number of films where ours is better, worse, the same. For KL, lower is better.
+        p_value: two-sided sign test over the films that are not equal, 1 if all are.
     """
 
     database: str
@@ -42,21 +44,25 @@ class Comparison:
     """Two result sets, film by film.
 
     Attributes:
-        differences: a row for each database and metric, and for all films together.
-        films: (database, video) -> metric -> ours minus the other's; NaN where one has no value.
-        only_ours, only_other: how many films one of the two lacks; they are left out.
+        differences: one for each database and metric, and for all films together.
+        films: (database, video) -> metric -> ours minus the other's, NaN where one has no value.
+        only_ours, only_other: number of films that only one of the two has. They are left out.
+        title: the names of the two result sets.
     """
 
     differences: list[Difference]
     films: FilmScores
     only_ours: int
     only_other: int
+    title: str = ""
 
 
-def compare(ours: FilmScores, other: FilmScores, *, seed: int = SEED) -> Comparison:
-    """Pairs the films of two result sets. A film without a value in one of them leaves that metric's rows.
+def compare(
+    ours: FilmScores, other: FilmScores, *, names: tuple[str, str] = ("ours", "other"), seed: int = SEED
+) -> Comparison:
+    """Compares the films that two result sets share. A film counts for a metric if both have a value.
 
-    Raises UserError if they share no film.
+    `names` are those of the two result sets. Raises UserError if they share no film.
     """
     shared = [film for film in ours if film in other]
     if not shared:
@@ -72,13 +78,14 @@ def compare(ours: FilmScores, other: FilmScores, *, seed: int = SEED) -> Compari
             values = np.array([row.get(metric, math.nan) for row in chosen])
             if len(values := values[~np.isnan(values)]):
                 rows.append(_difference(database, metric, values, seed))
-    return Comparison(rows, films, len(ours) - len(shared), len(other) - len(shared))
+    title = f"{names[0]} minus {names[1]}, film by film"
+    return Comparison(rows, films, len(ours) - len(shared), len(other) - len(shared), title)
 
 
 def read_film_scores(path: Path, method: str | None = None) -> FilmScores:
-    """Film scores out of a results.json that `evaluate` or a training wrote, or out of the folder that holds one.
+    """Reads film scores from a results.json that `evaluate` or a training wrote, or from the folder that holds it.
 
-    Raises UserError if it cannot be read, or holds several methods and none is named.
+    Raises UserError if it cannot be read, or if it holds several methods and `method` names none of them.
     """
     file = path / "results.json" if path.is_dir() else path
     try:
@@ -87,11 +94,11 @@ def read_film_scores(path: Path, method: str | None = None) -> FilmScores:
         keys = [(video["database"], video["video"]) for video in videos]
         scores = [{name: _score(video[name]) for name in ALL_METRICS if name in video} for video in videos]
         if not all(isinstance(name, str) for name in (*methods, *(part for key in keys for part in key))):
-            raise TypeError("a name is no text")
+            raise TypeError("a name is not a string")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{file}: not a results.json ({error!r}). Give a folder that evaluate has written.") from None
+        raise UserError(f"{file}: not a results.json ({error!r}). Give a folder that evaluate wrote.") from None
     if not methods:
-        raise UserError(f"{file}: not a results.json (it has no videos). Give a folder that evaluate has written.")
+        raise UserError(f"{file}: not a results.json (it has no videos). Give a folder that evaluate wrote.")
     if method is None and len(methods) == 1:
         (method,) = methods
     if method not in methods:
@@ -103,15 +110,15 @@ def read_film_scores(path: Path, method: str | None = None) -> FilmScores:
     for key, video, of_video in zip(keys, videos, scores, strict=True):
         if video["method"] == method:
             rows.setdefault(key, []).append(of_video)
-    return {film: mean_of_rows(of_film) for film, of_film in rows.items()}
+    return {film: mean_scores(of_film) for film, of_film in rows.items()}
 
 
 def _score(value: object) -> float:
-    """A metric's mean over a video's frames; None for NaN, as results.json has it."""
+    """Returns the mean of a metric over a video's frames. results.json holds null for NaN."""
     if value is None:
         return math.nan
     if not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{value!r} is no score")
+        raise TypeError(f"{value!r} is not a score")
     return float(value)
 
 

@@ -1,7 +1,8 @@
-"""One frame: prediction and recorded gaze -> a value for each metric."""
+"""Scores one frame: a saliency map and recorded gaze -> a value for each metric."""
 
 import dataclasses
 import zlib
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,6 @@ from stavis_jax.metrics.auc import auc_judd, shuffled_auc, shuffled_auc_others
 from stavis_jax.metrics.cc import cc
 from stavis_jax.metrics.information import information_gain, kl_divergence
 from stavis_jax.metrics.nss import nss
-from stavis_jax.metrics.postprocessing import postprocess
 from stavis_jax.metrics.sampled_auc import auc_judd_sampled, shuffled_auc_others_sampled, shuffled_auc_sampled
 from stavis_jax.metrics.sim import sim
 
@@ -22,57 +22,28 @@ ESTIMATORS = ("exact", "sampled")
 
 @dataclasses.dataclass(frozen=True)
 class Estimators:
-    """How the AUCs treat what is random in the original: its expectation (exact), or draws from a seed (sampled).
+    """How the AUCs treat the original's random draws: `exact` takes their expectation, `sampled` draws from a seed.
 
-    A frame's draws depend on the seed and the frame alone, not on the order of scoring.
+    The draws of a frame depend on the seed and the frame alone, not on the order of scoring.
     """
 
     kind: Literal["exact", "sampled"] = "exact"
     seed: int = 0
 
     def generator(self, database: str, video: str, number: int) -> np.random.Generator | None:
-        """For one frame; None if exact."""
-        if self.kind == "exact":
-            return None
-        return np.random.default_rng([self.seed, zlib.crc32(f"{database}/{video}".encode()), number])
+        """Returns the generator of one frame, None if exact."""
+        return None if self.kind == "exact" else frame_generator(self.seed, database, video, number)
 
 
 EXACT = Estimators()
 
 
+def frame_generator(seed: int, database: str, video: str, number: int) -> np.random.Generator:
+    """Returns a random generator that depends on the seed and the frame alone."""
+    return np.random.default_rng([seed, zlib.crc32(f"{database}/{video}".encode()), number])
+
+
 def score_frame(
-    prediction: np.ndarray,
-    density_map: np.ndarray,
-    fixation_map: np.ndarray,
-    other_fixations: np.ndarray,
-    *,
-    fixation_counts: np.ndarray | None = None,
-    baseline_map: np.ndarray | None = None,
-    generator: np.random.Generator | None = None,
-) -> dict[str, float]:
-    """Metric -> value of one frame.
-
-    Args:
-        prediction: uint8 [h, w].
-        density_map: [H, W].
-        fixation_map: [H, W], 1 where fixated.
-        other_fixations: [H, W], non-zero where any frame of the video was fixated.
-        fixation_counts: [H, W], fixations of other videos; without them no sAUC-others.
-        baseline_map: [H, W], prepared by `postprocess` as the prediction is; without it no IG.
-        generator: of the random estimators; None for the exact ones.
-    """
-    return score_map(
-        postprocess(prediction, density_map.shape),
-        density_map,
-        fixation_map,
-        other_fixations,
-        fixation_counts=fixation_counts,
-        baseline_map=baseline_map,
-        generator=generator,
-    )
-
-
-def score_map(
     saliency_map: np.ndarray,
     density_map: np.ndarray,
     fixation_map: np.ndarray,
@@ -82,25 +53,44 @@ def score_map(
     baseline_map: np.ndarray | None = None,
     generator: np.random.Generator | None = None,
 ) -> dict[str, float]:
-    """`score_frame` of a map that is prepared already: float64 [H, W]."""
+    """Returns metric -> value of one frame.
+
+    Args:
+        saliency_map: float64 [H, W], from `metrics.postprocess`.
+        density_map: [H, W].
+        fixation_map: [H, W], 1 where fixated.
+        other_fixations: [H, W], non-zero where any frame of the video was fixated.
+        fixation_counts: [H, W], fixations of other videos. Without them there is no sAUC-others.
+        baseline_map: [H, W], from `metrics.postprocess`. Without it there is no IG.
+        generator: draws of the sampled AUCs, None for the exact ones.
+    """
+    if generator is None:
+        judd, shuffled, others, draws = auc_judd, shuffled_auc, shuffled_auc_others, {}
+    else:
+        judd, shuffled, others = auc_judd_sampled, shuffled_auc_sampled, shuffled_auc_others_sampled
+        draws = {"seed": generator}
     scores = {
         "CC": cc(saliency_map, density_map),
         "NSS": nss(saliency_map, fixation_map),
-        "AUC-J": auc_judd(saliency_map, fixation_map)
-        if generator is None
-        else auc_judd_sampled(saliency_map, fixation_map, seed=generator),
-        "sAUC": shuffled_auc(saliency_map, fixation_map, other_fixations)
-        if generator is None
-        else shuffled_auc_sampled(saliency_map, fixation_map, other_fixations, seed=generator),
+        "AUC-J": judd(saliency_map, fixation_map, **draws),
+        "sAUC": shuffled(saliency_map, fixation_map, other_fixations, **draws),
         "SIM": sim(saliency_map, density_map),
     }
     if fixation_counts is not None:
-        scores["sAUC-others"] = (
-            shuffled_auc_others(saliency_map, fixation_map, fixation_counts)
-            if generator is None
-            else shuffled_auc_others_sampled(saliency_map, fixation_map, fixation_counts, seed=generator)
-        )
+        scores["sAUC-others"] = others(saliency_map, fixation_map, fixation_counts, **draws)
     scores["KL"] = kl_divergence(saliency_map, density_map)
     if baseline_map is not None:
         scores["IG"] = information_gain(saliency_map, fixation_map, baseline_map)
     return scores
+
+
+def mean_scores(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Returns the mean of each metric that all rows have. A NaN in a row stays."""
+    rows = list(rows)
+    return {metric: float(np.mean([row[metric] for row in rows])) for metric in shared_metrics(rows)}
+
+
+def shared_metrics(rows: Iterable[Mapping[str, object]]) -> list[str]:
+    """Returns the metrics that all rows have, in the order of the tables; none if there is no row."""
+    rows = list(rows)
+    return [metric for metric in ALL_METRICS if rows and all(metric in row for row in rows)]

@@ -1,6 +1,7 @@
-"""Which test videos a folder of maps holds, which it lacks, and what in it belongs to no test video."""
+"""Finds the test videos in a folder of maps, those it lacks, and folders that belong to no test video."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,17 +22,25 @@ from stavis_jax.scoring.protocol import PredictedVideo
 
 @dataclasses.dataclass(frozen=True)
 class FoundVideos:
-    """Attributes name a video or a folder each."""
+    """What a folder of maps holds.
+
+    Attributes:
+        missing: names of test videos without maps.
+        unknown_folders: folders of maps that belong to no test video of the split, relative to the folder of maps.
+    """
 
     videos: list[PredictedVideo]
-    missing: list[str]  # test videos without maps
-    strangers: list[str]  # folders of maps that belong to no test video of the split
+    missing: list[str]
+    unknown_folders: list[str]
 
 
 def find_videos(
     predictions: Path, annotations: AnnotationSource, splits: Sequence[int], databases: Sequence[str] | None
 ) -> FoundVideos:
-    """The test videos of the splits and databases (by default those that have maps). Raises UserError if none has."""
+    """Finds the test videos of the splits and databases; by default the databases that have maps.
+
+    Raises UserError if no test video has maps.
+    """
     flat = len(annotations.databases()) == 1
     if databases is None:
         databases = [
@@ -55,42 +64,36 @@ def find_videos(
     if not found:
         raise UserError(
             f"--predictions {predictions}: holds no map of a test video of {', '.join(databases) or 'the data'}. "
-            "Maps belong in split<n>_results/<database>/<video>/, <database>/<video>/, or <video>/ if the data have "
+            "Put maps into split<n>_results/<database>/<video>/, <database>/<video>/, or <video>/ if the data have "
             "one database."
         )
-    return FoundVideos(found, missing, _strangers(predictions, annotations, splits, databases, flat))
+    return FoundVideos(found, missing, _unknown_folders(predictions, annotations, splits, databases, flat))
 
 
-def _strangers(
+def _unknown_folders(
     predictions: Path, annotations: AnnotationSource, splits: Sequence[int], databases: Sequence[str], flat: bool
 ) -> list[str]:
-    """Folders of unknown databases, and of videos that are in no test list they could be of."""
-    strangers: dict[Path, None] = {}
+    """Returns folders of unknown databases, and of videos that are in none of the test lists that apply to them."""
+    unknown: dict[Path, None] = {}
     names = {short_name(database) for database in annotations.databases()}
-    listed: dict[tuple[str, int], set[str]] = {}
     split_folders = has_split_folders(predictions)
+
+    @functools.cache
+    def test_films(database: str, split: int) -> set[str]:
+        try:
+            return {film.name for film in annotations.films("test", split, [database])}
+        except UserError:  # a user's own database may lack some lists
+            return set()
+
     for split in splits:
         root = predictions_root(predictions, split)
         folders = {database: find_database_folder(predictions, split, database, flat=flat) for database in databases}
         if root not in folders.values():
-            strangers |= dict.fromkeys(folder for folder in subfolders(root) if short_name(folder.name) not in names)
+            unknown |= dict.fromkeys(folder for folder in subfolders(root) if short_name(folder.name) not in names)
         for database, folder in folders.items():
             if folder is None:
                 continue
-            # One set of maps for all splits holds the films of the splits that are not asked for, too.
-            known = _test_films(annotations, database, [split] if split_folders else SPLITS, listed)
-            strangers |= dict.fromkeys(video for video in subfolders(folder) if video.name not in known)
-    return [folder.relative_to(predictions).as_posix() for folder in strangers]
-
-
-def _test_films(
-    annotations: AnnotationSource, database: str, splits: Sequence[int], listed: dict[tuple[str, int], set[str]]
-) -> set[str]:
-    for split in splits:
-        if (database, split) not in listed:
-            try:
-                films = annotations.films("test", split, [database])
-            except UserError:  # a user's own database need not have all lists
-                films = []
-            listed[database, split] = {film.name for film in films}
-    return set().union(*(listed[database, split] for split in splits))
+            # One set of maps for all splits also holds the films of splits that are not scored.
+            known = set().union(*(test_films(database, one) for one in ([split] if split_folders else SPLITS)))
+            unknown |= dict.fromkeys(video for video in subfolders(folder) if video.name not in known)
+    return [folder.relative_to(predictions).as_posix() for folder in unknown]

@@ -1,7 +1,7 @@
-"""Frames -> videos: which frames are scored, against which annotations.
+"""Scores videos: which frames are scored, against which annotations.
 
-As the original's MATLAB scripts do: each metric drops its NaN frames on its own, a video is the mean of its remaining
-frames. `aggregation` goes on to databases.
+As in the original's MATLAB scripts, each metric drops its own NaN frames and a video is the mean of its remaining
+frames. `aggregation` computes the means above that.
 """
 
 import collections
@@ -15,34 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.processes import in_parallel, workers_for
-from data_pipelines.shards.annotations import AnnotationSource
+from data_pipelines.shards.annotations import AnnotationSource, RawAnnotations
 from stavis_jax.metrics.postprocessing import postprocess
-from stavis_jax.scoring.aggregation import Results, VideoScores, aggregate
-from stavis_jax.scoring.annotations import annotations_of
-from stavis_jax.scoring.frame_scores import ALL_METRICS, EXACT, LOWER_IS_BETTER, METRICS, Estimators, score_frame
-from stavis_jax.scoring.gaze import Gaze, counts_of, read_gaze, size_of
-
-__all__ = [
-    "ALL_METRICS",
-    "FIRST_SCORED_FRAME",
-    "LOWER_IS_BETTER",
-    "METRICS",
-    "PredictedVideo",
-    "Results",
-    "VideoScores",
-    "aggregate",
-    "score_frame",
-    "score_video",
-    "score_videos",
-]
+from stavis_jax.scoring.aggregation import VideoScores
+from stavis_jax.scoring.frame_scores import EXACT, METRICS, Estimators, score_frame
+from stavis_jax.scoring.score_warnings import frame_doubts
+from stavis_jax.scoring.video_fixations import VideoFixations, read_video_fixations, size_text, total_counts
 
 FIRST_SCORED_FRAME = 9  # the original names window i (from 0) as frame 9 + i, so frames 1 to 8 have no map
-ASPECT_TOLERANCE = 0.1
-COLOURED = "maps are coloured: only their red channel is scored"
-BLACK = "maps are black everywhere: no metric has a value there"
-CONSTANT = "maps are constant: CC, NSS, sAUC, SIM and IG have no value there"
-STRETCHED = "maps have another aspect ratio than their frame, by more than a tenth, and are stretched"
-WITHOUT_GAZE = "frames have an empty density map: SIM counts them as 0, as the original does, the others leave them out"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,9 +30,9 @@ class PredictedVideo:
     """Maps of one test video.
 
     Attributes:
-        num_frames: length of the video; maps of later frames are left out.
+        num_frames: length of the video. Maps of later frames are left out.
         maps: 1-based frame number -> uint8 [h, w]. Splits that share one `maps` object are scored once. A mapping may
-            have an attribute `coloured`, the numbers of maps read so far that were coloured.
+            have an attribute `coloured` with the numbers of the coloured maps read so far.
     """
 
     database: str
@@ -61,13 +41,23 @@ class PredictedVideo:
     num_frames: int
     maps: Mapping[int, np.ndarray]
 
+    @property
+    def film(self) -> tuple[str, str, int]:
+        """Database, video and number of frames: the same for every split."""
+        return self.database, self.video, self.num_frames
+
+
+def as_annotations(data: RawLayout | AnnotationSource) -> AnnotationSource:
+    """Returns the annotations of a raw layout, or `data` itself if it is a source of annotations."""
+    return RawAnnotations(data) if isinstance(data, RawLayout) else data
+
 
 def score_video(
     data: RawLayout | AnnotationSource,
     video: PredictedVideo,
     *,
     first_frame: int = FIRST_SCORED_FRAME,
-    gaze: Gaze | None = None,
+    fixations: VideoFixations | None = None,
     fixations_of_others: np.ndarray | None = None,
     baseline: np.ndarray | None = None,
     estimators: Estimators = EXACT,
@@ -75,18 +65,18 @@ def score_video(
     """Scores the frames from `first_frame` to the end of the video that have a map and both annotations.
 
     Args:
-        gaze: the video's fixations, where they are read already.
-        fixations_of_others: [H, W], fixations of other videos on the pixels of this one, for sAUC-others.
-        baseline: uint8 [h, w], what information gain is measured from.
+        fixations: the video's fixations, if they are read already.
+        fixations_of_others: fixations of other videos on the pixels of this one, [H, W]. Needed for sAUC-others.
+        baseline: the map that information gain is measured from, uint8 [h, w].
 
     Raises:
         UserError: the annotations of the video differ in size.
     """
-    annotations = annotations_of(data)
-    if gaze is None:
-        gaze = read_gaze(annotations, video.database, video.video, video.num_frames)
-    other_fixations = gaze.union()
-    baseline_map = None if baseline is None or not gaze.pixels else postprocess(baseline, gaze.shape)
+    annotations = as_annotations(data)
+    if fixations is None:
+        fixations = read_video_fixations(annotations, *video.film)
+    other_fixations = fixations.union()
+    baseline_map = None if baseline is None or not fixations.pixels else postprocess(baseline, fixations.shape)
 
     frames, rows = [], []
     doubts: collections.Counter[str] = collections.Counter()
@@ -95,40 +85,44 @@ def score_video(
         if number not in video.maps:
             without_map += 1
             continue
-        density_map = annotations.density(video.database, video.video, number) if number in gaze.pixels else None
+        density_map = annotations.density(video.database, video.video, number) if number in fixations.pixels else None
         if density_map is None:
             without_annotation += 1
             continue
-        if density_map.shape != gaze.shape:
+        if density_map.shape != fixations.shape:
             raise UserError(
-                f"{video.database}/{video.video}, frame {number}: its density map is {size_of(density_map.shape)}, "
-                f"the video's fixation maps are {size_of(gaze.shape)}. Bring both to one size."
+                f"{video.database}/{video.video}, frame {number}: its density map is {size_text(density_map.shape)}, "
+                f"the video's fixation maps are {size_text(fixations.shape)}. Bring both to one size."
             )
         prediction = video.maps[number]
-        doubts.update(_doubts(prediction, density_map, number in getattr(video.maps, "coloured", ())))
-        rows.append(
-            score_frame(
-                prediction,
-                density_map,
-                gaze.fixation_map(number),
-                other_fixations,
-                fixation_counts=fixations_of_others,
-                baseline_map=baseline_map,
-                generator=estimators.generator(video.database, video.video, number),
-            )
+        doubts.update(frame_doubts(prediction, density_map, number in getattr(video.maps, "coloured", ())))
+        scores = score_frame(
+            postprocess(prediction, density_map.shape),
+            density_map,
+            fixations.fixation_map(number),
+            other_fixations,
+            fixation_counts=fixations_of_others,
+            baseline_map=baseline_map,
+            generator=estimators.generator(video.database, video.video, number),
         )
+        rows.append(scores)
         frames.append(number)
-    metrics = rows[0] if rows else METRICS
     return VideoScores(
         video.database,
         video.split,
         video.video,
-        np.array(frames, int),
-        {metric: np.array([row[metric] for row in rows], np.float64) for metric in metrics},
+        *columns_of(frames, rows),
         without_map,
         without_annotation,
         dict(doubts),
     )
+
+
+def columns_of(frames: Sequence[int], rows: Sequence[Mapping[str, float]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Returns `frames` and `values` of VideoScores from the scores of its frames, a row per frame."""
+    metrics = rows[0] if rows else METRICS
+    values = {metric: np.array([row[metric] for row in rows], np.float64) for metric in metrics}
+    return np.array(frames, int), values
 
 
 def score_videos(
@@ -141,94 +135,65 @@ def score_videos(
     workers: int | None = None,
     console: Console | None = None,
 ) -> list[VideoScores]:
-    """`score_video` for many, in the order given; each with the fixations of the other videos of its database.
+    """Scores many videos with `score_video`, each with the fixations of the other videos of its database.
+
+    Returns the scores in the order of `videos`.
 
     Args:
-        baselines: split -> uint8 [h, w], for information gain; a split without one goes without.
-        workers: processes; by default one a core. With 1 no process is started.
-        console: where the progress bar goes; none without it.
+        baselines: split -> the map that information gain is measured from, uint8 [h, w]. Splits without one get no IG.
+        workers: number of processes, one per core by default. With 1, no process is started.
+        console: shows a progress bar. Without it there is none.
     """
-    annotations = annotations_of(data)
+    annotations = as_annotations(data)
     baselines = baselines or {}
-    films = list(dict.fromkeys((video.database, video.video, video.num_frames) for video in videos))
+    films = list(dict.fromkeys(video.film for video in videos))
     first_with_maps: dict[tuple, int] = {}
     source = [
-        first_with_maps.setdefault((*_film(video), id(video.maps), id(baselines.get(video.split))), index)
+        first_with_maps.setdefault((*video.film, id(video.maps), id(baselines.get(video.split))), index)
         for index, video in enumerate(videos)
     ]
     distinct = sorted(set(source))
-    progress = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("videos"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=console is None,
-    )
-    gaze: dict[tuple, Gaze] = {}
+    fixations: dict[tuple, VideoFixations] = {}
     scores: dict[int, VideoScores] = {}
 
-    def jobs() -> Iterator[tuple]:
+    def score_jobs() -> Iterator[tuple]:
         for index in distinct:
             video = videos[index]
-            yield (
-                annotations,
-                video,
-                first_frame,
-                gaze[_film(video)],
-                _fixations_of_others(gaze, video),
-                baselines.get(video.split),
-                estimators,
-            )
+            settings = {
+                "first_frame": first_frame,
+                "fixations": fixations[video.film],
+                "fixations_of_others": _fixations_of_others(fixations, video),
+                "baseline": baselines.get(video.split),
+                "estimators": estimators,
+            }
+            yield annotations, video, settings
 
-    with progress, workers_for(len(distinct), workers) as executor:
+    with _progress_bar(console) as progress, workers_for(len(distinct), workers) as executor:
         task = progress.add_task("reading gaze", total=len(films))
-        for index, found in in_parallel(executor, read_gaze, ((annotations, *film) for film in films)):
-            gaze[films[index]] = found
+        jobs = ((annotations, *film) for film in films)
+        for index, found in in_parallel(executor, read_video_fixations, jobs):
+            fixations[films[index]] = found
             progress.advance(task)
         task = progress.add_task("scoring", total=len(distinct))
-        for position, found in in_parallel(executor, _score, jobs()):
+        for position, found in in_parallel(executor, _score, score_jobs()):
             scores[distinct[position]] = found
             progress.advance(task)
     return [dataclasses.replace(scores[source[index]], split=video.split) for index, video in enumerate(videos)]
 
 
-def _film(video: PredictedVideo) -> tuple[str, str, int]:
-    return video.database, video.video, video.num_frames
+def _score(annotations: AnnotationSource, video: PredictedVideo, settings: dict) -> VideoScores:
+    return score_video(annotations, video, **settings)
 
 
-def _fixations_of_others(gaze: Mapping[tuple, Gaze], video: PredictedVideo) -> np.ndarray | None:
-    """None if the database has no other video: the metric is then absent."""
+def _fixations_of_others(fixations: Mapping[tuple, VideoFixations], video: PredictedVideo) -> np.ndarray | None:
+    """Returns None if the database has no other video: sAUC-others is then absent."""
     others = [
-        found for (database, name, _), found in gaze.items() if database == video.database and name != video.video
+        found for (database, name, _), found in fixations.items() if database == video.database and name != video.video
     ]
-    return counts_of(others, gaze[_film(video)].shape) if others else None
+    return total_counts(others, fixations[video.film].shape) if others else None
 
 
-def _score(annotations, video, first_frame, gaze, fixations_of_others, baseline, estimators) -> VideoScores:
-    return score_video(
-        annotations,
-        video,
-        first_frame=first_frame,
-        gaze=gaze,
-        fixations_of_others=fixations_of_others,
-        baseline=baseline,
-        estimators=estimators,
-    )
-
-
-def _doubts(prediction: np.ndarray, density_map: np.ndarray, coloured: bool) -> list[str]:
-    """What looks wrong with a frame, though it can be scored."""
-    (height, width), (density_height, density_width) = prediction.shape, density_map.shape
-    aspect = (width / height) / (density_width / density_height)
-    square = height == width  # as the network's own: every frame is squeezed into it
-    constant = prediction.min() == prediction.max()
-    found = {
-        COLOURED: coloured,
-        BLACK: constant and not prediction.any(),
-        CONSTANT: constant and prediction.any(),
-        STRETCHED: not square and not 1 - ASPECT_TOLERANCE <= aspect <= 1 / (1 - ASPECT_TOLERANCE),
-        WITHOUT_GAZE: not density_map.any(),
-    }
-    return [what for what, is_so in found.items() if is_so]
+def _progress_bar(console: Console | None) -> Progress:
+    description = TextColumn("{task.description}", markup=False)
+    columns = (description, BarColumn(), MofNCompleteColumn(), TextColumn("videos"), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=console is None)

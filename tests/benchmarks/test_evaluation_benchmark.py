@@ -3,6 +3,7 @@ import pytest
 
 from benchmarks import evaluation
 from data_pipelines.runtime.errors import UserError
+from stavis_jax.metrics import postprocess
 from stavis_jax.scoring.frame_scores import METRICS, score_frame
 
 
@@ -10,7 +11,9 @@ def test_made_up_frames_are_scored_as_the_project_scores_them():
     frame = evaluation.frames()[0]
     found = evaluation.ours(*frame)
     assert list(found) == list(METRICS) and all(np.isfinite(list(found.values())))
-    assert found == {metric: score_frame(*frame)[metric] for metric in METRICS}
+    prediction, density_map, *gaze = frame
+    scores = score_frame(postprocess(prediction, density_map.shape), density_map, *gaze)
+    assert found == {metric: scores[metric] for metric in METRICS}
 
 
 def test_missing_pysaliency_is_one_line_that_says_where_to_read(monkeypatch):

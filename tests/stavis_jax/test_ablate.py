@@ -19,11 +19,9 @@ from stavis_jax.experiments.job import Data, Job
 from stavis_jax.experiments.workdir import write_settings
 from stavis_jax.models.fusion import VARIANTS
 from stavis_jax.models.stavis import NetworkConfig
-from stavis_jax.reports.tables import write_results
-from stavis_jax.reports.written_results import read_frame_scores
-from stavis_jax.scoring.aggregation import VideoScores, aggregate
+from stavis_jax.reports.results_files import read_frame_scores, write_results
+from stavis_jax.scoring.aggregation import VideoScores, aggregate, film_scores
 from stavis_jax.scoring.baselines import same_map_predictions
-from stavis_jax.scoring.bootstrap import film_scores
 from stavis_jax.scoring.comparison import ALL_FILMS, compare
 from stavis_jax.scoring.frame_scores import ALL_METRICS
 from stavis_jax.weights.directory import WeightsInfo, save_weights

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from data_pipelines.raw.fold_lists import ListedFilm
-from stavis_jax.reports.html_report import write_report
-from stavis_jax.reports.report_pictures import PictureSource
+from stavis_jax.reports.example_frames import PictureSource
+from stavis_jax.reports.report import Report, write_report
 from stavis_jax.scoring.aggregation import Results, VideoScores, aggregate
-from stavis_jax.scoring.bootstrap import film_scores
 from stavis_jax.scoring.comparison import compare
 from stavis_jax.scoring.frame_scores import ALL_METRICS
 from stavis_jax.scoring.protocol import PredictedVideo
@@ -48,8 +47,8 @@ class Names:
     warning: str = WARNING
 
 
-class Gaze:
-    """A spot that moves; no database and no list is asked for."""
+class MovingSpot:
+    """Annotations: a spot that moves. No database and no list is asked for."""
 
     def density(self, database: str, video: str, number: int) -> np.ndarray | None:
         rows, columns = np.mgrid[:HEIGHT, :WIDTH]
@@ -82,21 +81,19 @@ def pictures(methods) -> PictureSource:
     maps = {number: rng.integers(0, 256, (28, 28)).astype(np.uint8) for number in range(1, NUM_FRAMES + 1)}
     videos = [PredictedVideo(v.database, v.split, v.video, NUM_FRAMES, maps) for v in methods[METHOD].videos]
     frame = rng.integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
-    return PictureSource(lambda database, video, number: None if video == "film_1" else frame, Gaze(), videos)
+    return PictureSource(lambda database, video, number: None if video == "film_1" else frame, MovingSpot(), videos)
 
 
 @pytest.fixture(scope="session")
 def report(methods, pictures, tmp_path_factory) -> Path:
     """report.html, with its tables beside it."""
-    comparison = compare(film_scores(methods[METHOD].videos), film_scores(scored(3).videos))
-    return write_report(
-        tmp_path_factory.mktemp("report"),
+    report = Report(
         methods,
         title=f"Scores of {METHOD}",
         pictures=pictures,
-        comparison=comparison,
-        comparison_title=f"{METHOD} minus another",
+        comparison=compare(methods[METHOD].films, scored(3).films, names=(METHOD, "another")),
         facts={"maps": "folder/<maps>"},
         notes=["a <note>"],
         warnings=[WARNING],
     )
+    return write_report(tmp_path_factory.mktemp("report"), report)

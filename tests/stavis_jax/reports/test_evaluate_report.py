@@ -60,7 +60,7 @@ def test_map_of_another_shape_and_maps_after_the_films_end_are_counted_there_and
     run(tree, "--splits", "3")
     warnings = capsys.readouterr().err
     for warning in (
-        "1 maps have another aspect ratio than their frame, by more than a tenth, and are stretched: Coutrot_db1",
+        "1 maps differ in aspect ratio from their frame by more than a tenth and are stretched: Coutrot_db1",
         "2 maps are of frames after the end of their film and are left out: Coutrot_db1/cvid_4 (split 3)",
     ):
         assert f"warning: {warning}" in warnings and warning in (tree / "scores/report.html").read_text()

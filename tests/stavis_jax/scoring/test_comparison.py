@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.scoring.aggregation import VideoScores
-from stavis_jax.scoring.bootstrap import database_intervals, film_scores, interval_of_mean, overall_intervals
+from stavis_jax.scoring.aggregation import VideoScores, film_scores
+from stavis_jax.scoring.bootstrap import bootstrap_intervals, interval_of_mean
 from stavis_jax.scoring.comparison import ALL_FILMS, compare, read_film_scores
 
 
@@ -38,8 +38,9 @@ def test_film_of_three_splits_is_one_film():
 
 def test_overall_interval_draws_films_within_their_database():
     scores = films([0.0] * 5) | films([1.0] * 5, database="SumMe")
-    assert database_intervals(scores) == {"AVAD": {"CC": (0, 0)}, "SumMe": {"CC": (1, 1)}}
-    assert overall_intervals(scores) == {"CC": (0.5, 0.5)}
+    intervals = bootstrap_intervals(scores)
+    assert intervals.databases == {"AVAD": {"CC": (0, 0)}, "SumMe": {"CC": (1, 1)}}
+    assert intervals.overall == {"CC": (0.5, 0.5)}
 
 
 def test_sign_test_and_mean_difference_of_paired_films():

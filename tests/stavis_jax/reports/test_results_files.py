@@ -1,15 +1,12 @@
 import csv
-import io
 import json
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-from stavis_jax.reports.tables import markdown_table, print_table, write_results
-from stavis_jax.scoring.protocol import ALL_METRICS, METRICS, VideoScores, aggregate
-
-SCORES = {"CC": 0.56651, "NSS": 2.19, "AUC-J": 0.8792, "sAUC": None, "SIM": float("nan")}
+from stavis_jax.reports.results_files import write_results
+from stavis_jax.scoring.aggregation import VideoScores, aggregate
+from stavis_jax.scoring.frame_scores import METRICS
 
 
 @pytest.fixture
@@ -18,21 +15,6 @@ def results():
     values["sAUC"] = np.array([np.nan, np.nan])
     values["NSS"] = np.array([1.5, np.nan])
     return aggregate([VideoScores("AVAD", 2, "film, one", np.array([9, 10]), values)])
-
-
-def test_markdown_has_a_row_a_method_and_a_column_a_metric():
-    assert markdown_table({"visual": SCORES}).splitlines() == [
-        "| method | CC | NSS | AUC-J | sAUC | SIM |",
-        "|---|---:|---:|---:|---:|---:|",
-        "| visual | 0.5665 | 2.19 | 0.8792 | n/a | n/a |",
-    ]
-
-
-def test_printed_table_shows_title_methods_and_values():
-    console = Console(file=io.StringIO(), width=80)
-    print_table({"visual": SCORES, "centre-bias": SCORES}, "Scores", console=console)
-    text = console.file.getvalue()
-    assert all(word in text for word in ("Scores", "visual", "centre-bias", "0.5665", "2.19", "n/a", *METRICS))
 
 
 def test_json_holds_methods_databases_and_videos_with_null_for_nan(tmp_path, results):
@@ -66,23 +48,7 @@ def test_csv_files_have_a_line_a_video_and_a_line_a_frame(tmp_path, results):
     ]
 
 
-def test_tables_say_where_lower_is_better():
-    console = Console(file=io.StringIO(), width=120)
-    print_table({"visual": {**SCORES, "KL": 1.25}}, "Scores", notes=["a note"], console=console)
-    text = console.file.getvalue()
-    assert "(lower is" in text and "better)" in text and "1.250" in text and "a note" in text
-    assert "| KL (lower is better) |" in markdown_table({"visual": {**SCORES, "KL": 1.25}})
-
-
-def test_all_metrics_and_the_name_fit_on_eighty_columns():
-    console = Console(file=io.StringIO(), width=80)
-    print_table({"mean of databases": {**dict.fromkeys(ALL_METRICS, 0.5), "CC": -0.5}}, "Scores", console=console)
-    text = console.file.getvalue()
-    assert "databases" in text and "…" not in text
-    assert text.split().count("0.5000") == 4 and text.split().count("0.500") == 2 and "-0.5000" in text
-
-
-def test_intervals_over_films_are_written_and_printed(tmp_path):
+def test_intervals_over_films_are_written(tmp_path):
     videos = [
         VideoScores("AVAD", 1, name, np.array([9]), {metric: np.array([value]) for metric in METRICS})
         for name, value in (("a", 0.2), ("b", 0.4), ("c", 0.9))
@@ -95,9 +61,6 @@ def test_intervals_over_films_are_written_and_printed(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["database"] for row in rows] == ["AVAD", "mean of databases"]
     assert float(rows[0]["CC low"]) == low and float(rows[0]["CC high"]) == high
-    console = Console(file=io.StringIO(), width=120)
-    print_table({"AVAD": {"CC": 0.5}}, "Scores", intervals={"AVAD": {"CC": (0.25, 0.75)}}, console=console)
-    assert "95% from" in console.file.getvalue() and "0.7500" in console.file.getvalue()
 
 
 def test_no_partial_file_is_left(tmp_path, results):

@@ -2,20 +2,22 @@ import numpy as np
 import pytest
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.scoring.observers import (
+from stavis_jax.scoring.observer_scores import (
     ALL_OTHERS,
     INFINITE_OBSERVERS,
     OBSERVER_BASELINES,
     SINGLE_OBSERVER,
-    read_observers,
-    score_observers,
+    ObserverBaseline,
 )
+from stavis_jax.scoring.observers import read_observers
+from stavis_jax.scoring.protocol import PredictedVideo
 
 SHAPE = (48, 64)
 
 
 def scored(kind, points, num_frames=1):
-    return score_observers(kind, "Own", 1, "film", num_frames, points, SHAPE, first_frame=1, frame_step=1)
+    baseline = ObserverBaseline(kind, first_frame=1, frame_step=1)
+    return baseline.score(PredictedVideo("Own", 1, "film", num_frames, {}), points, SHAPE)
 
 
 @pytest.fixture

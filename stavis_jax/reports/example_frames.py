@@ -1,4 +1,4 @@
-"""Best and worst frames of a method: which they are, and their pictures."""
+"""Finds the best and worst frames of a method and draws them."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +20,17 @@ from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME, PredictedVideo
 WIDTH = 320  # pixels
 DOT, RING = (255, 221, 0), (0, 0, 0)
 
+# (database, video, 1-based frame number) -> film frame, uint8 RGB [H, W, 3], or None
 FrameReader = Callable[[str, str, int], np.ndarray | None]
 
 
 @dataclasses.dataclass(frozen=True)
 class PictureSource:
-    """Where a report takes its pictures from.
+    """The source of a report's pictures.
 
     Attributes:
-        read_frame: (database, video, 1-based frame number) -> uint8 RGB [H, W, 3], or None.
-        annotations: gaze, as scoring reads it.
+        read_frame: reads a film frame.
+        annotations: recorded gaze.
         predictions: the maps that were scored.
     """
 
@@ -40,7 +41,7 @@ class PictureSource:
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """A frame of a video, with its scores: metric -> value."""
+    """A frame of a video. `scores`: metric -> value."""
 
     database: str
     split: int
@@ -48,13 +49,17 @@ class Example:
     number: int
     scores: dict[str, float]
 
+    @property
+    def key(self) -> tuple[str, int, str]:
+        """Database, split and video."""
+        return self.database, self.split, self.video
+
 
 def film_frames(data: Path) -> FrameReader:
-    """Reads film frames of a raw data folder, or of shards, where they are square as the network sees them.
+    """Returns a reader of the film frames of a raw data folder or of shards. Those of shards are square.
 
-    A frame that is missing or damaged is None: it may still have been scored.
+    The reader returns None for a frame that is missing or damaged: its map may still have been scored.
     """
-
     if (data / "dataset_info.json").is_file():
         shards = Shards(data)
         films = {(film.database, film.name): index for index, film in enumerate(shards.films)}
@@ -73,9 +78,12 @@ def film_frames(data: Path) -> FrameReader:
 def middle_frames(
     read: FrameReader, annotations: AnnotationSource, predictions: Mapping[str, Sequence[PredictedVideo]], count: int
 ) -> dict[str, list[np.ndarray]]:
-    """The middle frame of the first `count` videos: title -> pictures, as `save_comparison` takes them.
+    """Returns title -> pictures of the middle frame of the first `count` videos, for `save_comparison`.
 
-    `predictions`: method -> maps, of the same videos in the same order. Frames without picture or gaze are left out.
+    Leaves out frames without picture or gaze.
+
+    Args:
+        predictions: method -> maps of the same videos in the same order.
     """
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("frame", "ground truth", *predictions)}
     for videos in list(zip(*predictions.values(), strict=True))[:count]:
@@ -91,27 +99,25 @@ def middle_frames(
 
 
 def best_and_worst(results: Results, metric: str, count: int) -> tuple[list[Example], list[Example]]:
-    """`count` frames that score highest and `count` that score lowest, one of a film. Higher must be better."""
-    best, worst = [], []
-    for video in results.videos:
-        values = video.values.get(metric, np.empty(0))
-        if np.isfinite(values).any():
-            best.append(_example(video, int(np.nanargmax(values))))
-            worst.append(_example(video, int(np.nanargmin(values))))
+    """Returns the `count` highest and the `count` lowest frames of a metric, at most one per film.
+
+    Higher values of the metric must be better.
+    """
+    scored = [video for video in results.videos if np.isfinite(video.values.get(metric, np.nan)).any()]
+    best = [_example(video, int(np.nanargmax(video.values[metric]))) for video in scored]
+    worst = [_example(video, int(np.nanargmin(video.values[metric]))) for video in scored]
     best.sort(key=lambda example: -example.scores[metric])
     worst.sort(key=lambda example: example.scores[metric])
-    return _one_of_a_film(best)[:count], _one_of_a_film(worst)[:count]
+    return _one_per_film(best)[:count], _one_per_film(worst)[:count]
 
 
 def draw_example(source: PictureSource, example: Example) -> dict[str, np.ndarray | None]:
-    """Title -> uint8 [h, w, 3] `WIDTH` pixels wide; None where the source has nothing."""
+    """Returns title -> picture, uint8 RGB [h, w, 3], `WIDTH` pixels wide, or None where the source has none."""
     place = (example.database, example.video, example.number)
     frame, density = source.read_frame(*place), source.annotations.density(*place)
     fixations = source.annotations.fixations(*place)
-    prediction = None
-    for video in source.predictions:
-        if (video.database, video.split, video.video) == (example.database, example.split, example.video):
-            prediction = video.maps.get(example.number)
+    maps = {(video.database, video.split, video.video): video.maps for video in source.predictions}
+    prediction = maps.get(example.key, {}).get(example.number)
     known = next((picture.shape[:2] for picture in (density, fixations, frame) if picture is not None), None)
     if known is None:
         return {}
@@ -130,8 +136,8 @@ def _example(video: VideoScores, index: int) -> Example:
     return Example(video.database, video.split, video.video, int(video.frames[index]), scores)
 
 
-def _one_of_a_film(examples: Sequence[Example]) -> list[Example]:
-    """The first of each."""
+def _one_per_film(examples: Sequence[Example]) -> list[Example]:
+    """Returns the first example of each film."""
     first: dict[tuple[str, str], Example] = {}
     for example in examples:
         first.setdefault((example.database, example.video), example)
@@ -139,19 +145,19 @@ def _one_of_a_film(examples: Sequence[Example]) -> list[Example]:
 
 
 def _size(shape: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of the pictures of a frame of [H, W] pixels."""
+    """Returns width and height in pixels of the pictures of a frame [H, W]."""
     height, width = shape
     return WIDTH, max(1, round(height * WIDTH / width))
 
 
 def _heat(saliency_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A map in colours, from its own minimum to its maximum."""
+    """Returns a map in colours, from its own minimum to its maximum."""
     level = saliency_picture(np.asarray(saliency_map, np.float32), size)
     return matplotlib.colormaps[COLORMAP](level, bytes=True)[..., :3]
 
 
 def _dots(film: np.ndarray | None, fixations: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A dot at every fixated pixel, on the darkened film frame."""
+    """Returns the darkened film frame with a dot at every fixated pixel."""
     background = np.zeros((size[1], size[0], 3), np.uint8) if film is None else (film * 0.55).astype(np.uint8)
     picture = Image.fromarray(background)
     draw = ImageDraw.Draw(picture)

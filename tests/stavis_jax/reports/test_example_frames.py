@@ -4,7 +4,7 @@ from PIL import Image
 
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.reports.report_pictures import film_frames, middle_frames
+from stavis_jax.reports.example_frames import film_frames, middle_frames
 from stavis_jax.scoring.protocol import PredictedVideo
 
 
