@@ -1,4 +1,4 @@
-"""The pictures of a film file, decoded one after the other, each with its time."""
+"""Decodes the pictures of a film file one after the other, each with its time."""
 
 import contextlib
 import functools
@@ -13,7 +13,7 @@ import av
 
 from data_pipelines.films.clock import rising_times
 from data_pipelines.films.decoding import USUAL_FRAME_RATE_HZ, Streams, open_video, packets, seconds_of, upright_picture
-from data_pipelines.films.source import Shot
+from data_pipelines.films.source import Film, Shot
 from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.limits import LIKELY_FRAME_RATES_HZ
 
@@ -22,25 +22,15 @@ PACKETS_UNDER_WAY = 64  # more than a decoder holds back: 16 threads, 16 picture
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class EncodedFilm:
-    """A film file. width, height: pixels, upright, of the first picture, which is shown at `start_seconds`.
+@dataclass(frozen=True, kw_only=True)
+class EncodedFilm(Film):
+    """A film file. The times of its frames count from `first_frame_seconds` on its clock."""
 
-    frame_rate_hz: of the header, exact. num_frames: of the header, may be wrong; None if it tells nothing.
-    """
-
-    path: Path
-    width: int
-    height: int
-    frame_rate_hz: Fraction
-    num_frames: int | None
-    has_sound: bool
-    start_seconds: Fraction
+    first_frame_seconds: Fraction
 
     def shots(self, warn: bool = False) -> Iterator[Shot]:
-        """Yields every frame that can be decoded. `warn` logs how many damaged packets were left out."""
         timed = ((frame, seconds_of(frame)) for frame in _decoded(self.path, warn))
-        for frame, seconds in rising_times(timed, self.start_seconds, 1 / self.frame_rate_hz):
+        for frame, seconds in rising_times(timed, self.first_frame_seconds, 1 / self.nominal_rate_hz):
             duration = frame.duration * frame.time_base if frame.duration and frame.time_base else None
             yield Shot(functools.partial(upright_picture, frame), seconds, duration)
 
@@ -48,34 +38,38 @@ class EncodedFilm:
 def open_encoded_film(path: Path) -> EncodedFilm:
     """Reads a film's header and first picture.
 
-    Raises `UserError` if the file is missing, is not a film or no picture of it can be decoded.
+    Raises:
+      UserError: the file is missing, is not a film or no picture of it can be decoded.
     """
     with open_video(path) as streams:
-        video, has_sound = streams.video, streams.audio is not None
-        frame_rate_hz = _frame_rate(video)
-        num_frames = _num_frames(streams, frame_rate_hz)
-        header_start = (video.start_time or 0) * video.time_base
+        video = streams.video
+        rate_hz = _frame_rate(video)
+        num_frames = _num_frames(streams, rate_hz)
+        start_seconds = (video.start_time or 0) * video.time_base
+        sound_path = path if streams.audio else None
     first = next(_decoded(path), None)
     if first is None:
         raise UserError(f"{path}: no frame could be decoded. Give a film that plays.")
-    start_seconds = seconds_of(first)
+    if first.pts is not None:
+        start_seconds = seconds_of(first)
     try:
         height, width = upright_picture(first).shape[:2]
     except av.FFmpegError as error:
         raise UserError(f"{path}: its pictures cannot be read ({reason(error)}). Give another film.") from error
     return EncodedFilm(
-        path,
-        width,
-        height,
-        frame_rate_hz,
-        num_frames,
-        has_sound,
-        header_start if start_seconds is None else start_seconds,
+        path=path,
+        width=width,
+        height=height,
+        nominal_rate_hz=rate_hz,
+        num_frames=num_frames,
+        sound_path=sound_path,
+        start_seconds=start_seconds,
+        first_frame_seconds=start_seconds,
     )
 
 
 def _frame_rate(video: av.VideoStream) -> Fraction:
-    """Some headers hold the clock's rate instead: 1000, 90000."""
+    """Returns the header's frame rate, or the usual one where the header holds the clock's rate, such as 90000."""
     lowest, highest = LIKELY_FRAME_RATES_HZ
     for rate in (video.average_rate, video.guessed_rate):
         if rate and lowest <= rate <= highest:
@@ -84,6 +78,7 @@ def _frame_rate(video: av.VideoStream) -> Fraction:
 
 
 def _num_frames(streams: Streams, frame_rate_hz: Fraction) -> int | None:
+    """Returns the header's number of frames, or None if the header says nothing of it."""
     video, container = streams.video, streams.container
     if video.frames:
         return video.frames
@@ -93,7 +88,7 @@ def _num_frames(streams: Streams, frame_rate_hz: Fraction) -> int | None:
 
 
 def _decoded(path: Path, warn: bool = False) -> Iterator[av.VideoFrame]:
-    """Yields every picture that can be decoded, in the order they are shown."""
+    """Yields every picture that can be decoded, in the order in which they are shown."""
     under_way = deque(maxlen=PACKETS_UNDER_WAY)  # timestamps of packets whose picture has not come out
     last, in_order, damaged, damaged_since = None, True, 0, 0
     with open_video(path) as streams:
@@ -112,8 +107,8 @@ def _decoded(path: Path, warn: bool = False) -> Iterator[av.VideoFrame]:
                     under_way.remove(last)
                 yield frame
     if under_way and in_order:
-        # The decoder's threads hold back as many pictures as there are cores, and PyAV gives them out only up to the
-        # first damaged one. So that the same pictures come on all machines, the end is decoded by one thread again.
+        # The decoder's threads hold back as many pictures as there are cores, and PyAV returns them only up to the
+        # first damaged one. One thread decodes the end again, so that all machines return the same pictures.
         damaged_since = yield from _decoded_after(path, last)
     if warn and damaged + damaged_since:
         logger.warning("%s: %d damaged packets were left out.", path, damaged + damaged_since)

@@ -1,4 +1,4 @@
-"""A folder of pictures as a film: one picture a frame, in natural order, at a steady rate; and a sound beside them."""
+"""A folder of pictures as a film: one frame per picture, in natural order, at a steady rate, and a sound file."""
 
 import functools
 import logging
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from data_pipelines.films.decoding import USUAL_FRAME_RATE_HZ
-from data_pipelines.films.source import Shot
+from data_pipelines.films.source import Film, Shot
 from data_pipelines.raw.pictures import FRAME_FORMATS, open_picture
 from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.limits import LIKELY_FRAME_RATES_HZ
@@ -25,40 +25,36 @@ _DIGITS = re.compile(r"(\d+)")
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class FrameFolder:
-    """width, height: pixels, upright, of the first picture; others may differ."""
+@dataclass(frozen=True, kw_only=True)
+class FrameFolder(Film):
+    """A folder of pictures. Pictures after the first one may have another size."""
 
-    path: Path
     files: tuple[Path, ...]
-    width: int
-    height: int
-    frame_rate_hz: Fraction
-
-    @property
-    def num_frames(self) -> int:
-        return len(self.files)
 
     def shots(self, warn: bool = False) -> Iterator[Shot]:
-        """Yields every picture. Their `pixels` raise `UserError` where a picture cannot be read."""
+        duration = 1 / self.nominal_rate_hz
         for number, file in enumerate(self.files):
-            yield Shot(functools.partial(read_picture, file), number / self.frame_rate_hz, 1 / self.frame_rate_hz)
+            yield Shot(functools.partial(read_picture, file), number * duration, duration)
 
 
 def open_frame_folder(path: Path, frame_rate_hz: float | None = None) -> FrameFolder:
-    """Lists a folder and reads its first picture; 25 frames a second unless `frame_rate_hz` is given.
+    """Lists a folder and reads its first picture. Without `frame_rate_hz`, frames are 25 a second, with a warning.
 
-    Raises `UserError` if the folder holds no picture, the first one cannot be read, or no film has such a rate.
+    Raises:
+      UserError: the folder holds no picture, the first one cannot be read, or the frame rate is not possible.
     """
     files = pictures_in(path)
     if not files:
         raise UserError(f"{path}: holds no pictures ({' '.join(PICTURE_SUFFIXES)}). Give a film or the folder of one.")
     height, width = read_picture(files[0]).shape[:2]
-    return FrameFolder(path, tuple(files), width, height, _exact_rate(path, frame_rate_hz))
+    rate_hz = _exact_rate(path, frame_rate_hz)
+    return FrameFolder(
+        path=path, width=width, height=height, nominal_rate_hz=rate_hz, num_frames=len(files), files=tuple(files)
+    )
 
 
 def sound_in(folder: Path) -> Path | None:
-    """The sound file directly in a folder. Raises `UserError` if there are several."""
+    """Returns the sound file directly in a folder, or None. Raises UserError if there are several."""
     sounds = _files(folder, SOUND_SUFFIXES)
     if len(sounds) > 1:
         names = ", ".join(sound.name for sound in sounds)
@@ -67,12 +63,12 @@ def sound_in(folder: Path) -> Path | None:
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures directly in a folder, in natural order; hidden files are left out."""
+    """Returns the pictures directly in a folder, in natural order, without hidden files."""
     return _files(folder, PICTURE_SUFFIXES)
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """Returns uint8 [H, W, 3], RGB, upright. Raises `UserError` if the file is no picture or a damaged one."""
+    """Returns uint8 [H, W, 3], RGB, upright. Raises UserError if the file cannot be read as a picture."""
     try:
         with open_picture(path, FRAME_FORMATS) as image:
             if image.mode.startswith("I"):  # 16 bits of grey, of which Pillow would keep the lower ones

@@ -83,7 +83,7 @@ def write_film(job: FilmJob) -> FilmReport:
     frame_size = _scaled(film_size, job.height)
     seconds = _write_frames(writer, film, frame_size)
     num_frames = len(seconds)
-    fps = (num_frames - 1) / seconds[-1] if num_frames > 1 else film.source.frame_rate_hz
+    fps = (num_frames - 1) / seconds[-1] if num_frames > 1 else film.nominal_rate_hz
     times = np.array([float(time) for time in (*seconds, seconds[-1] + 1 / fps)])
     fps = float(fps)
     gaze = gaze_on_frames(job.gaze, times, job.viewing, job.units, film_size, frame_size)

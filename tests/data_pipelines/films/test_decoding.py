@@ -68,4 +68,4 @@ def test_opened_film_is_closed_again(real_film):
     with open_video(real_film("bikes.mp4")) as streams:
         assert streams.audio is None
     with pytest.raises(AssertionError):
-        next(streams.decode())
+        next(streams.container.decode(streams.video))

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from data_pipelines.films.decoding import open_video, upright_picture
+from data_pipelines.films.decoding import open_video, packets, upright_picture
 from stavis_jax.outputs.map_films import overlay_film
 from stavis_jax.outputs.options import OutputOptions
 from stavis_jax.prediction.frame_prediction import FramePrediction
@@ -33,7 +33,7 @@ class VideoOfAFile:
         self.path = path
         self.open_decoders = 0
         with open_video(path) as streams:
-            first = next(frame for frame in streams.decode() if isinstance(frame, av.VideoFrame))
+            first = next(streams.container.decode(streams.video))
             self.height, self.width = upright_picture(first).shape[:2]
             self.start_seconds = first.pts * first.time_base
             self.frame_rate_hz = float(streams.video.average_rate or streams.video.guessed_rate)
@@ -45,8 +45,8 @@ class VideoOfAFile:
             with open_video(self.path) as streams:
                 step = 1 / Fraction(self.frame_rate_hz).limit_denominator(1001)
                 last = -step
-                for frame in streams.decode(warn=False):
-                    if isinstance(frame, av.VideoFrame):
+                for packet in packets(self.path, streams.container, [streams.video]):
+                    for frame in packet.decode():
                         seconds = frame.pts * frame.time_base - self.start_seconds
                         last = seconds if seconds > last else last + step
                         duration = frame.duration * frame.time_base if frame.duration else None
