@@ -1,40 +1,35 @@
-"""What is there of a film in raw data: which file is missing, and whether any has changed since."""
+"""Checks which files of a film exist in raw data, and whether any has changed."""
 
-import dataclasses
 import hashlib
 import os
 from pathlib import Path
 
 from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
+from data_pipelines.runtime.errors import UserError
 
-_ABSENT = b"absent;"
 
+def state_of_files(layout: RawLayout, film: ListedFilm) -> str:
+    """Returns a digest of the sizes and times of a film's files. Lists folders and opens no file.
 
-@dataclasses.dataclass(frozen=True)
-class FilesOfFilm:
-    """`missing`: the first file a film needs and does not have. `state`: changes with any file's size or time; of use
-    where none is missing.
+    Raises:
+      UserError: a file that every film needs is missing.
     """
-
-    missing: Path | None
-    state: str
-
-
-def look_up(layout: RawLayout, film: ListedFilm) -> FilesOfFilm:
-    """Lists a film's folders; opens no file."""
     digest = hashlib.sha256()
     for path_of in (layout.frame_path, layout.density_path, layout.fixation_path):
         found = _entries(path_of(film.database, film.name, 1).parent)
         for number in range(1, film.num_frames + 1):
             path = path_of(film.database, film.name, number)
             state = _state(found.get(path.name))
-            if state == _ABSENT:  # and no further: a list may promise any number of frames
-                return FilesOfFilm(path, "")
+            if not state:  # stop here: a list may promise any number of frames
+                raise UserError(
+                    f"{path}: the file is missing, of {film.num_frames} frames. "
+                    "Fetch the database again, or correct or remove the film's line in its lists."
+                )
             digest.update(state)
     sound = layout.sound_path(film.database, film.name)
-    digest.update(_state(_entries(sound.parent).get(sound.name)))
-    return FilesOfFilm(None, digest.hexdigest())
+    digest.update(_state(_entries(sound.parent).get(sound.name)) or b"silent;")
+    return digest.hexdigest()
 
 
 def _entries(folder: Path) -> dict[str, os.DirEntry]:
@@ -45,10 +40,9 @@ def _entries(folder: Path) -> dict[str, os.DirEntry]:
 
 
 def _state(entry: os.DirEntry | None) -> bytes:
+    """Returns a file's size and time, or nothing if it does not exist."""
     try:
         status = entry.stat() if entry else None
     except OSError:  # a link to nothing, or to itself
         status = None
-    if status is None:
-        return _ABSENT
-    return b"%d %d;" % (status.st_size, status.st_mtime_ns)
+    return b"%d %d;" % (status.st_size, status.st_mtime_ns) if status else b""

@@ -23,7 +23,7 @@ class CommandParser(argparse.ArgumentParser):
         runs = "\n".join(f"  {prog} {arguments}" for arguments in example.splitlines())
         super().__init__(
             prog=prog,
-            description=description.removeprefix("Command: "),
+            description=_first_upper(description.removeprefix("Command: ")),
             epilog=f"example:\n{runs}",
             formatter_class=_HelpFormatter,
         )
@@ -110,3 +110,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         if not has_default or "default:" in (action.help or ""):
             return action.help
         return f"{action.help} (default: {shown.replace('%', '%%')})"
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -63,7 +63,7 @@ def test_a_wrong_flag_is_a_user_error_that_names_it(parser, given, message):
 
 def test_help_names_each_default_once(parser):
     text = " ".join(parser.format_help().split())
-    assert "does it." in text and "Command" not in text
+    assert "Does it." in text and "Command" not in text
     assert "which (default: 1 2 3)" in text
     assert "of all (default: 100%)" in text
     assert "seed of the draw (default: 0)" in text

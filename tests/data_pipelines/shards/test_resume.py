@@ -70,6 +70,22 @@ for steps in map(int, sys.argv[5:]):
     shutil.rmtree(output)
 """
 
+# The command, with worker processes that never finish the film "long". They import this file too.
+WAITING_PROGRAM = """
+import time
+from data_pipelines.prepare import main
+from data_pipelines.shards import local_runner
+
+def write_or_wait(folder, layout, film, *rest, write=local_runner.write_film):
+    if film.name == "long":
+        time.sleep(600)
+    write(folder, layout, film, *rest)
+
+local_runner.write_film = write_or_wait
+if __name__ == "__main__":
+    main()
+"""
+
 
 @pytest.fixture
 def small_raw(tmp_path, film_writer, list_writer) -> Path:
@@ -143,20 +159,15 @@ def test_killed_at_any_step_it_ends_in_the_same_bytes(small_raw, tmp_path, swaps
 
 def test_workers_end_with_a_killed_command_and_its_films_are_kept(tiny_raw, tiny_shards, tmp_path):
     output, films = tmp_path / "shards", tmp_path / ".shards.unfinished" / "films"
-    frame = RawLayout(tiny_raw).frame_path("Mine", "long", 1)
-    content = frame.read_bytes()
-    frame.unlink()
-    os.mkfifo(frame)  # a file that keeps its reader waiting
+    (tmp_path / "waiting.py").write_text(WAITING_PROGRAM)
     flags = ["--data", tiny_raw, "--output", output, "--size", "8", "--workers", "2"]
-    command = subprocess.Popen([sys.executable, "-m", "data_pipelines.prepare", *map(str, flags)])
+    command = subprocess.Popen([sys.executable, str(tmp_path / "waiting.py"), *map(str, flags)])
     wait_until(lambda: films.is_dir() and len(list(films.iterdir())) == 2)
     processes = psutil.Process(command.pid).children(recursive=True)
     assert len(processes) >= 2
     command.kill()
     command.wait()
     wait_until(lambda: not any(process.is_running() for process in processes))
-    frame.unlink()
-    frame.write_bytes(content)
     assert count_written(tiny_raw, output) == 1
     assert digest(output) == digest(tiny_shards)
 
