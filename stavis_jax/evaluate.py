@@ -21,10 +21,11 @@ from stavis_jax.reports.console import print_table
 from stavis_jax.reports.example_frames import PictureSource, film_frames
 from stavis_jax.reports.report import Report, write_report
 from stavis_jax.reports.results_files import write_comparison, write_results
+from stavis_jax.reports.results_reader import read_film_scores
 from stavis_jax.reports.score_tables import comparison_table, method_table, scores_table
 from stavis_jax.scoring.baselines import UNIFORM, UNIFORM_NOTE
 from stavis_jax.scoring.bootstrap import FilmScores
-from stavis_jax.scoring.comparison import Comparison, compare, read_film_scores
+from stavis_jax.scoring.comparison import Comparison, compare
 from stavis_jax.scoring.evaluation import BASELINES, Evaluation, EvaluationSettings, evaluate
 from stavis_jax.scoring.frame_scores import ESTIMATORS, Estimators
 from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME

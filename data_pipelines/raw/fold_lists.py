@@ -116,14 +116,14 @@ def _has_list(layout: RawLayout, database: str, subset: Subset, split: int) -> b
     """Whether it is known who is in this subset of this split: from a file, or from Table 3."""
     if _lists_of(layout, database):
         return _list_path(layout, database, subset, split).is_file()
-    return database in _table_3()
+    return database in table_3()
 
 
 def _listed(layout: RawLayout, database: str, subset: Subset, split: int) -> list[ListedFilm]:
     path = _list_path(layout, database, subset, split)
     if path.is_file():
         return _read_list(path, layout.root, database)
-    if _lists_of(layout, database) or database not in _table_3():
+    if _lists_of(layout, database) or database not in table_3():
         raise UserError(
             f"{path.relative_to(layout.root)}: the list is missing. Write a line 'name frames fps' for each film."
         )
@@ -174,7 +174,7 @@ def _read_list(path: Path, root: Path, database: str) -> list[ListedFilm]:
 
 
 @functools.cache
-def _table_3() -> dict[str, dict[str, list[str]]]:
+def table_3() -> dict[str, dict[str, list[str]]]:
     """Database -> split -> names of the test films. Source: supplement, Table 3."""
     return json.loads(
         importlib.resources.files("data_pipelines.raw").joinpath("splits.json").read_text(encoding="utf-8")
@@ -183,7 +183,7 @@ def _table_3() -> dict[str, dict[str, list[str]]]:
 
 def _from_table_3(layout: RawLayout, database: str, subset: Subset, split: int) -> list[ListedFilm]:
     folders = {_plain(video): video for video in layout.videos(database)}
-    named = _table_3()[database][str(split)]
+    named = table_3()[database][str(split)]
     if subset == "test":
         videos = [folders.get(_plain(name), name) for name in named]
     else:

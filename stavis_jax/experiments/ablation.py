@@ -24,7 +24,7 @@ from stavis_jax.experiments.workdir import check_same_settings, versions
 from stavis_jax.models import fusion
 from stavis_jax.prediction.model import SaliencyModel
 from stavis_jax.reports.report import Report, write_report
-from stavis_jax.reports.results_files import read_frame_scores
+from stavis_jax.reports.results_reader import read_frame_scores
 from stavis_jax.scoring.aggregation import VideoScores, aggregate, film_scores
 from stavis_jax.scoring.baselines import CENTRE_BIAS
 from stavis_jax.scoring.comparison import compare

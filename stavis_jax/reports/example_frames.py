@@ -41,18 +41,19 @@ class PictureSource:
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """A frame of a video. `scores`: metric -> value."""
+    """A frame of a video. `index`: its position among the video's scored frames."""
 
-    database: str
-    split: int
-    video: str
-    number: int
-    scores: dict[str, float]
+    video: VideoScores
+    index: int
 
     @property
-    def key(self) -> tuple[str, int, str]:
-        """Database, split and video."""
-        return self.database, self.split, self.video
+    def number(self) -> int:
+        """1-based number of the frame."""
+        return int(self.video.frames[self.index])
+
+    @property
+    def scores(self) -> dict[str, float]:
+        return {metric: float(values[self.index]) for metric, values in self.video.values.items()}
 
 
 def film_frames(data: Path) -> FrameReader:
@@ -104,8 +105,8 @@ def best_and_worst(results: Results, metric: str, count: int) -> tuple[list[Exam
     Higher values of the metric must be better.
     """
     scored = [video for video in results.videos if np.isfinite(video.values.get(metric, np.nan)).any()]
-    best = [_example(video, int(np.nanargmax(video.values[metric]))) for video in scored]
-    worst = [_example(video, int(np.nanargmin(video.values[metric]))) for video in scored]
+    best = [Example(video, int(np.nanargmax(video.values[metric]))) for video in scored]
+    worst = [Example(video, int(np.nanargmin(video.values[metric]))) for video in scored]
     best.sort(key=lambda example: -example.scores[metric])
     worst.sort(key=lambda example: example.scores[metric])
     return _one_per_film(best)[:count], _one_per_film(worst)[:count]
@@ -113,11 +114,11 @@ def best_and_worst(results: Results, metric: str, count: int) -> tuple[list[Exam
 
 def draw_example(source: PictureSource, example: Example) -> dict[str, np.ndarray | None]:
     """Returns title -> picture, uint8 RGB [h, w, 3], `WIDTH` pixels wide, or None where the source has none."""
-    place = (example.database, example.video, example.number)
+    place = (example.video.database, example.video.video, example.number)
     frame, density = source.read_frame(*place), source.annotations.density(*place)
     fixations = source.annotations.fixations(*place)
     maps = {(video.database, video.split, video.video): video.maps for video in source.predictions}
-    prediction = maps.get(example.key, {}).get(example.number)
+    prediction = maps.get(example.video.key, {}).get(example.number)
     known = next((picture.shape[:2] for picture in (density, fixations, frame) if picture is not None), None)
     if known is None:
         return {}
@@ -131,16 +132,11 @@ def draw_example(source: PictureSource, example: Example) -> dict[str, np.ndarra
     }
 
 
-def _example(video: VideoScores, index: int) -> Example:
-    scores = {metric: float(values[index]) for metric, values in video.values.items()}
-    return Example(video.database, video.split, video.video, int(video.frames[index]), scores)
-
-
 def _one_per_film(examples: Sequence[Example]) -> list[Example]:
     """Returns the first example of each film."""
     first: dict[tuple[str, str], Example] = {}
     for example in examples:
-        first.setdefault((example.database, example.video), example)
+        first.setdefault((example.video.database, example.video.video), example)
     return list(first.values())
 
 

@@ -4,9 +4,9 @@ import csv
 import dataclasses
 import functools
 import importlib.resources
-import json
 
 from data_pipelines.raw.databases import DATABASES
+from data_pipelines.raw.fold_lists import table_3
 from stavis_jax.reports.tables import Math
 
 SOURCE = (
@@ -68,11 +68,9 @@ def paper_name(database: str) -> str | None:
     return DATABASES[database].name if database in DATABASES else None
 
 
-@functools.cache
 def num_test_videos(database: str) -> int:
     """Returns the number of test videos that Table 3 of the supplement lists for a database, over all splits.
 
     `database`: its folder.
     """
-    table_3 = json.loads(importlib.resources.files("data_pipelines.raw").joinpath("splits.json").read_text("utf-8"))
-    return sum(map(len, table_3[database].values()))
+    return sum(map(len, table_3()[database].values()))

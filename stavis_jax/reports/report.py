@@ -130,7 +130,7 @@ def _figure(report: Report, example: Example) -> ExampleFigure:
         values = [
             float(video.values[CHOOSING_METRIC][video.frames == example.number][0])
             for video in of.videos
-            if video.key == example.key and example.number in video.frames
+            if video.key == example.video.key and example.number in video.frames
         ]
         if method != report.main and np.isfinite(values).any():
             beside.append(f"{method} {metric_column(CHOOSING_METRIC).text(values[0])}")

@@ -1,6 +1,5 @@
-"""Writes scores to results.json and CSV files, and reads them back."""
+"""Writes scores to results.json and CSV files."""
 
-import csv
 import dataclasses
 import json
 import math
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.runtime.atomic import write_csv, write_text
-from data_pipelines.runtime.errors import UserError
 from stavis_jax.reports.score_tables import metrics_of, score_tables
 from stavis_jax.reports.tables import Table
 from stavis_jax.scoring import bootstrap
@@ -92,34 +90,6 @@ def write_comparison(output: Path, comparison: Comparison, more: Mapping[str, An
         **(more or {}),
     }
     write_json(output / "comparison.json", content)
-
-
-def read_frame_scores(folder: Path) -> dict[str, list[VideoScores]]:
-    """Reads method -> its videos from the results.json and frames.csv of `write_results`.
-
-    Raises:
-        UserError: a file cannot be read.
-    """
-    methods: dict[str, list[VideoScores]] = {}
-    try:
-        with (folder / "frames.csv").open(encoding="utf-8", newline="") as file:
-            frames: dict[tuple[str, ...], list[dict[str, str]]] = {}
-            for row in csv.DictReader(file):
-                frames.setdefault(tuple(row[key] for key in KEYS), []).append(row)
-        for video in json.loads((folder / "results.json").read_text(encoding="utf-8"))["videos"]:
-            rows = frames[tuple(str(video[key]) for key in KEYS)]
-            # results.json tells which metrics were scored: a blank in frames.csv may also be a frame without a value.
-            values = {
-                metric: np.array([float(row[metric] or math.nan) for row in rows])
-                for metric in ALL_METRICS
-                if metric in video
-            }
-            numbers = np.array([int(row["frame"]) for row in rows])
-            scores = VideoScores(video["database"], video["split"], video["video"], numbers, values)
-            methods.setdefault(video["method"], []).append(scores)
-    except (OSError, KeyError, ValueError, TypeError, RecursionError, csv.Error) as error:
-        raise UserError(f"{folder}: holds no scores that can be read ({error!r}). Score again.") from None
-    return methods
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 The centre bias is where people look on average. The uniform map is chance. Most metrics have no value for it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -68,33 +68,16 @@ def centre_bias(
 def same_map_predictions(saliency_map: np.ndarray, films: Sequence[ListedFilm], split: int) -> list[PredictedVideo]:
     """Returns the films with one map, uint8 [h, w], as the prediction for every frame."""
     return [
-        PredictedVideo(film.database, split, film.name, film.num_frames, SameMap(saliency_map, film.num_frames))
+        PredictedVideo(film.database, split, film.name, film.num_frames, same_map(saliency_map, film.num_frames))
         for film in films
     ]
+
+
+def same_map(saliency_map: np.ndarray, num_frames: int) -> dict[int, np.ndarray]:
+    """Returns one map for each 1-based frame number of a film."""
+    return dict.fromkeys(range(1, num_frames + 1), saliency_map)
 
 
 def uniform_map(size: tuple[int, int] = (112, 112)) -> np.ndarray:
     """Returns a constant map, uint8 [h, w]."""
     return np.full(size, 128, np.uint8)
-
-
-class SameMap(Mapping[int, np.ndarray]):
-    """Maps each 1-based frame number of a film to one map."""
-
-    def __init__(self, saliency_map: np.ndarray, num_frames: int):
-        self._map = saliency_map
-        self._num_frames = num_frames
-
-    def __getitem__(self, number: int) -> np.ndarray:
-        if number not in self:
-            raise KeyError(number)
-        return self._map
-
-    def __contains__(self, number: object) -> bool:
-        return isinstance(number, int) and 1 <= number <= self._num_frames
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(1, self._num_frames + 1))
-
-    def __len__(self) -> int:
-        return self._num_frames

@@ -1,16 +1,14 @@
 """Compares two result sets film by film: mean differences, their intervals, sign tests."""
 
 import dataclasses
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import scipy.stats
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.scoring.bootstrap import SEED, FilmScores, interval_of_mean
-from stavis_jax.scoring.frame_scores import ALL_METRICS, LOWER_IS_BETTER, mean_scores
+from stavis_jax.scoring.frame_scores import ALL_METRICS, LOWER_IS_BETTER
 
 ALL_FILMS = "all films"
 
@@ -80,46 +78,6 @@ def compare(
                 rows.append(_difference(database, metric, values, seed))
     title = f"{names[0]} minus {names[1]}, film by film"
     return Comparison(rows, films, len(ours) - len(shared), len(other) - len(shared), title)
-
-
-def read_film_scores(path: Path, method: str | None = None) -> FilmScores:
-    """Reads film scores from a results.json that `evaluate` or a training wrote, or from the folder that holds it.
-
-    Raises UserError if it cannot be read, or if it holds several methods and `method` names none of them.
-    """
-    file = path / "results.json" if path.is_dir() else path
-    try:
-        videos = json.loads(file.read_text(encoding="utf-8"))["videos"]
-        methods = list(dict.fromkeys(video["method"] for video in videos))
-        keys = [(video["database"], video["video"]) for video in videos]
-        scores = [{name: _score(video[name]) for name in ALL_METRICS if name in video} for video in videos]
-        if not all(isinstance(name, str) for name in (*methods, *(part for key in keys for part in key))):
-            raise TypeError("a name is not a string")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{file}: not a results.json ({error!r}). Give a folder that evaluate wrote.") from None
-    if not methods:
-        raise UserError(f"{file}: not a results.json (it has no videos). Give a folder that evaluate wrote.")
-    if method is None and len(methods) == 1:
-        (method,) = methods
-    if method not in methods:
-        raise UserError(
-            f"{file}: holds the methods {', '.join(methods)}. Name one with --compare-method, as in "
-            f"--compare-method {methods[-1]}."
-        )
-    rows: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for key, video, of_video in zip(keys, videos, scores, strict=True):
-        if video["method"] == method:
-            rows.setdefault(key, []).append(of_video)
-    return {film: mean_scores(of_film) for film, of_film in rows.items()}
-
-
-def _score(value: object) -> float:
-    """Returns the mean of a metric over a video's frames. results.json holds null for NaN."""
-    if value is None:
-        return math.nan
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError(f"{value!r} is not a score")
-    return float(value)
 
 
 def _difference(database: str, metric: str, values: np.ndarray, seed: int) -> Difference:

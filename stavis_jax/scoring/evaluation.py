@@ -11,7 +11,7 @@ from data_pipelines.raw.fold_lists import SPLITS
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards.annotations import AnnotationSource, open_annotations
 from stavis_jax.scoring.aggregation import Results, VideoScores, aggregate
-from stavis_jax.scoring.baselines import CENTRE_BIAS, UNIFORM, SameMap, centre_bias, uniform_map
+from stavis_jax.scoring.baselines import CENTRE_BIAS, UNIFORM, centre_bias, same_map, uniform_map
 from stavis_jax.scoring.frame_scores import EXACT, Estimators
 from stavis_jax.scoring.observer_scores import OBSERVER_BASELINES, ObserverBaseline, score_observers_of_videos
 from stavis_jax.scoring.predicted_videos import find_videos
@@ -154,7 +154,7 @@ def _baseline_videos(
     """Returns the same videos with the baseline's map in every frame."""
     of_splits = biases if baseline == CENTRE_BIAS else dict.fromkeys((video.split for video in videos), uniform_map())
     return [
-        dataclasses.replace(video, maps=SameMap(of_splits[video.split], video.num_frames))
+        dataclasses.replace(video, maps=same_map(of_splits[video.split], video.num_frames))
         for video in videos
         if video.split in of_splits
     ]

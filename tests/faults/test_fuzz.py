@@ -30,7 +30,7 @@ from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime import json_files
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards import reader
-from stavis_jax.scoring.comparison import read_film_scores
+from stavis_jax.reports.results_reader import read_film_scores
 from stavis_jax.scoring.observers import read_observers
 from stavis_jax.weights.directory import read_weights
 from stavis_jax.weights.pytorch_file import read_checkpoint

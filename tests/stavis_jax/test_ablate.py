@@ -19,7 +19,7 @@ from stavis_jax.experiments.job import Data, Job
 from stavis_jax.experiments.workdir import write_settings
 from stavis_jax.models.fusion import VARIANTS
 from stavis_jax.models.stavis import NetworkConfig
-from stavis_jax.reports.results_files import read_frame_scores, write_results
+from stavis_jax.reports.results_files import write_results
 from stavis_jax.scoring.aggregation import VideoScores, aggregate, film_scores
 from stavis_jax.scoring.baselines import same_map_predictions
 from stavis_jax.scoring.comparison import ALL_FILMS, compare
@@ -260,24 +260,6 @@ def test_the_files_hold_the_same_numbers(scored):
 def test_nothing_scored_is_one_line(tmp_path):
     with pytest.raises(UserError, match="holds no scores of these variants and splits"):
         collect(tmp_path, plan("l1-s1", "1"), QUIET)
-
-
-def test_scores_are_read_as_they_were_written_with_and_without_values(tmp_path):
-    videos = made_up(0, 0.0)
-    videos[0].values["sAUC"][:] = np.nan
-    del videos[1].values["IG"]
-    write_results(tmp_path, {"a": aggregate(videos), "b": aggregate(made_up(1, 0.1))})
-    read = read_frame_scores(tmp_path)
-    assert read.keys() == {"a", "b"}
-    for ours, theirs in zip(read["a"], videos, strict=True):
-        assert (ours.database, ours.split, ours.video) == (theirs.database, theirs.split, theirs.video)
-        assert ours.values.keys() == theirs.values.keys()
-        np.testing.assert_array_equal(ours.frames, theirs.frames)
-        for metric, values in theirs.values.items():
-            np.testing.assert_array_equal(ours.values[metric], values)
-    (tmp_path / "frames.csv").write_text("method\na\n")
-    with pytest.raises(UserError, match="holds no scores that can be read"):
-        read_frame_scores(tmp_path)
 
 
 def test_what_a_system_does_not_use_costs_nothing():

@@ -172,8 +172,8 @@ def test_best_and_worst_frames_are_one_of_a_film_in_order():
 
     videos = [video("a", 1, 0.5, 0.9, 0.1), video("a", 2, 0.8, 0.0), video("b", 1, np.nan, 0.95), video("c", 1, np.nan)]
     best, worst = best_and_worst(aggregate(videos), "CC", 5)
-    assert [(e.video, e.split, e.number) for e in best] == [("b", 1, 10), ("a", 1, 10)]
-    assert [(e.video, e.split, e.number) for e in worst] == [("a", 2, 10), ("b", 1, 10)]
+    assert [(e.video.video, e.video.split, e.number) for e in best] == [("b", 1, 10), ("a", 1, 10)]
+    assert [(e.video.video, e.video.split, e.number) for e in worst] == [("a", 2, 10), ("b", 1, 10)]
 
 
 def test_fixations_are_marked_where_they_are(pictures, methods, names):

@@ -5,7 +5,7 @@ from PIL import Image
 from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.scoring.baselines import SameMap, centre_bias, same_map_predictions
+from stavis_jax.scoring.baselines import centre_bias, same_map_predictions
 
 
 @pytest.fixture
@@ -60,11 +60,3 @@ def test_every_frame_of_a_test_film_is_given_the_training_films_map(layout):
     assert (video.database, video.split, video.video, video.num_frames) == ("Own", 2, "new", 40)
     assert sorted(video.maps) == list(range(1, 41))
     assert np.array_equal(video.maps[40], centre_bias(layout, training))
-
-
-def test_same_map_has_no_frame_beyond_the_film():
-    maps = SameMap(np.zeros((2, 2), np.uint8), 3)
-    assert 3 in maps and 4 not in maps and 0 not in maps
-    assert len(maps) == 3
-    with pytest.raises(KeyError):
-        maps[4]

@@ -1,4 +1,3 @@
-import json
 import math
 
 import numpy as np
@@ -7,7 +6,7 @@ import pytest
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.scoring.aggregation import VideoScores, film_scores
 from stavis_jax.scoring.bootstrap import bootstrap_intervals, interval_of_mean
-from stavis_jax.scoring.comparison import ALL_FILMS, compare, read_film_scores
+from stavis_jax.scoring.comparison import ALL_FILMS, compare
 
 
 def films(values, metric="CC", database="AVAD"):
@@ -63,18 +62,3 @@ def test_films_and_values_that_one_set_lacks_are_left_out_and_counted():
     assert (comparison.only_ours, comparison.only_other) == (1, 0)
     with pytest.raises(UserError, match="share no film"):
         compare(ours, films([1.0], database="SumMe"))
-
-
-def test_results_file_is_read_by_method(tmp_path):
-    rows = [
-        {"method": m, "database": "AVAD", "video": "a", "split": 1, "CC": cc, "KL": None}
-        for m, cc in (("one", 0.25), ("two", 0.5))
-    ]
-    (tmp_path / "results.json").write_text(json.dumps({"videos": rows}))
-    scores = read_film_scores(tmp_path, "two")
-    assert scores["AVAD", "a"]["CC"] == 0.5 and math.isnan(scores["AVAD", "a"]["KL"])
-    with pytest.raises(UserError, match="one, two.*--compare-method"):
-        read_film_scores(tmp_path)
-    (tmp_path / "results.json").write_text("{}")
-    with pytest.raises(UserError, match=r"results\.json: not a"):
-        read_film_scores(tmp_path / "results.json")
