@@ -10,7 +10,7 @@ from PIL import Image
 from benchmarks.inputs import FRAME_RATE_HZ
 from data_pipelines.prepare import prepare
 from data_pipelines.synthetic.database import DATABASE, synthesize
-from stavis_jax.outputs.film_writer import FilmWriter
+from stavis_jax.outputs.film_writer import film_writer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +41,9 @@ def make_film_file(folder: Path, num_frames: int, frame_size: tuple[int, int]) -
     frames = folder / "raw" / "video_frames" / DATABASE / "film_001"
     sound = folder / "raw" / "video_audio" / DATABASE / "film_001" / "film_001.wav"
     path = folder / "film.mp4"
-    writer = FilmWriter(path, frame_size, FRAME_RATE_HZ, sound)
-    for number, picture in enumerate(sorted(frames.iterdir())):
-        writer.add(np.asarray(Image.open(picture)), number / FRAME_RATE_HZ)
-    writer.finish()
+    with film_writer(path, FRAME_RATE_HZ, sound) as add_picture:
+        for number, picture in enumerate(sorted(frames.iterdir())):
+            add_picture(np.asarray(Image.open(picture)), number / FRAME_RATE_HZ)
     return FilmFile(path, frames, sound)
 
 

@@ -1,11 +1,11 @@
-"""What a measurement ran on: cores, and the peaks that makers state for accelerators."""
+"""Cores of this process, and the peak rates of accelerators as their makers state them."""
 
 import os
 import re
 
-# Dense TFLOP/s a chip (of TPU v2 and v3: a core, which is what JAX calls a device), as the makers' data sheets say.
-# The first pattern found in the device's name; None: not stated, or no such arithmetic.
-PEAKS = (  # name, bfloat16, float32
+# Dense TFLOP/s of a chip from the makers' data sheets; for TPU v2 and v3 of a core, which JAX calls a device. The first
+# pattern found in the device's name counts. None: not stated, or no such arithmetic.
+PEAKS = (  # pattern, bfloat16, float32
     (r"H100 NVL", 835, 60),
     (r"H100 PCIe", 756, 51),
     (r"H100|H200|GH200", 989, 67),
@@ -26,17 +26,14 @@ PEAKS = (  # name, bfloat16, float32
     (r"TPU v6", 918, None),
 )
 
-# A variable: where it is set, our side calls stavis_jax.cli.malloc, as the commands do.
-KEEP_BIG_BUFFERS = "BENCHMARKS_KEEP_BIG_BUFFERS"
-
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def peak_tflops(device_kind: str, dtype: str) -> float | None:
-    """What the maker states for a device, by the name JAX or PyTorch gives it; None if it is not in the table."""
+    """Returns the peak of a device, by the name that JAX or PyTorch gives it; None if the table does not have it."""
     for pattern, bfloat16, float32 in PEAKS:
         if re.search(pattern, device_kind):
             return {"bfloat16": bfloat16, "float32": float32}[dtype]

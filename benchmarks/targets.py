@@ -1,4 +1,4 @@
-"""What each measurement is to reach: ratios PyTorch / ours on 2 CPU cores, seconds, and shares of memory."""
+"""Goals of the measurements on 2 CPU cores: ratios PyTorch / ours, seconds, and shares of memory."""
 
 import dataclasses
 
@@ -7,14 +7,14 @@ HEAD = ["must", "aim", "met"]
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A value that must be reached, and one to aim for. `most`: values are to be at most that."""
+    """A value that must be reached, and one to aim for. most: measured values should be at most that, not at least."""
 
     must: float
     aim: float
     most: bool = False
 
     def met(self, value: float) -> str:
-        """ "aim", "must" or "no"."""
+        """Returns the goal that a value reaches: "aim", "must" or "no"."""
         for name in ("aim", "must"):
             goal = getattr(self, name)
             if value <= goal if self.most else value >= goal:
@@ -35,14 +35,15 @@ TARGETS = {
     "dense prediction, plain": Target(2.0, 2.8),
     "dense prediction, as commands": Target(2.0, 2.8),
     "film to maps, as commands": Target(2.5, 4),
-    "input pipeline, one core": Target(15, 40),
+    "640x480, one core, a plain loop": Target(15, 40),
+    "640x480, one core, PyTorch's DataLoader": Target(15, 40),
     "memory, dense prediction": Target(0.7, 0.4, most=True),
-    "first map, cold, seconds": Target(30, 12, most=True),
-    "first map, cached, seconds": Target(8, 4, most=True),
+    "first map, ours, first run ever, seconds": Target(30, 12, most=True),
+    "first map, ours, later runs, seconds": Target(8, 4, most=True),
 }
 
 
 def columns(name: str, value: float) -> list[str]:
-    """Cells of a table under HEAD: both goals, and which of them is met; dashes where there are none."""
+    """Returns the cells of a table under HEAD: both goals, and which of them is met; dashes without a target."""
     target = TARGETS.get(name)
     return [f"{target.must:g}", f"{target.aim:g}", target.met(value)] if target else ["-", "-", "-"]

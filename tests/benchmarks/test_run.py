@@ -1,25 +1,29 @@
 """The one command: its flags, its tables, and a comparison of real networks from weights to a row."""
 
 import dataclasses
+import importlib
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import run, targets
+from benchmarks.jobs import forward, growth
 from benchmarks.machine import peak_tflops
-from benchmarks.reference.network import TorchStavis
-from benchmarks.scaling import Curve
-from benchmarks.speed import forward
-from benchmarks.work import gflop_of_clip
-from benchmarks.workshop import QUICK, Workshop
+from benchmarks.plan import QUICK
+from benchmarks.reference.gflop import gflop_of_clip
+from benchmarks.session import Session
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--jobs", "forward,backward"], "--jobs forward,backward: choose from forward,training,"),
+        (["--jobs", "forward,backward"], "--jobs forward,backward: choose from forward, training, "),
+        (["--jobs", "forward", "backward"], "--jobs forward backward: choose from forward, training, "),
         (["--jobs", ""], "choose from"),
         (["--rounds", "0"], "--rounds 0: expected 1 or more"),
         (["--quick", "--write", "page.md"], "not for the page"),
@@ -31,13 +35,14 @@ def test_wrong_flags_are_one_line(arguments, message):
 
 
 def test_sections_are_written_as_each_job_ends(tmp_path, monkeypatch):
-    def broken(workshop, picture):
+    def interrupted(session):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "JOBS", {"one": lambda workshop, picture: {"One": picture.name}, "two": broken})
+    monkeypatch.setattr(forward, "measure", lambda session: {"One": session.picture.name})
+    monkeypatch.setattr(growth, "measure", interrupted)
     page = tmp_path / "page.md"
     with pytest.raises(SystemExit):
-        run.main(["--jobs", "one,two", "--write", str(page)])
+        run.main(["--jobs", "forward,growth", "--write", str(page)])
     assert page.read_text().endswith("## One\n\nbenchmarks_linear.png\n")
 
 
@@ -48,7 +53,7 @@ def test_a_target_is_met_from_its_own_side():
 
 
 def test_growth_is_told_of_numbers_and_of_costs():
-    curve = Curve("dense prediction", "frames", "seconds", {"ours": {50: 2.0, 200: 7.0, 100: 4.0}})
+    curve = growth.Curve("dense prediction", "frames", "seconds", {"ours": {50: 2.0, 200: 7.0, 100: 4.0}})
     assert curve.growth("ours") == (4, 3.5)
 
 
@@ -59,24 +64,33 @@ def test_peaks_are_found_by_the_names_devices_have():
     assert peak_tflops("cpu", "float32") is None
 
 
-@pytest.mark.parametrize("depth", [10, 50])
-def test_work_of_a_clip_is_what_pytorch_counts_and_the_bilinear_form(depth):
-    with torch.device("meta"):
-        network, counter = TorchStavis(depth=depth).eval(), FlopCounterMode(display=False)
-        with counter:
-            network(torch.zeros(1, 3, 16, 112, 112), torch.zeros(1, 35_280))
-    bilinear = 2 * 64 * 128 * 128 * 14 * 14  # PyTorch does not count it
-    activations = sum(2 * (112 >> m) ** 2 * (2 * 2**m) ** 2 for m in (1, 2, 3, 4))  # upsampled, and then not used
-    counted = (counter.get_total_flops() + bilinear - activations) / 1e9
-    assert sum(gflop_of_clip(depth, 112).values()) == pytest.approx(counted, rel=1e-4)
+def test_every_job_is_a_module_that_measures():
+    assert all(callable(importlib.import_module(f"benchmarks.jobs.{job}").measure) for job in run.JOBS)
+
+
+def test_a_worker_imports_the_libraries_of_its_own_side_alone():
+    """Otherwise its memory and its start would include those of the other side."""
+    modules = [f"benchmarks.jobs.{job}" for job in run.JOBS]
+    program = f"import sys, {', '.join(modules)}; print({{'jax', 'torch', 'matplotlib'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(("depth", "layer1", "total"), [(10, 2.7745, 11.6678), (50, 5.4463, 19.9196)])
+def test_arithmetic_of_a_clip(depth, layer1, total):
+    """The totals were also counted by hand, layer by layer."""
+    gflop = gflop_of_clip(depth, 112)
+    assert gflop["stem"] == pytest.approx(2 * 7**3 * 3 * 64 * 16 * 56 * 56 / 1e9)
+    assert gflop["layer1"] == pytest.approx(layer1, abs=1e-4)
+    assert sum(gflop.values()) == pytest.approx(total, abs=1e-4)
 
 
 @pytest.mark.slow
 def test_both_networks_are_timed_in_processes_of_their_own_and_agree(tmp_path, monkeypatch):
     """Raises if the logits differ."""
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # compiling is most of the time
-    workshop = Workshop(dataclasses.replace(QUICK, forward_batches=(1,), mallocs=("tuned malloc",)), tmp_path)
-    ((title, text),) = forward(workshop).items()
+    session = Session(dataclasses.replace(QUICK, forward_batches=(1,), mallocs=("tuned malloc",)), tmp_path)
+    ((title, text),) = forward.measure(session).items()
     assert title == "Forward pass"
-    assert "| forward, batch 1, tuned malloc | " in text and "ours on cpu" in text
+    assert "| forward, batch 1, tuned malloc | " in text
     assert json.loads((tmp_path / "weights-10-32" / "converted" / "stavis.json").read_text())["variant"] == "l3mul-s3"

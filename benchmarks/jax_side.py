@@ -1,0 +1,25 @@
+"""What the workers of our side share: settings of the process, and the model with its weights.
+
+Imports no more than a user's program that predicts, because start-up and memory are measured with it.
+"""
+
+import os
+from pathlib import Path
+
+import stavis_jax
+from benchmarks.plan import KEEP_BIG_BUFFERS
+from stavis_jax.cli import compilation_cache
+from stavis_jax.cli.malloc import keep_big_buffers
+
+BATCH_SIZE = 4  # of prediction
+
+compilation_cache.enable()  # as the commands do
+if os.environ.get(KEEP_BIG_BUFFERS):
+    keep_big_buffers()
+
+
+def load_model(weights: str, size: int) -> stavis_jax.SaliencyModel:
+    """Returns the model as `stavis_jax.load` gives it, for clips of `size` pixels."""
+    model = stavis_jax.load(Path(weights) / "converted")
+    model.size = size
+    return model
