@@ -9,10 +9,12 @@ from stavis_jax.metrics.arrays import map_and_fixated
 from stavis_jax.metrics.auc import SHUFFLED_THRESHOLDS
 
 JITTER = 1e-7
-SHUFFLED_SPLITS = 100
+DRAWS = 100  # samples of the original
+
+Seed = int | np.random.Generator
 
 
-def auc_judd_sampled(saliency_map: np.ndarray, fixation_map: np.ndarray, *, seed: int | np.random.Generator) -> float:
+def auc_judd_sampled(saliency_map: np.ndarray, fixation_map: np.ndarray, *, seed: Seed) -> float:
     """Returns `auc_judd` with one draw of jitter, uniform in [0, 1e-7), added to the map [H, W].
 
     NaN where `auc_judd` is NaN.
@@ -30,12 +32,7 @@ def auc_judd_sampled(saliency_map: np.ndarray, fixation_map: np.ndarray, *, seed
 
 
 def shuffled_auc_sampled(
-    saliency_map: np.ndarray,
-    fixation_map: np.ndarray,
-    other_fixations: np.ndarray,
-    *,
-    splits: int = SHUFFLED_SPLITS,
-    seed: int | np.random.Generator,
+    saliency_map: np.ndarray, fixation_map: np.ndarray, other_fixations: np.ndarray, *, splits: int = DRAWS, seed: Seed
 ) -> float:
     """Returns `shuffled_auc` as the mean over `splits` samples of as many negatives as there are fixations.
 
@@ -47,12 +44,7 @@ def shuffled_auc_sampled(
 
 
 def shuffled_auc_others_sampled(
-    saliency_map: np.ndarray,
-    fixation_map: np.ndarray,
-    fixation_counts: np.ndarray,
-    *,
-    splits: int = SHUFFLED_SPLITS,
-    seed: int | np.random.Generator,
+    saliency_map: np.ndarray, fixation_map: np.ndarray, fixation_counts: np.ndarray, *, splits: int = DRAWS, seed: Seed
 ) -> float:
     """Returns `shuffled_auc_others` from the same kind of samples. Fixations are drawn, so a pixel may recur."""
     counts = np.asarray(fixation_counts).ravel()
@@ -60,9 +52,7 @@ def shuffled_auc_others_sampled(
     return _mean_area(saliency_map, fixation_map, np.repeat(pixels, counts[pixels]), splits, seed)
 
 
-def _mean_area(
-    saliency_map: np.ndarray, fixation_map: np.ndarray, pool: np.ndarray, splits: int, seed: int | np.random.Generator
-) -> float:
+def _mean_area(saliency_map: np.ndarray, fixation_map: np.ndarray, pool: np.ndarray, splits: int, seed: Seed) -> float:
     """Returns the mean area over samples from `pool`, the flat positions of the negatives."""
     saliency_map, fixated = map_and_fixated(saliency_map, fixation_map)
     if splits < 1:

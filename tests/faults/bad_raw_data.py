@@ -278,9 +278,9 @@ ROWS = [
     evaluate("a .mat file cut short, scored", FIXATIONS.replace("one", "three"), b"MATLAB", NO_MAT),
     evaluate("a density map of 12000x12000, scored", TESTED_DENSITY, png(12000, 12000), UNREADABLE),
     observers("observers without the columns", "a,b\n1,2\n", "has no column"),
-    observers("observers with words for numbers", "observer,frame,x,y\na,one,2,3\n", "are to be numbers"),
+    observers("observers with words for numbers", "observer,frame,x,y\na,one,2,3\n", "must be numbers"),
     observers("observers that are not UTF-8", b"observer,frame,x,y\n\xff,1,2,3\n", "not a readable table"),
     observers("observers with nul bytes", b"observer,frame,x,y\n\0,\0,\0,\0\n"),
     observers("an observer of a million characters", f"observer,frame,x,y\n{'a' * 1_000_000},1,2,3\n"),
-    observers("a frame number of 5,000 digits", f"observer,frame,x,y\na,{'1' * 5000},2,3\n", "are to be numbers"),
+    observers("a frame number of 5,000 digits", f"observer,frame,x,y\na,{'1' * 5000},2,3\n", "must be numbers"),
 ]
