@@ -71,7 +71,7 @@ def _parser() -> CommandParser:
         "--sigma-pixels",
         type=float,
         metavar="S",
-        help="standard deviation of the Gaussian that turns observers' gaze into a map, in pixels (default: frame width / 20)",
+        help="standard deviation of the Gaussian that makes observers' gaze a map, in pixels (default: width / 20)",
     )
     parser.add_argument(
         "--compare",
