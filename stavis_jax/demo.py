@@ -1,7 +1,8 @@
-"""Command: a page in the browser where a film is dropped and its saliency is seen: overlay, gaze track, files.
+"""Command: serves a page in the browser, on which films are dropped and their saliency is shown.
 
-Serves this machine only, until Ctrl-C. Films and results lie in a temporary folder that goes with it, or results in
---output. Needs the extra `demo`: pip install -e '.[demo]'.
+The page shows the overlay film and the gaze track, and offers them and the maps as files. Only this machine can reach
+it, until Ctrl-C. Films and results are kept in a temporary folder, which is removed at the end; --output keeps the
+results. Requires the extra `demo`: pip install -e '.[demo]'.
 """
 
 import argparse
@@ -10,11 +11,10 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from data_pipelines.runtime.arguments import CommandParser, positive_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.cli.malloc import keep_big_buffers
-
-EXAMPLE = "example: python -m stavis_jax.demo --checkpoint stavis.pth --checkpoint runs/demo-l3mul-s3"
 
 log = logging.getLogger("stavis_jax")
 
@@ -26,15 +26,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError("the page needs gradio, which is not installed. Install it with: pip install -e '.[demo]'")
 
     keep_big_buffers()
-    # After the arguments: it imports JAX, which --help need not wait for.
+    # Imported here: JAX takes seconds, and --help needs none of it.
     from stavis_jax.cli import compilation_cache
     from stavis_jax.web import server
     from stavis_jax.web.networks import Networks
 
     if not server.is_loopback(options.host):
         log.warning(
-            "--host %s: whoever reaches this machine can use the page, without a password. "
-            "Leave --host out to keep it to yourself.",
+            "--host %s: the page needs no password, and anyone who can reach this machine can use it. "
+            "Remove --host to serve this machine only.",
             options.host,
         )
     compilation_cache.enable()
@@ -47,43 +47,35 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m stavis_jax.demo",
-        description=__doc__.removeprefix("Command: "),
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "stavis_jax.demo", __doc__, "--checkpoint stavis.pth\n--checkpoint stavis.pth --checkpoint runs/demo"
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--checkpoint",
         required=True,
         action="append",
         type=Path,
-        help="a .pth file, a converted directory or a training's workdir; once for each network to choose from",
+        metavar="PATH",
+        help=".pth file, converted directory, or working directory of a training; repeat it to offer several",
     )
-    parser.add_argument("--port", type=_port, default=7860, help="of the page's address, 1 to 65535; default: 7860")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default: 127.0.0.1, this machine")
-    parser.add_argument(
-        "--max-megabytes", type=_positive, default=200, metavar="N", help="largest film taken, in MB; default: 200"
+    add("--port", type=_port, default=7860, metavar="N", help="port of the page's address")
+    add(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen at; any but this machine's own opens the page to others",
     )
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="keep results, in DIR/<film>/; default: they go when the page ends"
-    )
+    add("--max-megabytes", type=positive_integer, default=200, metavar="N", help="size of the largest film, in MB")
+    add("--output", type=Path, metavar="DIR", help="folder to keep results in, as DIR/<film>/ (default: not kept)")
     return parser
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
-
-
 def _port(text: str) -> int:
-    number = _positive(text)
-    if number > 65535:
-        raise ValueError(text)
-    return number
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 65535, found {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

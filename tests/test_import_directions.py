@@ -38,7 +38,6 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
 EXCEPTIONS: set[tuple[str, str]] = {
     ("stavis_jax/experiments/demo_data.py", "data_pipelines.prepare"),
     ("stavis_jax/outputs/write.py", "experiments"),
-    ("stavis_jax/web/networks.py", "stavis_jax"),
 }
 
 

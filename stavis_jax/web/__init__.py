@@ -1,1 +1,1 @@
-"""The web page that predicts films in a browser."""
+"""A page in the browser that predicts films."""

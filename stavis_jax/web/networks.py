@@ -1,24 +1,23 @@
-"""The networks a page offers: checkpoints, and the variants that each can run."""
+"""The networks that the page offers: checkpoints, and the variants that each can run."""
 
 import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-import stavis_jax
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models import fusion
-from stavis_jax.prediction.model import SaliencyModel
+from stavis_jax.prediction.model import SaliencyModel, load
 from stavis_jax.weights.directory import read_info
 from stavis_jax.weights.loading import VISUAL, find_directory
 
-MOST_IN_MEMORY = 4
+MAX_IN_MEMORY = 4
 
 
 class Networks:
-    """Checkpoints by name. They are read at once, so that a wrong one shows before the page opens.
+    """Checkpoints by name. All are read when the object is created, so that a wrong one is reported at once.
 
     Attributes:
-      variants: name of a checkpoint -> the variants it can run, its own first.
+      variants: the variants that each checkpoint can run, by the checkpoint's name; its own variant is first.
 
     Raises:
       UserError: a checkpoint cannot predict.
@@ -26,31 +25,39 @@ class Networks:
 
     def __init__(self, checkpoints: Sequence[Path]):
         names = [path.resolve().name for path in checkpoints]
-        unique = len(set(names)) == len(names)
-        self._paths = dict(zip(names if unique else map(str, checkpoints), checkpoints, strict=True))
-        self._loaded = functools.lru_cache(MOST_IN_MEMORY)(stavis_jax.load)
-        self.variants = {name: self._variants_in(path) for name, path in self._paths.items()}
+        are_unique = len(set(names)) == len(names)
+        self._paths = dict(zip(names if are_unique else map(str, checkpoints), checkpoints, strict=True))
+        self._load = functools.lru_cache(MAX_IN_MEMORY)(load)
+        self.variants = {name: _variants_in(path) for name, path in self._paths.items()}
 
     def load(self, checkpoint: str, variant: str) -> SaliencyModel:
-        """The network, from memory if it was used lately. Raises UserError if there is none of these names."""
-        if variant not in self.variants.get(checkpoint, ()):
-            raise UserError(f"{checkpoint}, {variant}: not on offer here. Choose from the lists.")
-        return self._loaded(self._paths[checkpoint], variant)
+        """Returns a network, from memory if it was used recently.
 
-    def _variants_in(self, checkpoint: Path) -> list[str]:
-        own = stavis_jax.load(checkpoint).variant
-        return [own, *(name for name in fusion.VARIANTS if name != own and _holds(checkpoint, name))]
+        Raises:
+          UserError: the page does not offer it.
+        """
+        if variant not in self.variants.get(checkpoint, ()):
+            raise UserError(f"{checkpoint}, {variant}: is not offered. Choose from the lists.")
+        return self._load(self._paths[checkpoint], variant)
 
 
 def describe(variant: str) -> str:
-    """What a variant goes by, for those who do not know its name."""
+    """Returns a variant with what it predicts from."""
     if variant == VISUAL:
         return f"{variant}: picture alone"
     return f"{variant}: " + ("sound alone" if variant.endswith("audio-only") else "picture and sound")
 
 
+def _variants_in(checkpoint: Path) -> list[str]:
+    own = load(checkpoint).variant
+    return [own, *(name for name in fusion.VARIANTS if name != own and _holds(checkpoint, name))]
+
+
 def _holds(checkpoint: Path, variant: str) -> bool:
-    """A working directory holds what was trained in it; anything else, besides its own system, the visual one."""
+    """Returns whether a checkpoint can run a variant other than its own.
+
+    A working directory can run the variants that were trained in it. Any other checkpoint can run the visual one.
+    """
     if checkpoint.is_file():
         return variant == VISUAL
     try:

@@ -1,9 +1,6 @@
-"""The page: what it asks for and what it shows. Served by page_server.py."""
+"""The page: its layout, and what it shows when a film is predicted."""
 
-import contextvars
-import html
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,15 +11,15 @@ import pandas as pd
 from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.maps.overlays import GOOD_COLORMAPS
 from stavis_jax.outputs.options import OutputOptions
-from stavis_jax.prediction.api import Advance
+from stavis_jax.outputs.registry import file_names
 from stavis_jax.web.networks import Networks, describe
-from stavis_jax.web.page_prediction import TRACK, predict_for_page
+from stavis_jax.web.prediction import OUTPUTS, Work, new_folder, predict_for_page, shown_in, status_line
 
+APPEARANCE = ("colormap", "opacity", "view", "panes")  # fields of OutputOptions that the page offers
 VIEWS = {"over the film": "overlay", "beside it": "side-by-side"}
 PANES = {"where the sound is": "localization", "attention": "attention"}
-LOOK = ("colormap", "opacity", "view", "panes")  # of OutputOptions
 DIRECTIONS = {"center_x_px": "x, from the left edge", "center_y_px": "y, from the top edge"}
-MOST_POINTS = 1000  # of a line
+MAX_POINTS = 1000  # of a line in a plot
 UPLOADS_KEPT_SECONDS = 24 * 3600
 STYLE = """
 .gradio-container > .main { max-width: 1280px !important; }
@@ -30,36 +27,25 @@ STYLE = """
 #status .error { color: var(--error-text-color); font-weight: 600; }
 """
 INTRODUCTION = """# Where do people look?
-Drop a film: the network predicts, frame by frame, where people look, given its picture and its sound."""
-
+Drop a film. The network predicts where people look in each frame, from picture and sound."""
 log = logging.getLogger("stavis_jax")
 
-
-class Work:
-    """The prediction that runs. `running` is held meanwhile; once `stop` is set it ends after its next frame."""
-
-    def __init__(self):
-        self.running, self.stop = threading.Lock(), threading.Event()
-
-    def end(self, within_seconds: float) -> None:
-        """Ends it for good: none can begin afterwards."""
-        self.stop.set()
-        self.running.acquire(timeout=within_seconds)
+HIDDEN = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def theme() -> gr.Theme:
-    """Fonts of the reader's system: none is fetched."""
+    """Returns a theme with fonts of the reader's system, so that none is downloaded."""
     return gr.themes.Default(font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace"))
 
 
 def build_page(networks: Networks, results: Path, work: Work, max_megabytes: int) -> gr.Blocks:
-    """Lays the page out.
+    """Returns the page.
 
     Args:
-      networks: what can be chosen.
-      results: the folder that a folder for each prediction is made in.
-      work: for the server to end it.
-      max_megabytes: said to the reader; the server sees to it.
+      networks: the networks to choose from.
+      results: the folder in which each prediction gets a folder.
+      work: the running prediction, for the server to end it.
+      max_megabytes: size of the largest film, shown to the reader; the server enforces it.
     """
     with gr.Blocks(title="stavis_jax", analytics_enabled=False, delete_cache=(3600, UPLOADS_KEPT_SECONDS)) as page:
         gr.Markdown(INTRODUCTION)
@@ -67,7 +53,7 @@ def build_page(networks: Networks, results: Path, work: Work, max_megabytes: int
             with gr.Column(scale=1, min_width=300):
                 film = gr.File(label=f"Film, up to {max_megabytes} MB", height=170, elem_id="film")
                 network = _network_choice(networks)
-                look = _look_choice()
+                appearance = _appearance_choice()
                 with gr.Row():
                     start = gr.Button("Predict", variant="primary", min_width=80, scale=2, elem_id="predict")
                     cancel = gr.Button("Stop", min_width=80, elem_id="stop")
@@ -77,22 +63,61 @@ def build_page(networks: Networks, results: Path, work: Work, max_megabytes: int
                 with gr.Column(visible=False) as shown:
                     plots = _plots()
                     with gr.Row():
-                        files = [
-                            gr.DownloadButton(size="sm", elem_id=name)
-                            for name in ("overlay-file", "track-file", "maps-file")
-                        ]
-        film.change(lambda: "", None, status, show_progress="hidden", api_visibility="private")
-        results_shown = [status, overlay, shown, *plots, *files]
-        start.click(lambda: _line("Predicting"), None, status, show_progress="hidden", api_visibility="private").then(
+                        names = ("overlay-file", "track-file", "maps-file")
+                        files = [gr.DownloadButton(size="sm", elem_id=name) for name in names]
+        film.change(lambda: "", None, status, **HIDDEN)
+        start.click(lambda: status_line("Predicting"), None, status, **HIDDEN).then(
             _predictor(networks, results, work),
-            [film, *network, *look],
-            results_shown,
+            [film, *network, *appearance],
+            [status, overlay, shown, *plots, *files],
             show_progress_on=[overlay],
             concurrency_limit=1,
             api_visibility="private",
         )
         cancel.click(work.stop.set, queue=False, api_visibility="private")
     return page.queue(max_size=16)
+
+
+def _predictor(networks: Networks, results: Path, work: Work) -> Callable[..., list[Any]]:
+    """Returns the function behind the button *Predict*.
+
+    The function takes a film, a checkpoint, a variant and the fields `APPEARANCE`. It returns the status line, the
+    overlay, whether results are visible, the data of two plots, and the three files.
+    """
+
+    def predict(film, checkpoint, variant, *appearance, progress=gr.Progress()) -> list[Any]:  # noqa: B008, Gradio's way
+        if not film:
+            return _nothing("No film yet. Drop one first.")
+        film = Path(film)
+        try:
+            with work.running:
+                work.stop.clear()
+                model, folder = networks.load(checkpoint, variant), new_folder(results, film.stem)
+                options = OutputOptions(**dict(zip(APPEARANCE, appearance, strict=True)))
+                num_frames = predict_for_page(film, folder, model, options, shown_in(progress, work.stop))
+        except (UserError, Stopped) as error:
+            return _nothing(str(error).replace(str(film), film.name))
+        except Exception:  # a bug: the page continues, and the terminal shows it
+            log.exception("%s: predicting failed.", film.name)
+            return _nothing("An unexpected error occurred. The terminal of the page shows the details.")
+        overlay, track, maps = (folder / name for name in file_names(OUTPUTS))
+        status = status_line(f"{film.name}: {num_frames} frames, predicted by {variant} of {checkpoint}.")
+        files = [gr.update(value=str(path), label=f"Download {path.name}") for path in (overlay, track, maps)]
+        return [status, str(overlay), gr.update(visible=True), *_plotted(track), *files]
+
+    return predict
+
+
+def _nothing(message: str) -> list[Any]:
+    """Returns a message in place of results."""
+    return [status_line(message, "error"), None, gr.update(visible=False), *[None] * 5]
+
+
+def _plotted(track: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Returns the data of the plots of the centre and of the entropy, from track.csv."""
+    rows = pd.read_csv(track)[["seconds", *DIRECTIONS, "entropy_bits"]]
+    rows = rows.iloc[:: -(-len(rows) // MAX_POINTS)]
+    return rows.rename(columns=DIRECTIONS).melt("seconds", list(DIRECTIONS.values()), "direction", "px"), rows
 
 
 def _network_choice(networks: Networks) -> list[gr.Dropdown]:
@@ -107,97 +132,23 @@ def _network_choice(networks: Networks) -> list[gr.Dropdown]:
     return [checkpoint, variant]
 
 
-def _look_choice() -> list[gr.components.Component]:
-    """What is asked of `LOOK`, in its order."""
-    first = OutputOptions()
+def _appearance_choice() -> list[gr.components.Component]:
+    """Returns the inputs of `APPEARANCE`, in its order."""
+    default = OutputOptions()
     with gr.Group():
         return [
-            gr.Dropdown(GOOD_COLORMAPS, value=first.colormap, label="Colours", elem_id="colormap"),
-            gr.Slider(0, 1, value=first.opacity, step=0.05, label="Opacity, at most", elem_id="opacity"),
-            gr.Radio(list(VIEWS.items()), value=first.view, label="Saliency", elem_id="view"),
+            gr.Dropdown(GOOD_COLORMAPS, value=default.colormap, label="Colours", elem_id="colormap"),
+            gr.Slider(0, 1, value=default.opacity, step=0.05, label="Largest opacity", elem_id="opacity"),
+            gr.Radio(list(VIEWS.items()), value=default.view, label="Saliency", elem_id="view"),
             gr.CheckboxGroup(list(PANES.items()), value=["localization"], label="More panes", elem_id="panes"),
         ]
 
 
 def _plots() -> list[gr.LinePlot]:
-    """Of the gaze track: place, entropy."""
+    """Returns the plots of the gaze track: centre and entropy."""
     place = {"y": "px", "color": "direction", "color_title": " ", "title": "Centre of the saliency, pixels of the film"}
-    entropy = {"y": "entropy_bits", "title": "Its entropy, bits"}
+    entropy = {"y": "entropy_bits", "title": "Entropy of the saliency, bits"}
     return [
         gr.LinePlot(x="seconds", y_title=" ", height=220, elem_id="gaze", **place),
         gr.LinePlot(x="seconds", y_title=" ", height=160, elem_id="entropy", **entropy),
     ]
-
-
-def _lines(track: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What the plots show of a track's file."""
-    rows = pd.read_csv(track)[list(TRACK)]
-    rows = rows.iloc[:: -(-len(rows) // MOST_POINTS)]
-    return rows.rename(columns=DIRECTIONS).melt("seconds", list(DIRECTIONS.values()), "direction", "px"), rows
-
-
-def _predictor(networks: Networks, results: Path, work: Work) -> Callable[..., list[Any]]:
-    """What the button does: choices -> what is shown of status, overlay, the rest at all, plots and files."""
-
-    def predict(film, checkpoint, variant, *look, progress=gr.Progress()) -> list[Any]:  # noqa: B008, Gradio's way
-        if not film:
-            return _nothing("No film yet. Drop one first.")
-        film = Path(film)
-        try:
-            with work.running:
-                work.stop.clear()
-                model = networks.load(checkpoint, variant)
-                folder, options = _new_folder(results, film.stem), OutputOptions(**dict(zip(LOOK, look, strict=True)))
-                found = predict_for_page(film, folder, model, options, _reported(progress, work.stop))
-        except (UserError, Stopped) as error:
-            return _nothing(str(error).replace(str(film), film.name))
-        except Exception:  # a fault of ours: the page stays up, and who started it is told
-            log.exception("%s: predicting failed.", film.name)
-            return _nothing("Something went wrong that should not have. The page's terminal says what.")
-        status = _line(f"{film.name}: {found.num_frames} frames, by {variant} of checkpoint {checkpoint}.")
-        files = [
-            gr.update(value=str(path), label=f"Download {path.name}")
-            for path in (found.overlay, found.track, found.maps)
-        ]
-        return [status, str(found.overlay), gr.update(visible=True), *_lines(found.track), *files]
-
-    return predict
-
-
-def _reported(progress: Callable[..., object], stop: threading.Event) -> Callable[[int | None], Advance]:
-    """Shows how far a prediction is, from whatever thread tells it, and ends it when told to."""
-    here = contextvars.copy_context()  # Gradio knows by it whose progress it is
-
-    def start(total: int | None) -> Advance:
-        done = 0
-
-        def advance(num_frames: int) -> None:
-            nonlocal done
-            if stop.is_set():
-                raise Stopped("Stopped.")
-            done += num_frames
-            here.copy().run(progress, (done, total), desc="Predicting", unit="frames")
-
-        advance(0)
-        return advance
-
-    return start
-
-
-def _nothing(message: str) -> list[Any]:
-    """Shows a line in place of results."""
-    return [_line(message, "error"), None, gr.update(visible=False), *[None] * 5]
-
-
-def _line(message: str, kind: str = "done") -> str:
-    """HTML; a film may be named anything."""
-    return f'<p class="{kind}" role="status">{html.escape(" ".join(message.split()))}</p>'
-
-
-def _new_folder(results: Path, name: str) -> Path:
-    name = name.strip(".") or "film"
-    folder, number = results / name, 1
-    while folder.exists():
-        number += 1
-        folder = results / f"{name}-{number}"
-    return folder

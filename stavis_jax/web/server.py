@@ -1,4 +1,4 @@
-"""Serves the page: where it listens, what it takes, and a folder of its own that goes when it ends."""
+"""Serves the page: listens at an address, and keeps files in a temporary folder that is removed at the end."""
 
 import contextlib
 import ipaddress
@@ -14,7 +14,7 @@ from pathlib import Path
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.web.networks import Networks
 
-# Read by Gradio and the libraries under it when they are imported.
+# Gradio and its libraries read these variables when they are imported.
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_RUN_HISTORY": "False",
@@ -23,57 +23,59 @@ QUIET = {
     "DO_NOT_TRACK": "1",
 }
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-LONGEST_END_SECONDS = 60  # the network may be compiling
+MAX_END_SECONDS = 60  # the network may be compiling
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches an address or name."""
+    """Returns whether only this machine can reach an address or host name."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
+    except ValueError:  # a host name
         return False
 
 
 def in_address(host: str) -> str:
-    """A host as addresses of pages have it: IPv6 short and in brackets, all else as it is."""
+    """Returns a host as it is written in URLs: IPv6 addresses are shortened and put in brackets."""
     try:
         ip = ipaddress.ip_address(host)
-    except ValueError:  # a name
+    except ValueError:  # a host name
         return host
     return f"[{ip}]" if ip.version == 6 else host
 
 
 def names_served(host: str) -> list[str]:
-    """By what names a page that listens at `host` answers: its own if only this machine reaches it, else any.
+    """Returns the host names for which a page that listens at `host` answers requests; "*" is any name.
 
-    So another site's name that was made to point here is not served.
+    If only this machine can reach the page, it answers to its own names only. A site that points its name at this
+    machine then cannot use the page.
     """
     return sorted({"127.0.0.1", "localhost", in_address(host)}) if is_loopback(host) else ["*"]
 
 
 def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, output: Path | None) -> None:
-    """Serves the page until the process is told to end.
+    """Serves the page until the process is stopped.
 
     Args:
-      networks: what it offers.
-      host, port: where it listens.
-      max_megabytes: larger files are not taken.
-      output: where results stay; None: in the page's temporary folder, which goes.
+      networks: the networks to choose from.
+      host, port: the address to listen at.
+      max_megabytes: size of the largest file that is accepted.
+      output: folder to keep results in. By default they are removed with the page's temporary folder.
 
     Raises:
-      UserError: `host` or `port` cannot be listened at, or `output` cannot be written.
+      UserError: the address is not available, or `output` cannot be written.
     """
     _check_free(host, port)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as after Ctrl-C, the folder goes
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the folder is removed, as after Ctrl-C
     with _own_folder() as folder:
-        results = _made(output or folder / "results").resolve()
+        results = _created(output or folder / "results").resolve()
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(folder / "uploads"))
-        for name in PROXIES:  # Gradio asks its own address whether it is up
+        for name in PROXIES:  # Gradio sends a request to its own address
             os.environ.pop(name, None)
         from starlette.middleware import Middleware
         from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-        from stavis_jax.web.page import STYLE, Work, build_page, theme
+        from stavis_jax.web.page import STYLE, build_page, theme
+        from stavis_jax.web.prediction import Work
 
         work = Work()
         page = build_page(networks, results, work, max_megabytes)
@@ -96,17 +98,17 @@ def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, outpu
             theme=theme(),
             css=STYLE,
         )
-        print(f"The page is at {page.local_url} and ends with Ctrl-C.", flush=True)
+        print(f"The page is at {page.local_url}. Press Ctrl-C to end it.", flush=True)
         try:
             threading.Event().wait()
         finally:
-            work.end(LONGEST_END_SECONDS)  # nothing is written into the folder any more when it goes
+            work.end(MAX_END_SECONDS)  # before the folder is removed, so that nothing is written to it any more
             page.close(verbose=False)
 
 
 @contextlib.contextmanager
 def _own_folder() -> Iterator[Path]:
-    """A temporary folder that all temporary files of this process lie in."""
+    """Yields a temporary folder that holds all temporary files of this process."""
     with tempfile.TemporaryDirectory(prefix="stavis-page-", ignore_cleanup_errors=True) as name:
         before, tempfile.tempdir = tempfile.tempdir, name
         try:
@@ -115,11 +117,11 @@ def _own_folder() -> Iterator[Path]:
             tempfile.tempdir = before
 
 
-def _made(folder: Path) -> Path:
+def _created(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}). Give another --output.") from error
+        raise UserError(f"{folder}: cannot be written ({error.strerror}). Use another --output.") from error
     return folder
 
 
@@ -131,5 +133,5 @@ def _check_free(host: str, port: int) -> None:
             listener.bind(address)
     except OSError as error:
         raise UserError(
-            f"--host {host} --port {port}: cannot be listened at ({error.strerror}). Give another --port."
+            f"--host {host} --port {port}: is not available ({error.strerror}). Use another --port."
         ) from error

@@ -60,16 +60,15 @@ def test_where_others_reach_it_the_page_answers_to_any_name(host):
 
 
 @pytest.mark.parametrize("flags", [["--port", "0"], ["--port", "65536"], ["--max-megabytes", "0"]])
-def test_numbers_out_of_range_are_refused(flags, capsys):
-    with pytest.raises(SystemExit):
+def test_numbers_out_of_range_are_refused(flags):
+    with pytest.raises(SystemExit, match=f"^error: {flags[0]}: expected a .*, found '{flags[1]}'"):
         demo.main(["--checkpoint", "any", *flags])
-    assert flags[0] in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_named(with_gradio):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"--port {port}: cannot be listened at"):
+        with pytest.raises(UserError, match=f"--port {port}: is not available"):
             server.serve(None, host="127.0.0.1", port=port, max_megabytes=1, output=None)
 
 
@@ -81,7 +80,7 @@ def test_a_checkpoint_offers_its_own_variant_and_the_picture_alone(tiny_checkpoi
         "visual: picture alone",
     ]
     assert networks.load("tiny", "visual").variant == "visual"
-    with pytest.raises(UserError, match="not on offer"):
+    with pytest.raises(UserError, match="is not offered"):
         networks.load("tiny", "l1-s1")
 
 
