@@ -1,31 +1,30 @@
-"""Reads a chain of batches ahead, in threads or in processes, from any position.
+"""Reads batches ahead, in threads or processes, from any position.
 
-grain reads; this is what it leaves open: a position that does not depend on the number of processes, and processes that
-end with the program, whichever of them ends first.
+Adds two things to grain: a position that does not depend on the number of processes, and processes that end with the
+program, however it ends.
 """
 
-import multiprocessing
-import os
 import signal
-import threading
 import weakref
 
 import absl.flags
 import grain
 import numpy as np
 
+from data_pipelines.runtime import processes
 from data_pipelines.runtime.errors import UserError
 
-# Batches are large (2.5 MB a clip): two in the making and two waiting keep a device busy; grain's 500 fill the memory.
+# Batches are large (2.5 MB per clip). Two being read and two waiting keep a device busy; grain's 500 fill the memory.
 _READ_OPTIONS = grain.ReadOptions(num_threads=2, prefetch_buffer_size=2)
-_BATCHES_AHEAD = 2  # of each process
+_BATCHES_AHEAD = 2  # per process
 _DEATH_NOTE = "terminated unexpectedly"  # in what grain raises when one of its processes is gone
 
 
 class BatchReader(grain.DatasetIterator):
-    """The batches of `chain` in order. The state is the number of batches given so far, and no more.
+    """Iterates over the batches of `chain` in order.
 
-    So a state goes on exactly, also with another `num_workers`; 0 reads in threads of this process.
+    The state is the number of batches returned so far, so it is valid for any `num_workers`. 0 reads in threads of this
+    process.
     """
 
     def __init__(self, chain: grain.MapDataset, num_workers: int = 0):
@@ -33,26 +32,26 @@ class BatchReader(grain.DatasetIterator):
         self._chain = chain
         self._num_workers = num_workers
         self._position = 0
-        self._running: list[grain.DatasetIterator] = []  # the one that reads now, or none
-        # When Python ends it takes its modules apart, and with them what a later close needs: this comes before.
+        self._running: list[grain.DatasetIterator] = []  # the iterator in use, or empty
+        # Closes before Python unloads, at exit, the modules that closing needs.
         weakref.finalize(self, _close_all, self._running)
 
     def __next__(self) -> dict[str, np.ndarray]:
-        """The next batch. Raises UserError if a reading process was killed: by the system, mostly, to save memory."""
+        """Returns the next batch. Raises UserError if a reading process was killed, as happens when memory is full."""
         try:
             batch = next(self._reading())
         except StopIteration:
             raise
         except Exception as error:
-            self._stop()  # who asks again gets this batch, not the one behind it
+            self._stop()  # so that the next call returns this batch, not the one after it
             if _DEATH_NOTE not in str(error):
                 raise
             raise UserError(
-                f"num_workers {self._num_workers}: a process that reads batches was killed, perhaps for want of memory "
-                "or of room in /dev/shm. Use fewer of them, or 0, and go on from the last checkpoint."
+                f"num_workers {self._num_workers}: a process that reads batches was killed, possibly because memory or "
+                "/dev/shm was full. Use fewer processes, or 0, and continue from the last checkpoint."
             ) from None
         self._position += 1
-        # Ordinary arrays: grain's own occupy /dev/shm as long as they live, and its cleaning up fails at exit.
+        # Copies, because grain's arrays occupy /dev/shm while they live, and fail to clean up at exit.
         return {key: np.array(value) for key, value in batch.items()} if self._num_workers else batch
 
     def get_state(self) -> dict[str, int]:
@@ -66,7 +65,7 @@ class BatchReader(grain.DatasetIterator):
         self._reading().start_prefetch()
 
     def close(self) -> None:
-        """Ends the threads and processes."""
+        """Ends the threads and processes that read."""
         super().close()
         self._stop()
 
@@ -85,9 +84,9 @@ class BatchReader(grain.DatasetIterator):
         if self._num_workers == 0:
             return dataset
         if not absl.flags.FLAGS.is_parsed():
-            absl.flags.FLAGS.mark_as_parsed()  # grain's processes read absl flags, which only absl's app.run parses
+            absl.flags.FLAGS.mark_as_parsed()  # grain's processes read absl flags, which only absl.app.run parses
         options = grain.MultiprocessingOptions(self._num_workers, per_worker_buffer_size=_BATCHES_AHEAD)
-        return dataset.mp_prefetch(options, worker_init_fn=_end_with_parent)
+        return dataset.mp_prefetch(options, worker_init_fn=_start_reading_process)
 
 
 def _close_all(running: list[grain.DatasetIterator]) -> None:
@@ -95,12 +94,6 @@ def _close_all(running: list[grain.DatasetIterator]) -> None:
         running.pop().close()
 
 
-def _end_with_parent(*_: int) -> None:
-    """In a reading process: Ctrl-C is the parent's to answer; a parent that was killed takes this process along."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def wait() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+def _start_reading_process(*_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
+    processes.end_with_parent()

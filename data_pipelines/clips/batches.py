@@ -1,11 +1,15 @@
-"""The chains for training and scoring: clips -> shuffled, cropped, mirrored, stacked, prefetched.
+"""Reads batches of clips for training and scoring, with shuffling, cropping, flipping and prefetching.
 
-A batch is a dict of NumPy arrays, numbers only, as devices take them:
+A batch is a dict of NumPy arrays:
 
-clip float32 [B, 16, S, S, 3], RGB in [0, 255] minus the ActivityNet mean; waveform float32 [B, 35280] in [-256, 256);
-density float32 [B, S, S], 0 to 255; fixations float32 [B, S, S], 0 or 1; weight float32 [B], 0 for padding, else 1;
-film int32 [B], position in `open_clips(...).films`; clip_index int32 [B], position in `open_clips(...)`;
-target_frame int32 [B], numbered from 1.
+  clip          float32 [B, 16, S, S, 3], RGB in [0, 255] minus the ActivityNet mean
+  waveform      float32 [B, 35280], in [-256, 256)
+  density       float32 [B, S, S], 0 to 255
+  fixations     float32 [B, S, S], 0 or 1
+  weight        float32 [B], 0 for padding, else 1
+  film          int32 [B], position in `open_clips(...).films`
+  clip_index    int32 [B], position in `open_clips(...)`
+  target_frame  int32 [B], numbered from 1
 """
 
 import dataclasses
@@ -35,16 +39,28 @@ def training_batches(
     host_index: int = 0,
     host_count: int = 1,
 ) -> BatchReader:
-    """Batches without end, for one host: a random clip of each window, mirrored half of the time, anew each epoch.
+    """Returns endless batches of training clips: a random clip of each window, flipped half of the time.
 
-    Epochs follow one another without a gap, so that no clip is left out and a batch may hold the end of one and the
-    start of the next: `clips_per_epoch` counts an epoch. `batch_size` is this host's; the hosts' batches together are
-    what one host would read with `batch_size * host_count`, clip by clip. `num_workers`: processes that read ahead; 0
-    reads in threads. `get_state` and `set_state` (or grain.checkpoint) resume exactly, with any `num_workers`.
-    Raises UserError if there are no shards or no clips.
+    Each epoch draws clips, flips and order anew. Epochs follow one another without a gap, so a batch may hold the end
+    of one epoch and the start of the next. `clips_per_epoch` counts the clips of an epoch. `get_state` and `set_state`
+    (or grain.checkpoint) resume exactly, with any `num_workers`.
+
+    Args:
+      shards: folder that data_pipelines.prepare wrote.
+      split: number of the split, from 1.
+      batch_size: clips per batch of this host. The batches of all hosts together hold the clips that one host would
+        read with `batch_size * host_count`.
+      seed: decides order, clips and flips.
+      databases: folders to read, by default all.
+      num_workers: processes that read ahead; 0 reads in threads.
+      host_index: number of this host, from 0.
+      host_count: number of hosts.
+
+    Raises:
+      UserError: there are no shards or no clips.
     """
-    windows = open_clips(shards, "train", split, "train", databases)
     _check_counts(batch_size, num_workers, host_index, host_count)
+    windows = open_clips(shards, "train", split, "train", databases)
     chain = (
         grain.MapDataset.source(_Listing(windows))
         .seed(seed)
@@ -53,7 +69,7 @@ def training_batches(
         .random_map(RandomCrop())
         .map(ReadClip(windows))
         .random_map(FlipLeftRight())[host_index::host_count]
-        # Without an end there is no remainder; grain rounds one up, for single clips past the largest length there is.
+        # drop_remainder: endless data have none, but rounding up their length overflows in grain.
         .batch(batch_size, drop_remainder=True, batch_fn=_stack)
     )
     return BatchReader(chain, num_workers)
@@ -71,13 +87,12 @@ def evaluation_batches(
     host_index: int = 0,
     host_count: int = 1,
 ) -> BatchReader:
-    """Every clip once, in order, as it is; then it ends. Batches have one size: the last is filled with weight 0.
+    """Returns batches with every clip once, in order. The last batch is filled up with clips of weight 0.
 
-    All hosts get the same number of batches. `film`, `clip_index` and `target_frame` tell whose result a row is.
-    Raises UserError if there are no shards or no clips.
+    All hosts get the same number of batches. For arguments and errors see `open_clips` and `training_batches`.
     """
     if windows == "train":
-        raise UserError("windows: those of training differ in length. Choose validation or test to score.")
+        raise UserError("windows: training windows differ in length. Choose validation or test.")
     source = open_clips(shards, subset, split, windows, databases)
     _check_counts(batch_size, num_workers, host_index, host_count)
     chain = (
@@ -89,15 +104,15 @@ def evaluation_batches(
 
 
 def clips_per_epoch(shards: Path | str, *, split: int, databases: Sequence[str] | None = None) -> int:
-    """How many clips `training_batches` reads in an epoch, all hosts together: one of each training window."""
+    """Returns the number of clips in an epoch of `training_batches`, over all hosts: one of each training window."""
     return len(open_clips(shards, "train", split, "train", databases))
 
 
 @dataclasses.dataclass(frozen=True)
 class _Listing:
-    """A source of clip numbers and their frames, before anything is read.
+    """Lists clips and their frames, before anything is read, filled up to a multiple with clips of weight 0.
 
-    Filled to a multiple with weight 0: with real clips, not zeros, as a NaN of an empty one survives a weight of 0.
+    The filling repeats a real clip: an empty one could give NaN, which survives a weight of 0.
     """
 
     clips: Clips
@@ -113,7 +128,7 @@ class _Listing:
 
 @dataclasses.dataclass(frozen=True)
 class ReadClip(grain.transforms.Map):
-    """Reads the frames an element names; keeps numbers only. Pixels stay 8-bit until they are stacked."""
+    """Reads the frames that an element names. Pixels stay 8-bit until they are stacked."""
 
     clips: Clips
 
@@ -128,7 +143,7 @@ class ReadClip(grain.transforms.Map):
 
 
 def _stack(elements: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """np.stack of each key; the clips become float32 on the way, as clips of their own would be fresh memory each."""
+    """Stacks the elements key by key. Clips become float32 within the batch, which saves an allocation per clip."""
     batch = {key: np.stack([element[key] for element in elements]) for key in elements[0] if key != "clip"}
     batch["clip"] = np.empty((len(elements), *elements[0]["clip"].shape), np.float32)
     for element, row in zip(elements, batch["clip"], strict=True):
@@ -137,7 +152,7 @@ def _stack(elements: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def _contiguous(pixels: np.ndarray) -> np.ndarray:
-    """A mirrored clip is copied colour by colour: NumPy is three times slower at turning round threes of bytes."""
+    """Returns a contiguous copy of a flipped clip. Copying colour by colour is three times as fast as NumPy's copy."""
     if pixels.flags.c_contiguous:
         return pixels
     copy = np.empty(pixels.shape, pixels.dtype)
@@ -150,4 +165,4 @@ def _check_counts(batch_size: int, num_workers: int, host_index: int, host_count
     if batch_size < 1 or num_workers < 0:
         raise UserError(f"batch_size {batch_size}, num_workers {num_workers}: give at least 1 and 0.")
     if not 0 <= host_index < host_count:
-        raise UserError(f"host_index: {host_index} of host_count {host_count}. Hosts are counted from 0.")
+        raise UserError(f"host_index {host_index}: with host_count {host_count}, give 0 to {host_count - 1}.")

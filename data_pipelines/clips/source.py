@@ -1,4 +1,4 @@
-"""Clips out of shards: a source with a length and random access, as grain and PyTorch's loaders take it."""
+"""Reads clips from shards by random access, as grain and PyTorch's data loaders expect it."""
 
 import logging
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 class Clips:
-    """The clips of one subset of one split, film after film in the order of the lists. Made by `open_clips`.
+    """The clips of one subset of one split, film after film in the order of the lists; see `open_clips`.
 
-    An item follows from a film and a list of its frame numbers: these frames, the maps of their median frame, and the
-    sound from half a frame before the first to half a frame after the last of the list.
+    An item holds some frames of a film, the maps of their median frame, and the sound from half a frame before the
+    first of them to half a frame after the last.
     """
 
     def __init__(self, shards: Shards, films: Sequence[int], windows: Windows, silent: Sequence[int] = ()):
-        """`films`, `silent`: positions in the shards' films; the sound of the silent ones is left out."""
+        """`films` and `silent` are positions in the films of the shards. Silent films are read without sound."""
         self.shards = shards
         self._silent = frozenset(silent)
         self.windows = windows
@@ -37,25 +37,30 @@ class Clips:
 
     @property
     def films(self) -> list[StoredFilm]:
-        """All films of the shards, those of other lists too: `film_index` counts in this list."""
+        """All films of the shards, also those of other lists. `film_index` is a position in this list."""
         return self.shards.films
 
     def __len__(self) -> int:
         return len(self._windows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """An item with
+        """Returns an item, a dict:
 
-        clip float32 [16, S, S, 3], RGB in [0, 255] minus the ActivityNet mean; waveform float32 [35280] in [-256, 256);
-        density float32 [S, S], 0 to 255; fixations float32 [S, S], 0 or 1; database, video: names;
-        frames int [16], numbered from 1; target_frame: the frame of the maps.
+          clip          float32 [16, S, S, 3], RGB in [0, 255] minus the ActivityNet mean
+          waveform      float32 [35280], in [-256, 256)
+          density       float32 [S, S], 0 to 255
+          fixations     float32 [S, S], 0 or 1
+          database      name of the database
+          video         name of the film
+          frames        int [16], frame numbers from 1
+          target_frame  the frame of the maps
 
-        In training windows, all up to 90 frames of the window: `read` gives an item for any 16 of them.
+        The item of a training window has all its frames, up to 90. `read` returns an item for any 16 of them.
         """
         return self.read(index, self.frames(index))
 
     def frames(self, index: int) -> np.ndarray:
-        """The frame numbers of an item, without reading it. Raises IndexError past the end."""
+        """Returns the frame numbers of an item, without reading it. Raises IndexError past the end."""
         if not -len(self) <= index < len(self):
             raise IndexError(f"clip {index} of {len(self)}")
         _, first, last = self._windows[index].tolist()
@@ -63,16 +68,16 @@ class Clips:
         return clips.centre_crop(frames) if self.windows == "validation" else frames
 
     def film_index(self, index: int) -> int:
-        """Which of `films` an item is from."""
+        """Returns the position in `films` of the film of an item."""
         return int(self._windows[index, 0])
 
     def read(self, index: int, frames: Sequence[int] | np.ndarray) -> dict[str, Any]:
-        """The item for these frames of the film that item `index` is from; as `__getitem__` says."""
+        """Returns an item with these frames of the film of item `index`; see `__getitem__`."""
         item = self.read_pixels(index, frames)
         return item | {"clip": clips.subtract_mean(item["clip"])}
 
     def read_pixels(self, index: int, frames: Sequence[int] | np.ndarray) -> dict[str, Any]:
-        """As `read`, but the clip as it is stored: uint8 [16, S, S, 3], RGB, a quarter of the bytes."""
+        """Returns the same item as `read`, with the clip as it is stored: uint8 [16, S, S, 3], RGB."""
         film_index, frames = self.film_index(index), np.asarray(frames)
         film, target = self.shards.films[film_index], clips.target_frame(frames)
         has_sound = film.sound_rate_hz and film_index not in self._silent
@@ -99,13 +104,20 @@ def open_clips(
     *,
     silence_last_video: bool = False,
 ) -> Clips:
-    """Clips of prepared shards, by random access; it can be pickled.
+    """Opens the clips of prepared shards for random access. The result can be pickled.
 
-    `windows`: "train", up to 90 frames every 74, for a random crop; "validation", the middle 16 of each of those;
-    "test", 16 frames from every frame but the last, short ones filled by repeating from their start. By default the
-    subset's own name. `databases`: folders to read; all by default. `silence_last_video`: the last film of each
-    database's list has no sound, a fault of the released code, for comparisons with it.
-    Raises UserError if there are no shards, or no list for what is asked.
+    Args:
+      shards: folder that data_pipelines.prepare wrote.
+      subset: "train" or "test".
+      split: number of the split, from 1.
+      windows: "train" for up to 90 frames every 74 frames, to be cropped at random; "validation" for the middle 16 of
+        each training window; "test" for 16 frames from every frame but the last, where short windows are repeated from
+        their start. By default the name of the subset.
+      databases: folders to read, by default all.
+      silence_last_video: whether to leave out the sound of the last film of each list, as the released code does.
+
+    Raises:
+      UserError: there are no shards, or no list of the databases for this subset and split.
     """
     windows = windows or subset
     if windows not in get_args(Windows):
@@ -133,7 +145,7 @@ def open_clips(
 
 
 def _excerpt(film: StoredFilm, records: dict[int, StoredFrame]) -> np.ndarray:
-    """The sound over consecutive frames, float32 [S], put together from the frames' own parts."""
+    """Returns the sound of consecutive frames, float32 [S], joined from the parts stored with each frame."""
     parts = {
         clips.sound_limits(number, film.fps, film.sound_rate_hz, film.num_samples)[0]: record.sound
         for number, record in records.items()
@@ -143,6 +155,6 @@ def _excerpt(film: StoredFilm, records: dict[int, StoredFrame]) -> np.ndarray:
         return np.zeros(0, np.float32)
     begin, end = min(parts), max(start + len(part) for start, part in parts.items())
     excerpt = np.zeros(end - begin, np.float32)
-    for start, part in parts.items():  # neighbours share their border sample, which is the same in both
+    for start, part in parts.items():  # neighbouring frames both hold the sample at their border
         excerpt[start - begin : start - begin + len(part)] = part
     return excerpt

@@ -1,4 +1,4 @@
-"""What grain applies to each clip, one dataclass a step."""
+"""Random transforms of clips, one dataclass each, for grain."""
 
 import dataclasses
 from typing import Any
@@ -11,7 +11,7 @@ from data_pipelines.inputs import windows
 
 @dataclasses.dataclass(frozen=True)
 class RandomCrop(grain.transforms.RandomMap):
-    """Draws 16 consecutive frames out of a window's `frames`, each position as likely, before anything is read."""
+    """Draws 16 consecutive frames from a window's `frames`, uniformly, before anything is read."""
 
     def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         begin = int(rng.integers(windows.num_crops(len(element["frames"]))))
@@ -20,7 +20,7 @@ class RandomCrop(grain.transforms.RandomMap):
 
 @dataclasses.dataclass(frozen=True)
 class FlipLeftRight(grain.transforms.RandomMap):
-    """Mirrors a clip and its maps together, or none of them. The sound stays as it is."""
+    """Flips a clip and its maps together with some probability. The sound stays as it is."""
 
     probability: float = 0.5
     width_axes: tuple[tuple[str, int], ...] = (("clip", 2), ("density", 1), ("fixations", 1))

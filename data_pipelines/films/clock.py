@@ -1,4 +1,4 @@
-"""When a film's pictures are shown and its sound is heard: timestamps that restart, jump or are missing, put right."""
+"""Corrects timestamps of pictures and sound that restart, jump or are missing."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -7,20 +7,25 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-RESTART_SECONDS = 1  # pictures' timestamps further back begin again; nearer ones are only out of order
-SOUND_RESTART_SECONDS = Fraction(1, 4)  # likewise; nearer ones overlap
-SOUND_TOLERANCE_SECONDS = Fraction(1, 25)  # timestamps tremble, by a millisecond or by the length of a packet
-LONGEST_GAP_SECONDS = 6 * 3600  # timestamps further ahead are another clock's, or wrong: time goes on without a gap
+RESTART_SECONDS = 1  # timestamps of pictures that go back further restart; nearer ones are only out of order
+SOUND_RESTART_SECONDS = Fraction(1, 4)  # the same for sound; nearer ones overlap
+SOUND_TOLERANCE_SECONDS = Fraction(1, 25)  # timestamps jitter by up to a packet
+LONGEST_GAP_SECONDS = 6 * 3600  # timestamps that leap further belong to another clock, or are wrong
 
 
 def rising_times(
     timed: Iterable[tuple[Item, Fraction | None]], start_seconds: Fraction, step_seconds: Fraction
 ) -> Iterator[tuple[Item, Fraction]]:
-    """Yields each picture with its time since `start_seconds`: from 0, strictly rising.
+    """Yields each picture with its time since `start_seconds`. Times start at 0 and rise strictly.
 
-    A timestamp counts if it rises and does not overtake the next one, as a damaged one does. Where it does not count,
-    `step_seconds` pass, or half the time to the next one if that is less. Where timestamps begin again (films joined
-    end to end), or leap ahead by more than `LONGEST_GAP_SECONDS`, time goes on from there.
+    A timestamp is used if it rises and does not overtake the next one, as a damaged one does. Otherwise `step_seconds`
+    pass, or half the time to the next timestamp if that is less. Where timestamps restart, as in films joined end to
+    end, or leap ahead by more than `LONGEST_GAP_SECONDS`, time continues without a gap.
+
+    Args:
+      timed: pictures and their timestamps in seconds, None where a timestamp is missing.
+      start_seconds: timestamp of the first picture.
+      step_seconds: time between pictures at the nominal frame rate.
     """
     last, restarted = None, Fraction(0)
     for (item, time), (_, following) in pairwise(chain(timed, [(None, None)])):
@@ -48,10 +53,13 @@ def sound_times(
 ) -> Iterator[tuple[Item, Fraction]]:
     """Yields each piece of sound with the time at which it is heard, on the film's clock.
 
-    `timed`: pieces, their timestamps and durations. A piece is heard at its timestamp if that is there and the next one
-    agrees that there is a gap or an overlap; else at the end of the piece before. Where timestamps begin again, or leap
-    ahead by more than `LONGEST_GAP_SECONDS`, time goes on from there. The first piece is heard at `start_seconds`, with
-    the first picture, if it has no timestamp or one that leaps so.
+    A piece is heard at its timestamp if the timestamp of the next piece confirms the gap or the overlap. Otherwise it
+    is heard at the end of the piece before. Where timestamps restart, or leap ahead by more than `LONGEST_GAP_SECONDS`,
+    sound continues without a gap. The first piece is heard at `start_seconds` if it has no timestamp or one that leaps.
+
+    Args:
+      timed: pieces of sound, their timestamps in seconds, None where missing, and their durations in seconds.
+      start_seconds: timestamp of the first picture.
     """
     end, restarted = None, Fraction(0)
     for piece, following in pairwise(chain(timed, [None])):
@@ -71,6 +79,7 @@ def sound_times(
 
 
 def _agree(piece: tuple, following: tuple | None) -> bool:
+    """Returns whether the next timestamp, if there is one, is at the end of the piece."""
     if following is None or following[1] is None:
         return True
     _, seconds, duration = piece

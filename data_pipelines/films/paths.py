@@ -1,4 +1,4 @@
-"""What a user names as films, as paths of films: files, folders and patterns."""
+"""Finds the films that a user names: files, folders and patterns."""
 
 import glob
 from collections.abc import Sequence
@@ -16,21 +16,22 @@ FILM_SUFFIXES = (
 
 
 def find_films(paths: Sequence[Path | str]) -> list[Path]:
-    """Returns every film of the paths once, in the order of the paths, those of one path in natural order.
+    """Returns every film of the paths once, in the order of the paths. Opens no film.
 
     A path is one of these:
       - a file: a film, whatever its name;
-      - a folder: the files directly in it that have a film's suffix, or, without such a file, one film whose frames
-        are the pictures in it;
-      - a pattern (`*`, `?`, `[...]`; `**` for folders at any depth): what it matches of both, hidden files and what
-        has no film's suffix left out.
+      - a folder: the films directly in it, by their suffixes and in natural order, or, if there are none, one film
+        whose frames are the pictures in it;
+      - a pattern (`*`, `?`, `[...]`; `**` for folders at any depth): the films and folders it matches, in natural
+        order, without hidden files.
 
-    No film is opened. Raises `UserError` if a path does not exist or gives no film.
+    Raises:
+      UserError: a path does not exist or gives no film.
     """
     films: dict[Path, Path] = {}
     for path in paths:
         for film in _films_of(path):
-            films.setdefault(film.resolve(), film)  # the same one by two names counts once
+            films.setdefault(film.resolve(), film)  # a film with two names counts once
     return list(films.values())
 
 

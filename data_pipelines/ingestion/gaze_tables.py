@@ -1,6 +1,6 @@
-"""Gaze tables: text files with a header and one gaze sample or fixation a line -> the gaze of each film.
+"""Reads gaze tables: text files with a header and one gaze sample or fixation per line.
 
-Separated by comma, semicolon or tab; with the latter two, a comma may be the decimal point.
+Fields are separated by comma, semicolon or tab. With the latter two, a comma may be the decimal point.
 """
 
 import csv
@@ -18,25 +18,20 @@ SUFFIXES = (".csv", ".tsv", ".txt")
 COLUMNS = ("video", "observer", "time", "time_ms", "frame", "x", "y", "duration", "duration_ms", "valid")
 _SECONDS = {"time": 1.0, "time_ms": 1e-3, "duration": 1.0, "duration_ms": 1e-3}  # in one unit of the column
 _NO_DATA = {"", ".", "-", "nan", "na", "n/a", "none", "null"}
-_VALID = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "valid": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "invalid": False,
-}
+_VALID = dict.fromkeys(("1", "true", "yes", "valid"), True) | dict.fromkeys(("0", "false", "no", "invalid"), False)
 
 
 @dataclass(frozen=True)
 class GazeTable:
-    """Gaze of one film out of one file: float64 [n] each.
+    """The gaze of one film in one file. Arrays are float64 [N] but for `observer`.
 
-    starts: seconds since the film's first frame, or frame numbers from 1 if `counts_frames`. durations: seconds, 0 for
-    a sample. x, y: in the file's unit, from the upper left. observer: whose each is, int [n], an index of `observers`;
-    a name is empty where the file does not tell.
+    Attributes:
+      starts: seconds since the film's first frame, or frame numbers from 1 if `counts_frames`.
+      durations: seconds, 0 for a sample.
+      x, y: position from the upper left corner, in the unit of the file.
+      counts_frames: whether `starts` are frame numbers.
+      observer: positions in `observers`, int [N].
+      observers: names of the observers; empty if the file does not name them.
     """
 
     starts: np.ndarray
@@ -50,9 +45,13 @@ class GazeTable:
 
 @dataclass
 class GazeTables:
-    """What all files hold: video -> its gaze, a part for each file, and how many rows were left out.
+    """The content of all files.
 
-    num_missing: rows without a time or a position. num_invalid: rows whose column `valid` says no.
+    Attributes:
+      gaze: video -> its tables, one for each file.
+      num_rows: rows of all files.
+      num_missing: rows left out because they have no time or position.
+      num_invalid: rows left out because their column `valid` says so.
     """
 
     gaze: dict[str, list[GazeTable]] = field(default_factory=dict)
@@ -62,10 +61,13 @@ class GazeTables:
 
 
 def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
-    """(file, name of its film if no column tells it) of all files given, or found in the folders given.
+    """Returns the tables of files and folders, each with the name of its film, for tables without a column `video`.
 
-    A file is named after its film; one in a folder within a folder given, after an observer, and its folder after the
-    film. Raises UserError if a path is missing or no file is found.
+    A file is named after its film. In a folder within one of the paths, files are named after observers, and the folder
+    after the film.
+
+    Raises:
+      UserError: a path is missing, or no file is found.
     """
     files = []
     for path in map(Path, paths):
@@ -84,10 +86,15 @@ def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
 def read_gaze(paths: Sequence[Path | str], columns: Mapping[str, str] | None = None) -> GazeTables:
     """Reads all tables.
 
-    `columns`: our name (one of COLUMNS) -> the files' own, where they differ; capitals do not count. Needed are x, y
-    and one of time (s), time_ms and frame (from 1), the first of these that is there; all others may be absent.
-    A row at exactly (0, 0) counts as one without position: trackers write this for a lost eye.
-    Raises UserError, which names the file and the line, for what cannot be read.
+    Needed columns are x, y and one of time (seconds), time_ms and frame (from 1); the first of these counts. A row at
+    exactly (0, 0) has no position: trackers write this for a lost eye.
+
+    Args:
+      paths: tables, or folders of them.
+      columns: our names, of COLUMNS -> the names in the files, where they differ. Case does not matter.
+
+    Raises:
+      UserError: a table cannot be read. The message names the file and the line.
     """
     columns = dict(columns or {})
     for name in columns:
@@ -127,7 +134,7 @@ def _read_file(path: Path, film: str, columns: Mapping[str, str], tables: GazeTa
 
 
 class _Table:
-    """The header of one file: where its columns are and how they are read."""
+    """The header of one file: finds the columns and reads their values."""
 
     def __init__(self, path: Path, header: list[str], columns: Mapping[str, str]):
         self.path, self.width = path, len(header)
@@ -144,8 +151,8 @@ class _Table:
         for needed in (("x",), ("y",), ("time", "time_ms", "frame")):
             if not self.places.keys() & set(needed):
                 raise UserError(
-                    f"{path}: has no column {' or '.join(needed)}. It has {', '.join(header)}; "
-                    f"--columns {needed[0]}=NAME tells another name."
+                    f"{path}: has no column {' or '.join(needed)}. It has {', '.join(header)}. "
+                    f"Give its name as --columns {needed[0]}=NAME."
                 )
         self.clock = next(name for name in ("time", "time_ms", "frame") if name in self.places)
         self.length = next((name for name in ("duration", "duration_ms") if name in self.places), None)
@@ -154,7 +161,7 @@ class _Table:
         return row[self.places[name]].strip() if name in self.places else ""
 
     def numbers(self, line: int, row: list[str]) -> tuple[float, float, float, float, bool]:
-        """Start, duration, x, y (NaN where there is none), and whether the row is valid."""
+        """Returns start, duration, x, y (NaN if missing) and whether the row is valid."""
         if len(row) < self.width or any(row[self.width :]):
             raise self._error(line, f"has {len(row)} fields where the header has {self.width}")
         start = self._number(line, row, self.clock)
@@ -187,7 +194,7 @@ class _Table:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, fields) of each line that is not empty; the header first."""
+    """Yields the line number and the fields of each line that is not empty, the header first."""
     if not path.is_file():
         raise UserError(f"{path}: is no file. Give tables of gaze, or folders of them.")
     with path.open("rb") as file:

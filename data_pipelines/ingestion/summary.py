@@ -1,4 +1,4 @@
-"""What a user reads of an ingest: what was left out, counted, and what was written."""
+"""Reports what an ingestion wrote and left out."""
 
 import logging
 from collections.abc import Sequence
@@ -9,14 +9,21 @@ from data_pipelines.ingestion.film_to_raw import FilmReport
 from data_pipelines.ingestion.gaze_tables import GazeTables
 from data_pipelines.ingestion.viewing_geometry import Units
 
-CLOCK_ERROR_SECONDS = 0.1  # sound is cut by a steady frame rate: this far off, it is heard too early or too late
+CLOCK_ERROR_SECONDS = 0.1  # prepare cuts sound by a steady frame rate; beyond this, it is clearly early or late
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What was written. units, on_screen: how gaze was measured. num_observers: 0 if the tables do not tell."""
+    """What an ingestion wrote.
+
+    Attributes:
+      films: the films of the database.
+      units: the unit of the gaze.
+      on_screen: whether gaze was measured on a screen, not on the film.
+      num_observers: 0 if the tables do not name observers.
+    """
 
     films: list[FilmReport]
     units: Units
@@ -24,7 +31,7 @@ class IngestReport:
     num_observers: int
 
     def summary(self, raw: Path, database: str) -> str:
-        """Two lines for the user."""
+        """Returns two lines for the user."""
         sigmas = sorted({round(film.sigma, 1) for film in self.films})
         blur = f"{sigmas[0]:g}" if len(sigmas) == 1 else f"{sigmas[0]:g} to {sigmas[-1]:g}"
         frames = sum(film.num_frames for film in self.films)
@@ -39,13 +46,14 @@ class IngestReport:
 
 
 def warn_of_rows(tables: GazeTables) -> None:
+    """Logs how many rows were left out."""
     for count, fault in ((tables.num_missing, "have no time or position"), (tables.num_invalid, "are not valid")):
         if count:
             _log.warning("%d of %d rows of gaze %s and are left out.", count, tables.num_rows, fault)
 
 
 def warn_of_films(reports: Sequence[FilmReport]) -> None:
-    """One line for each kind of fault, with its count and the first film."""
+    """Logs one line for each kind of fault, with its count and a film."""
     total = sum(report.num_points for report in reports)
     for fault, count_of in (
         ("lie beside the picture", lambda report: report.num_outside),

@@ -1,4 +1,4 @@
-"""How films were shown to observers: gaze in a screen's unit -> pixels of the film; degrees -> pixels."""
+"""Converts gaze from a screen to pixels of the film, and degrees of visual angle to pixels."""
 
 import math
 from collections.abc import Iterable
@@ -13,20 +13,27 @@ from data_pipelines.runtime.errors import UserError
 Units = Literal["pixels", "fraction"]
 Shown = Literal["fit", "native"]
 LARGEST_FRACTION = 2.0  # gaze may leave the picture, but not by its own size
-SHORTEST, LONGEST = 1e-3, 1e6  # of all that is measured here, in pixels, centimetres or degrees
-DEFAULT_SIGMA_TO_WIDTH = 1 / 40  # where nothing is known: a degree of a film 42 cm wide at 60 cm
+SHORTEST, LONGEST = 1e-3, 1e6  # limits of all lengths here, in pixels, centimetres or degrees
+DEFAULT_SIGMA_TO_WIDTH = 1 / 40  # one degree, if the film was 42 cm wide at 60 cm
 
 
 @dataclass(frozen=True)
 class Viewing:
-    """How the films were shown, and how far a gaze point spreads.
+    """How films were shown, and how far a gaze point spreads.
 
-    screen: (width, height) in pixels of the screen that gaze is measured on; None if gaze is measured on the film.
-    shown, with `screen`: "fit", as large as the screen allows, or "native", pixel on pixel; centred both times.
-    sigma: std of the density map's Gaussian in pixels of the film; None: `sigma_degrees` of visual angle if
-    `distance_cm` and `screen_width_cm` are known, else 1/40 of the film's width. screen_pixels: the screen's width in
-    pixels, where gaze is measured on a film shown pixel on pixel; without it and `screen`, a film fills its width.
-    Raises UserError for settings that contradict each other.
+    Attributes:
+      screen: (width, height) in pixels of the screen on which gaze is measured; None if it is measured on the film.
+      shown: how films lie on `screen`, centred: "fit", as large as the screen allows, or "native", pixel on pixel.
+      sigma: standard deviation of the density map's Gaussian in pixels of the film. By default `sigma_degrees` of
+        visual angle if `distance_cm` and `screen_width_cm` are given, else 1/40 of the film's width.
+      distance_cm: from the eye to the screen.
+      screen_width_cm: width of the screen's picture.
+      screen_pixels: width of the screen in pixels, if gaze is measured on a film shown pixel on pixel. Without it and
+        `screen`, a film fills the width of the screen.
+      sigma_degrees: standard deviation of the Gaussian in degrees of visual angle.
+
+    Raises:
+      UserError: a value is out of range, or settings contradict each other.
     """
 
     screen: tuple[int, int] | None = None
@@ -59,7 +66,7 @@ class Viewing:
             raise UserError("--screen-pixels: is of use with --viewing-distance and without --screen. Leave it out.")
 
     def film_sigma(self, film_size: tuple[int, int]) -> float:
-        """Std of the Gaussian in pixels of a film of (width, height)."""
+        """Returns the standard deviation of the Gaussian in pixels of a film of size (width, height)."""
         if self.sigma is not None:
             return self.sigma
         if self.distance_cm is None:
@@ -71,7 +78,7 @@ class Viewing:
     def on_film(
         self, x: np.ndarray, y: np.ndarray, units: Units, film_size: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gaze [n] in `units`, of the screen if there is one, else of the film -> pixels of the film."""
+        """Returns gaze in pixels of the film, x and y [N]. `units` refer to the screen, or to the film without one."""
         measured_on = self.screen or film_size
         if units == "fraction":
             x, y = x * measured_on[0], y * measured_on[1]
@@ -80,14 +87,14 @@ class Viewing:
         return (x - left) / enlargement, (y - top) / enlargement
 
     def _enlargement(self, film_size: tuple[int, int]) -> float:
-        """Screen pixels to a film pixel."""
+        """Returns the number of screen pixels per pixel of the film."""
         if self.screen is None or self.shown == "native":
             return 1.0
         return min(self.screen[0] / film_size[0], self.screen[1] / film_size[1])
 
 
 def find_units(gaze: Iterable[GazeTable]) -> Units:
-    """Whether gaze is in pixels or in fractions of the picture. Raises UserError if this is in doubt."""
+    """Returns whether gaze is in pixels or in fractions of the picture. Raises UserError if this is in doubt."""
     small = total = 0
     for part in gaze:
         small += np.count_nonzero((np.abs(part.x) <= LARGEST_FRACTION) & (np.abs(part.y) <= LARGEST_FRACTION))

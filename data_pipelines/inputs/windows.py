@@ -1,4 +1,4 @@
-"""Which clips a video gives: windows, target frame, and the excerpt of sound in samples. Numbers only, no files.
+"""Defines the clips of a video: windows of frames, the target frame, and the excerpt of sound.
 
 Frames are numbered from 1. A window is a pair (first, last), both included. A clip is 16 frame numbers.
 """
@@ -12,11 +12,11 @@ CLIP_FRAMES = 16
 TRAINING_WINDOW_FRAMES = 90
 TRAINING_WINDOW_STRIDE = 74  # 90 - 16: neighbouring windows share a clip's length
 WAVEFORM_SAMPLES = 35_280  # 16 frames at 10 frames a second, 22,050 Hz
-MEAN_RGB = (114.7748, 107.7354, 99.4750)  # of ActivityNet, on 0 to 255
+MEAN_RGB = (114.7748, 107.7354, 99.4750)  # of ActivityNet, in [0, 255]
 
 
 def training_windows(num_frames: int) -> list[tuple[int, int]]:
-    """Windows of up to 90 frames that start every 74; the last one may be short. None for a single frame."""
+    """Returns windows of up to 90 frames that start every 74 frames; the last may be short. A single frame has none."""
     return [
         (first, min(first + TRAINING_WINDOW_FRAMES - 1, num_frames))
         for first in range(1, num_frames, TRAINING_WINDOW_STRIDE)
@@ -24,82 +24,84 @@ def training_windows(num_frames: int) -> list[tuple[int, int]]:
 
 
 def test_windows(num_frames: int) -> list[tuple[int, int]]:
-    """A window of up to 16 frames at every start but the last frame: num_frames - 1 windows, the last 14 short."""
+    """Returns windows of up to 16 frames that start at every frame but the last: num_frames - 1, the last 14 short."""
     return [(first, min(first + CLIP_FRAMES - 1, num_frames)) for first in range(1, num_frames)]
 
 
-test_windows.__test__ = False  # pytest: not a test, whoever imports it
+test_windows.__test__ = False  # not a test of pytest
 
 
 def window_frames(first: int, last: int) -> np.ndarray:
-    """The window's frame numbers, int [L], filled to 16 by repeating the window from its start if it is shorter."""
+    """Returns the frame numbers of a window, int [L]. A window shorter than 16 frames is repeated from its start."""
     frames = np.arange(first, last + 1)
     return frames if len(frames) >= CLIP_FRAMES else np.resize(frames, CLIP_FRAMES)
 
 
 def num_crops(num_window_frames: int) -> int:
-    """How many clips of 16 consecutive frames a window holds; 1 if it is not longer than a clip.
+    """Returns the number of clips of 16 consecutive frames in a window, at least 1.
 
-    The original draws from one less: the last clip of a window is never seen.
+    The original draws from one less, so the last clip of a window is never seen.
     """
     return max(1, num_window_frames - CLIP_FRAMES + 1)
 
 
 def crop(frames: np.ndarray, begin: int) -> np.ndarray:
-    """The 16 frame numbers from position `begin` (from 0) of a window's frames."""
+    """Returns the 16 frame numbers from position `begin`, counted from 0, of a window's frames."""
     return frames[begin : begin + CLIP_FRAMES]
 
 
 def centre_crop(frames: np.ndarray) -> np.ndarray:
-    """The 16 frame numbers in the middle of a window's frames."""
+    """Returns the 16 frame numbers in the middle of a window's frames."""
     return crop(frames, max(0, len(frames) // 2 - CLIP_FRAMES // 2))
 
 
 def target_frame(frames: Sequence[int] | np.ndarray) -> int:
-    """The frame whose maps a clip predicts: the median frame number, rounded half to even. 1-16 gives 8."""
+    """Returns the frame whose maps a clip predicts: the median frame number, rounded half to even. 1 to 16 gives 8."""
     return round(float(np.median(frames)))
 
 
 def sound_limits(frame: int, fps: float, rate_hz: int, num_samples: int) -> tuple[int, int]:
-    """First and last sample (included) of a frame's sound: half a frame around its time (frame - 1) / fps.
+    """Returns the first and last sample, both included, of a frame's sound: half a frame around (frame - 1) / fps.
 
-    The first is at least 0, the last at most `num_samples`; past the end of the sound, first > last.
+    The first is at least 0, the last at most `num_samples`. Past the end of the sound, the first is larger than the
+    last.
     """
-    # In this order of operations: another one puts a border elsewhere by one sample, in 2 frames of 450.
+    # Another order of operations moves a border by one sample in 2 of 450 frames.
     middle = (frame - 1) * (1.0 / fps) * rate_hz
     half = rate_hz / fps / 2
     return int(max(0.0, middle - half)), int(min(num_samples, middle + half))
 
 
 def kept_samples(begin: int, end: int) -> tuple[int, int]:
-    """Of an excerpt's samples begin..end-1 those that `waveform` keeps: all, or a buffer full from the middle."""
+    """Returns the bounds of the samples that `waveform` keeps of samples begin..end-1: those in the middle."""
     surplus = max(0, end - begin - WAVEFORM_SAMPLES)
     return begin + surplus // 2, end - (surplus - surplus // 2)
 
 
 def waveform(excerpt: np.ndarray) -> np.ndarray:
-    """The network's sound, float32 [35280]: the excerpt under a symmetric Hann window, centred, zero elsewhere.
+    """Returns the network's sound, float32 [35280]: the excerpt under a symmetric Hann window, centred, else zero.
 
-    `excerpt`: float32 [S] in [-256, 256). A longer one than the buffer keeps its centre (the original crashes).
+    `excerpt` is float32 [S] in [-256, 256). Of an excerpt longer than the buffer the centre is kept; the original
+    crashes there.
     """
     begin, end = kept_samples(0, len(excerpt))
     kept = excerpt[begin:end]
     buffer = np.zeros(WAVEFORM_SAMPLES, np.float32)
-    begin = WAVEFORM_SAMPLES // 2 - len(kept) // 2  # an odd length has its middle sample on the buffer's 17,640
+    begin = WAVEFORM_SAMPLES // 2 - len(kept) // 2  # the middle sample of an odd length is sample 17,640 of the buffer
     buffer[begin : begin + len(kept)] = kept * _hann(len(kept))
     return buffer
 
 
-@functools.lru_cache(64)  # a film has a few lengths, and its cosines cost a fifth of reading a clip
+@functools.lru_cache(64)  # a film has a few lengths, and computing a window takes a fifth of reading a clip
 def _hann(length: int) -> np.ndarray:
     return np.hanning(length).astype(np.float32)
 
 
 def subtract_mean(pixels: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """RGB uint8 [..., H, W, 3] -> float32, minus the ActivityNet mean; no division. `out`: C-contiguous, to fill."""
+    """Returns RGB uint8 [..., H, W, 3] minus the ActivityNet mean, float32; in `out`, C-contiguous, if it is given."""
     if out is None:
         out = np.empty(pixels.shape, np.float32)
-    # A mean as long as a row: broadcasting over a last axis of 3 is ten times slower.
+    # The mean is repeated along a row, because broadcasting over a last axis of 3 is ten times slower.
     rows, filled = (array.reshape(*array.shape[:-2], -1) for array in (pixels, out))
     np.subtract(rows, np.tile(np.float32(MEAN_RGB), pixels.shape[-2]), out=filled, dtype=np.float32)
     return out

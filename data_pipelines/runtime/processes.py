@@ -86,13 +86,20 @@ def in_parallel(
 
 
 def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback; the parent reports it
     if start:
         start(*arguments)
 
 
-def _end_with_parent() -> None:
-    """Ends this process with its parent. Otherwise it would wait for ever, or write into a folder of the next run."""
-    multiprocessing.parent_process().join()
-    os._exit(1)
+def end_with_parent() -> None:
+    """Ends this process when its parent ends.
+
+    Otherwise it would wait for ever, or write into a folder of the next run.
+    """
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,4 +1,4 @@
-"""A synthetic film as a file, as users have theirs."""
+"""Writes a synthetic film as a film file."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,7 @@ from data_pipelines.synthetic.sound import SOUND_RATE_HZ, render_film_sound
 
 
 def write_film_file(plan: FilmPlan, path: Path | str) -> None:
-    """Writes the film as MP4: H.264 with mono AAC at 22,050 Hz. Width and height have to be even."""
+    """Writes the film as MP4: H.264 with mono AAC at 22,050 Hz. Width and height must be even."""
     width, height = plan.frame_size
     with av.open(str(path), "w", format="mp4") as film:
         video = film.add_stream("h264", rate=Fraction(plan.fps).limit_denominator(1001))

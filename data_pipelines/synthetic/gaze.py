@@ -1,4 +1,4 @@
-"""Where people look in a synthetic film: at the object that sounds, with human inaccuracy."""
+"""Draws where people look in a synthetic film: at the object that sounds, with human inaccuracy."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from data_pipelines.synthetic.plan import FilmPlan
 
 NUM_OBSERVERS = 12
 REACTION_FRAMES = (2, 3)  # from the change of the sounding object to the change of gaze
-SCATTER_TO_RADIUS = 0.35  # std of gaze around the object's centre: half of its variance is steady, half jitter
+SCATTER_TO_RADIUS = 0.35  # std of gaze around the object's centre; half of the variance is constant, half jitter
 DISTRACTED = 0.12  # share of samples that follow the centre bias instead
 CENTRE_BIAS_TO_SIZE = 0.18  # std to the frame's width and height
 NO_DATA = 0.05  # blinks and lost tracks
@@ -14,7 +14,7 @@ FEWEST_FIXATIONS = 4  # a frame
 
 
 def gaze_points(plan: FilmPlan) -> np.ndarray:
-    """Gaze [T, observers, 2], (x, y) in whole pixels, NaN where an observer gave no data. No frame is without gaze."""
+    """Returns gaze [T, observers, 2], (x, y) in whole pixels, NaN where data are missing. Every frame has gaze."""
     rng = plan.random("gaze")
     shape = (plan.num_frames, NUM_OBSERVERS)
     frames = np.arange(plan.num_frames)[:, None]

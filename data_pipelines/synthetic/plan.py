@@ -1,7 +1,7 @@
-"""What happens in a synthetic film: which objects, where they move, and which of them sounds when.
+"""Plans a synthetic film: which objects it has, where they move, and which of them sounds when.
 
-Only the sound tells what people look at. Motion and schedule are drawn apart from each other, every object of a film
-moves at the same speed, and each one gets about the same airtime.
+Only the sound shows what people look at. Motion and schedule are drawn independently, all objects of a film move at the
+same speed, and each one sounds for about the same time.
 """
 
 import itertools
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-KINDS = ("hum", "warble", "hiss", "knock")  # each has one look (synthetic_scene) and one sound (synthetic_sound)
+KINDS = ("hum", "warble", "hiss", "knock")  # each has one look (scene.py) and one sound (sound.py)
 
 SEGMENT_SECONDS = (1.0, 2.0)  # how long an object sounds before another one takes over
 RADIUS_TO_SIDE = (0.11, 0.14)  # object radius to the frame's shorter side
 SPEED_TO_SIDE = (0.25, 0.45)  # path per second to the frame's shorter side
-MARGIN_TO_RADIUS = 1.6  # objects keep off the border, as what people film does
-SEPARATION_TO_DIAMETER = 1.3  # centres never come much nearer than this
-STEPS_PER_FRAME = 4  # of the motion
+MARGIN_TO_RADIUS = 1.6  # distance that objects keep from the border
+SEPARATION_TO_DIAMETER = 1.3  # distance that the centres of two objects keep
+STEPS_PER_FRAME = 4  # in which objects move
 
 
 @dataclass(frozen=True)
 class FilmPlan:
-    """One film of N objects and T frames. Positions are (x, y) in pixels, pixel centres on whole numbers."""
+    """The plan of a film of N objects and T frames. Positions are (x, y) in pixels; whole numbers are pixel centres."""
 
     seed: int
     number: int  # from 1, as in the film's name
@@ -45,17 +45,17 @@ class FilmPlan:
         return self.num_frames / self.fps
 
     def random(self, stream: str) -> np.random.Generator:
-        """The film's own random numbers for one purpose, so that no part depends on what another one draws."""
+        """Returns a random generator for one purpose, so that no part of the film depends on the draws of another."""
         return np.random.default_rng([self.seed, self.number, *stream.encode()])
 
 
 def film_plan(
     seed: int, number: int, *, num_frames: int = 80, fps: float = 25, frame_size: tuple[int, int] = (160, 120)
 ) -> FilmPlan:
-    """The plan of film `number` (from 1: `film_001`), always the same for the same arguments.
+    """Returns the plan of film `number`, counted from 1. The same arguments give the same plan.
 
     Raises:
-        ValueError: `number` is below 1.
+      ValueError: `number` is below 1.
     """
     if number < 1:
         raise ValueError(f"films are numbered from 1, found {number}")
@@ -70,7 +70,7 @@ def film_plan(
 
 
 def _kinds_of_film(seed: int, number: int) -> tuple[str, ...]:
-    """Eight films in a row hold each of the six pairs once and two different triples."""
+    """Returns the kinds of a film. Every eight films hold each of the six pairs once, and two different triples."""
     group, place = divmod(number - 1, 8)
     rng = np.random.default_rng([seed, group, *b"kinds"])
     pairs = list(itertools.combinations(KINDS, 2))
@@ -80,7 +80,7 @@ def _kinds_of_film(seed: int, number: int) -> tuple[str, ...]:
 
 
 def _schedule(num_objects: int, num_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
-    """[T] indices: rounds in which each object sounds once, in random order, never twice in a row."""
+    """Returns the object that sounds in each frame, int [T]: rounds in random order, no object twice in a row."""
     shortest, longest = (seconds * fps for seconds in SEGMENT_SECONDS)
     num_rounds = max(1, round(num_frames / (num_objects * (shortest + longest) / 2)))
     order: list[int] = []
@@ -89,7 +89,7 @@ def _schedule(num_objects: int, num_frames: int, fps: float, rng: np.random.Gene
         if not order or one_round[0] != order[-1]:
             order += one_round
     mean = num_frames / len(order)
-    spread = max(0.0, min(mean - shortest, longest - mean, 0.3 * mean))  # films under a second a round: no spread
+    spread = max(0.0, min(mean - shortest, longest - mean, 0.3 * mean))  # 0 if a round lasts less than a second
     deviations = rng.uniform(-1, 1, size=len(order))
     deviations -= deviations.mean()
     deviations /= max(1.0, np.abs(deviations).max())
@@ -101,7 +101,7 @@ def _schedule(num_objects: int, num_frames: int, fps: float, rng: np.random.Gene
 def _trajectories(
     radii: np.ndarray, speed: float, num_frames: int, frame_size: tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:
-    """[T, N, 2]: straight paths of one constant speed (pixels a frame) that bounce off the border and each other."""
+    """Returns paths [T, N, 2] of constant speed (pixels per frame) that bounce off the border and each other."""
     num_objects = len(radii)
     low = (radii * MARGIN_TO_RADIUS)[:, None]
     high = np.array(frame_size) - 1 - low
@@ -128,7 +128,7 @@ def _trajectories(
 
 
 def _turn_away(velocity: np.ndarray, away: np.ndarray) -> None:
-    """Mirrors a velocity that does not lead `away` (unit vector), in place. The speed stays."""
+    """Reflects, in place, a velocity that does not point along `away`, a unit vector. The speed stays the same."""
     towards = -(velocity @ away)
     if towards > 0:
         velocity += 2 * towards * away
@@ -137,7 +137,7 @@ def _turn_away(velocity: np.ndarray, away: np.ndarray) -> None:
 def _start(
     low: np.ndarray, high: np.ndarray, separation: dict[tuple[int, int], float], rng: np.random.Generator
 ) -> np.ndarray:
-    """[N, 2] uniform positions inside the frame, apart from each other."""
+    """Returns [N, 2], uniform positions inside the frame that keep their distance from each other."""
     while True:
         position = rng.uniform(low, high)
         if all(np.hypot(*(position[i] - position[j])) > distance for (i, j), distance in separation.items()):

@@ -1,4 +1,4 @@
-"""The pictures of a synthetic film: textured objects on a textured background, everything in motion."""
+"""Renders the pictures of a synthetic film: textured objects that move on a textured, moving background."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Field = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Look:
-    """A kind's picture, in units of the object's radius around its centre."""
+    """The look of a kind of object. Positions are in units of the object's radius, from its centre."""
 
     inside: Field  # distance to the outline, positive within
     texture: Field  # share of the second colour, 0 to 1
@@ -21,11 +21,11 @@ class Look:
 
 
 def _wave(phase: np.ndarray) -> np.ndarray:
-    """A stripe pattern of period 1 with soft edges, in [0, 1]."""
+    """Returns a stripe pattern of period 1 with soft edges, in [0, 1]."""
     return np.clip(0.5 + 1.5 * np.cos(2 * np.pi * phase), 0, 1)
 
 
-# All four cover about the same area and none of their parts is finer than a quarter of the radius.
+# All four cover about the same area. No part is finer than a quarter of the radius.
 LOOKS = {
     "hum": Look(  # a disc with rings
         inside=lambda u, v: 0.9 - np.hypot(u, v),
@@ -85,7 +85,7 @@ def _draw(
 
 
 def _background(frame_size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """A cloudy texture [H, W, 3] around a dull random colour; it repeats at its borders without a seam."""
+    """Returns a cloudy texture [H, W, 3] around a dull random colour, which continues across its borders."""
     width, height = frame_size
     clouds = np.zeros((height, width))
     for scale in (0.1, 0.03):
@@ -96,7 +96,7 @@ def _background(frame_size: tuple[int, int], rng: np.random.Generator) -> np.nda
 
 
 def _shifted(texture: np.ndarray, offset: np.ndarray) -> np.ndarray:
-    """`texture` [H, W, 3] moved by (x, y) pixels, with wrap-around and linear interpolation; always a new array."""
+    """Returns a new array: `texture` [H, W, 3] moved by (x, y) pixels, with wrap-around and linear interpolation."""
     for axis, distance in ((1, offset[0]), (0, offset[1])):
         whole = int(np.floor(distance))
         part = distance - whole

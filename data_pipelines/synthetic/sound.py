@@ -1,4 +1,4 @@
-"""The sounds of a synthetic film: one timbre a kind, all equally loud, each in a frequency band of its own."""
+"""Renders the sounds of a synthetic film: one timbre per kind of object, equally loud, in different frequency bands."""
 
 from collections.abc import Callable
 
@@ -12,9 +12,9 @@ CROSSFADE_SECONDS = 0.06
 
 
 def render_film_sound(plan: FilmPlan, rate_hz: int = SOUND_RATE_HZ) -> np.ndarray:
-    """Waveform [S] in [-1, 1], float32: at each time the one object that sounds, with short crossfades.
+    """Returns the film's waveform, float32 [S] in [-1, 1]: one object at a time, with short crossfades.
 
-    Frame t (from 0) is at t / fps seconds, so an object takes over half a frame before its first frame.
+    Frame t, counted from 0, is at t / fps seconds. An object takes over half a frame before its first frame.
     """
     rng = plan.random("sound")
     num_samples = round(plan.seconds * rate_hz)
@@ -33,10 +33,12 @@ def render_film_sound(plan: FilmPlan, rate_hz: int = SOUND_RATE_HZ) -> np.ndarra
 
 
 def render_sound(kind: str, seconds: float, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
-    """Waveform [S] in [-1, 1], float32, of one object that sounds all the time. `rng` draws pitch, phases and tempo.
+    """Returns the waveform of one object that sounds all the time, float32 [S] in [-1, 1].
+
+    `rng` draws pitch, phases and tempo.
 
     Raises:
-        KeyError: `kind` is not in `KINDS`.
+      KeyError: `kind` is not in `KINDS`.
     """
     times = np.arange(round(seconds * rate_hz)) / rate_hz
     sound = _SOUNDS[kind](times, rate_hz, rng)
@@ -45,7 +47,7 @@ def render_sound(kind: str, seconds: float, rate_hz: int, rng: np.random.Generat
 
 
 def _hum(times: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
-    """Six falling harmonics of 80 to 130 Hz, with a light tremolo."""
+    """Returns six harmonics of 80 to 130 Hz, each weaker than the one before, with a light tremolo."""
     pitch = rng.uniform(80, 130)
     harmonics = np.arange(1, 7)[:, None]
     phases = rng.uniform(0, 2 * np.pi, size=harmonics.shape)
@@ -54,14 +56,14 @@ def _hum(times: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarra
 
 
 def _warble(times: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
-    """A tone around 2 to 2.8 kHz whose pitch swings by a tenth, five to nine times a second."""
+    """Returns a tone of 2 to 2.8 kHz whose pitch swings by a tenth, five to nine times a second."""
     pitch, tempo = rng.uniform(2000, 2800), rng.uniform(5, 9)
     swing = 0.1 * pitch / tempo * np.sin(2 * np.pi * tempo * times + rng.uniform(0, 2 * np.pi))
     return np.sin(2 * np.pi * pitch * times + swing + rng.uniform(0, 2 * np.pi))
 
 
 def _hiss(times: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
-    """Bursts of noise above about 5 kHz, four to seven a second."""
+    """Returns four to seven bursts of noise a second, above about 5 kHz."""
     spectrum = np.fft.rfft(rng.uniform(-1, 1, size=len(times)))
     frequencies = np.fft.rfftfreq(len(times), 1 / rate_hz)
     cut = rng.uniform(4500, 5500)
@@ -71,7 +73,7 @@ def _hiss(times: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _knock(times: np.ndarray, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
-    """Eight to thirteen knocks a second, each a note of 600 to 950 Hz that dies away in a few hundredths."""
+    """Returns eight to thirteen knocks a second: notes of 600 to 950 Hz with a time constant of 30 ms."""
     pitch, interval = rng.uniform(600, 950), 1 / rng.uniform(8, 13)
     beats = np.arange(-1, times[-1] / interval + 1) + rng.uniform(0, 1) if len(times) else np.empty(0)
     beats = (beats + rng.uniform(-0.1, 0.1, size=len(beats))) * interval  # uneven, as by hand
