@@ -6,6 +6,7 @@ import json
 import pytest
 
 from data_pipelines import fetch
+from data_pipelines.fetching import archives_to_raw
 from data_pipelines.runtime.errors import UserError
 
 DIEM_FRAMES = "video_frames/DIEM"
@@ -53,7 +54,7 @@ def test_what_is_done_is_skipped_and_recorded(server, raw, capsys, fetch_frames,
     server.requests.clear()
     assert fetch_frames(server, raw) == []
     fetch.main(["--output", str(raw), "--databases", "DIEM", "--what", "video_frames", "--base-url", server.url])
-    assert "all was there already" in capsys.readouterr().out
+    assert "nothing was missing" in capsys.readouterr().out
     assert server.requests == []
 
 
@@ -137,7 +138,7 @@ def test_archive_with_another_checksum_than_known_is_refused(
     server, raw, monkeypatch, fetch_frames, files_below, frames
 ):
     server.files[f"{DIEM_FRAMES}.tar.gz"] = frames()
-    monkeypatch.setitem(fetch.KNOWN_SHA256, DIEM_FRAMES, "0" * 64)
+    monkeypatch.setitem(archives_to_raw.KNOWN_SHA256, DIEM_FRAMES, "0" * 64)
     with pytest.raises(UserError, match="its SHA-256 is"):
         fetch_frames(server, raw)
     assert files_below(raw) == []
