@@ -8,12 +8,11 @@ from pathlib import Path
 
 import stavis_jax
 from benchmarks.plan import KEEP_BIG_BUFFERS
-from stavis_jax.cli import compilation_cache
-from stavis_jax.cli.malloc import keep_big_buffers
+from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 
 BATCH_SIZE = 4  # of prediction
 
-compilation_cache.enable()  # as the commands do
+enable_compilation_cache()  # as the commands do
 if os.environ.get(KEEP_BIG_BUFFERS):
     keep_big_buffers()
 

@@ -1,76 +1,59 @@
-"""Command: train and score many systems alike, and put them in one table.
+"""Command: trains and scores many systems in the same way, and compares them in one table.
 
-  python -m stavis_jax.ablate --config=configs/ablation.py [--workdir=DIR] [--variants=l1-s1,l2-s2] [--splits=1,2,3]
-      [--mode=train_and_evaluate|train|evaluate|table] [--only=VARIANT|I/N] [--config.KEY=VALUE ...]
-
-Short on purpose: what it does is in stavis_jax/experiments/ablation.py.
+python -m stavis_jax.ablate --config=ablation [--workdir=DIR] [--variants l1-s1 l2-s2] [--splits 1 2 3]
+    [--mode=train_and_evaluate|train|evaluate|table] [--only=VARIANT|I/N] [--config.KEY=VALUE ...]
 """
 
 from pathlib import Path
 
-from absl import app, flags, logging
-from ml_collections import config_flags
+from absl import app, flags
 from rich.console import Console
 
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.cli import flags as command_line
-from stavis_jax.cli.malloc import keep_big_buffers
+from stavis_jax.cli import flags as run_flags
+from stavis_jax.cli import process
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: configs/ablation.py, or configs/ablation.py:demo.")
-WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder for trainings, scores and the table. Default: runs/<preset>-ablation."
+RUN = run_flags.define_run_flags(
+    "ablation", ["train_and_evaluate", "train", "evaluate", "table"], default_workdir="runs/<preset>-ablation"
 )
-VARIANTS = flags.DEFINE_string("variants", None, "Which systems, with commas between; visual is always one. All.")
-SPLITS = flags.DEFINE_string("splits", None, "Which splits, with commas between. The config's.")
+VARIANTS = flags.DEFINE_multi_string("variants", None, "Systems, besides visual. Default: the configuration's.")
+SPLITS = flags.DEFINE_multi_string("splits", None, "Splits. Default: the configuration's.")
 ONLY = flags.DEFINE_string(
-    "only", None, "Only a part, and no table: a variant, or I/N, the I-th of N shares of the systems with sound."
-)
-MODE = flags.DEFINE_enum(
-    "mode",
-    "train_and_evaluate",
-    ["train_and_evaluate", "train", "evaluate", "table"],
-    "What to do; evaluate: with weights there; table: with scores there.",
+    "only", None, "Do a part and write no table: a variant, or I/N for the I-th of N shares of the systems with sound."
 )
 
 
 @command
-def run(argv: list[str]) -> None:
-    logging.set_verbosity(logging.WARNING)  # orbax reports every step of every checkpoint
-    keep_big_buffers()
-    config = command_line.check(CONFIG.value, argv, "configs/ablation.py")
+def run(rest: list[str]) -> None:
+    config = run_flags.read_config(RUN, rest)
+    mode = RUN.mode.value
     if "ablation" not in config:
-        raise UserError("--config: names no ablation. Try --config=configs/ablation.py.")
-    table_only = MODE.value == "table"
-    if table_only and ONLY.value:
-        raise UserError("--only: a table is over all parts. Leave it out, or give another --mode.")
-    if config.preset != "demo" and not config.data.path and not table_only:
-        raise UserError(
-            "--config.data.path: not given. Give shards, or see it small with --config=configs/ablation.py:demo."
-        )
-    # After the flags: --help answers at once.
-    from stavis_jax.cli import compilation_cache
-    from stavis_jax.experiments import ablation
+        raise UserError("--config: not a recipe for an ablation. Try --config=ablation.")
+    if mode == "table" and ONLY.value:
+        raise UserError("--only: --mode=table covers all parts. Leave out --only, or give another --mode.")
+    if config.preset != "demo" and not config.data.path and mode != "table":
+        raise UserError("--config.data.path: missing. Give shards, or try the demo with --config=ablation:demo.")
+    process.prepare_training()
+    from stavis_jax.experiments import ablation  # heavy, so not before the flags are read
+    from stavis_jax.experiments.ablation_scores import collect
 
     parts = ablation.plan(
-        config.ablation.variants if VARIANTS.value is None else VARIANTS.value,
-        config.ablation.splits if SPLITS.value is None else SPLITS.value,
+        VARIANTS.value if VARIANTS.value is not None else [config.ablation.variants],
+        SPLITS.value if SPLITS.value is not None else [config.ablation.splits],
     )
-    mine = ablation.chosen(parts, ONLY.value) if ONLY.value else parts
-    compilation_cache.enable()
-    console = Console(soft_wrap=True, markup=False)
-    workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-ablation")
-    failed = {} if table_only else ablation.Ablation(config, workdir, MODE.value, console).run(mine)
-    if not ONLY.value and MODE.value != "train":
-        ablation.collect(workdir, parts, console)
-        console.print(
-            f"Table: {workdir}/ablation.md, .tex, .csv, .json; report: {workdir}/report.html", highlight=False
-        )
+    chosen = ablation.chosen(parts, ONLY.value) if ONLY.value else parts
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    workdir = Path(RUN.workdir.value or Path("runs") / f"{config.preset}-ablation")
+    failed = {} if mode == "table" else ablation.Ablation(config, workdir, mode, console).run(chosen)
+    if not ONLY.value and mode != "train":
+        collect(workdir, parts, console)
+        console.print(f"Table: {workdir}/ablation.md, .tex, .csv, .json; report: {workdir}/report.html")
     if failed:
         (name, error), *others = failed.items()
         more = f" {len(others)} more failed: {', '.join(name for name, _ in others)}." if others else ""
-        raise UserError(f"{name} failed: {error}{more} The same command goes on from here.")
+        raise UserError(f"{name} failed: {error}{more} The same command continues the run.")
 
 
 if __name__ == "__main__":
-    app.run(run, flags_parser=command_line.parse)
+    app.run(run, flags_parser=run_flags.parse)

@@ -14,7 +14,7 @@ from pathlib import Path
 from data_pipelines.runtime.arguments import CommandParser, positive_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.cli.malloc import keep_big_buffers
+from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 
 log = logging.getLogger("stavis_jax")
 
@@ -27,7 +27,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     keep_big_buffers()
     # Imported here: JAX takes seconds, and --help needs none of it.
-    from stavis_jax.cli import compilation_cache
     from stavis_jax.web import server
     from stavis_jax.web.networks import Networks
 
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "Remove --host to serve this machine only.",
             options.host,
         )
-    compilation_cache.enable()
+    enable_compilation_cache()
     server.serve(
         Networks(options.checkpoint),
         host=options.host,

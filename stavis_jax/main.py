@@ -1,101 +1,88 @@
-"""Command: train and evaluate.
+"""Command: trains a network and scores it on held-out films.
 
-  python -m stavis_jax.main --config=configs/av.py [--workdir=DIR] [--mode=train_and_evaluate|train|evaluate]
-      [--config.KEY=VALUE ...]
-
-Short on purpose: what it does is in stavis_jax/experiments/job.py.
+python -m stavis_jax.main --config=av [--workdir=DIR] [--mode=train_and_evaluate|train|evaluate]
+    [--config.KEY=VALUE ...]
 """
 
 import contextlib
 from pathlib import Path
 
 import ml_collections
-from absl import app, flags, logging
-from ml_collections import config_flags
+from absl import app, flags
 from rich.console import Console
 
 from data_pipelines.runtime.atomic import locked_folder
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.cli import flags as command_line
-from stavis_jax.cli.malloc import keep_big_buffers
+from stavis_jax import configs
+from stavis_jax.cli import flags as run_flags
+from stavis_jax.cli import process
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "Recipe: configs/av.py, configs/visual.py, or FILE:demo.")
-WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder for weights, maps and results. Default: runs/<preset>-<variant>."
+RUN = run_flags.define_run_flags(
+    "av", ["train_and_evaluate", "train", "evaluate"], default_workdir="runs/<preset>-<variant>"
 )
-MODE = flags.DEFINE_enum(
-    "mode",
-    "train_and_evaluate",
-    ["train_and_evaluate", "train", "evaluate"],
-    "What to do; evaluate: with weights there.",
+COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of the first host, for training on several hosts.")
+PROCESSES = flags.DEFINE_integer("processes", None, "Number of processes on all hosts.")
+PROCESS = flags.DEFINE_integer("process", None, "Number of this process, from 0.")
+DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "Train on several hosts that find each other: TPU pod, Slurm or Open MPI."
 )
-COORDINATOR = flags.DEFINE_string("coordinator", None, "Several hosts: HOST:PORT of the first one.")
-PROCESSES = flags.DEFINE_integer("processes", None, "Several hosts: how many processes there are.")
-PROCESS = flags.DEFINE_integer("process", None, "Several hosts: which one this is, from 0.")
-DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Several hosts that know of each other: TPU pod, Slurm, MPI.")
 
-REAL_THING = (
+REAL_DATA = (
     "To train on the real databases: python -m data_pipelines.fetch --output RAW; "
     "python -m data_pipelines.prepare --data RAW --output SHARDS; then give --config.data.path=SHARDS."
 )
 
 
 @command
-def run(argv: list[str]) -> None:
-    logging.set_verbosity(logging.WARNING)  # orbax reports every step of every checkpoint
-    keep_big_buffers()
-    config = command_line.check(CONFIG.value, argv, "configs/av.py")
-    several = (COORDINATOR.value, PROCESSES.value, PROCESS.value)
-    if any(value is not None for value in several) and None in several:
-        raise UserError(
-            "--coordinator, --processes, --process: give all three, or --distributed where a cluster tells."
-        )
-    # After the flags: --help answers at once.
-    from stavis_jax.cli import compilation_cache
-    from stavis_jax.experiments import recipes
-    from stavis_jax.training import devices
+def run(rest: list[str]) -> None:
+    config = run_flags.read_config(RUN, rest)
+    host = COORDINATOR.value, PROCESSES.value, PROCESS.value
+    if None in host and host != (None, None, None):
+        raise UserError("--coordinator, --processes, --process: give all three, or --distributed on a cluster.")
+    process.prepare_training()
+    from stavis_jax.training import devices  # heavy, so not before the flags are read
 
-    compilation_cache.enable()
     if DISTRIBUTED.value or COORDINATOR.value:
-        devices.connect(COORDINATOR.value, PROCESSES.value, PROCESS.value)
-    console = Console(soft_wrap=True, markup=False, quiet=not devices.is_first_host())
-    falls_back = config.preset != "demo" and not config.data.path
-    if falls_back:
-        config = recipes.demo(config)
-        config.update_from_flattened_dict(config_flags.get_override_values(flags.FLAGS["config"]))
-        console.print(f"No --config.data.path is given: this runs the demo preset. {REAL_THING}", highlight=False)
-    workdir = Path(WORKDIR.value or Path("runs") / f"{config.preset}-{config.model.variant}")
+        devices.connect(*host)
+    console = Console(soft_wrap=True, markup=False, highlight=False, quiet=not devices.is_first_host())
+    is_fallback = config.preset != "demo" and not config.data.path
+    if is_fallback:
+        from stavis_jax.configs import av
+
+        config = configs.changed(config, av.DEMO | run_flags.overrides())
+        console.print(f"--config.data.path is not given, so this runs the demo preset. {REAL_DATA}")
+    workdir = Path(RUN.workdir.value or Path("runs") / f"{config.preset}-{config.model.variant}")
     with locked_folder(workdir) if devices.is_first_host() else contextlib.nullcontext():
         _train_and_evaluate(config, workdir, console)
-    if falls_back:
-        console.print(f"This was the demo preset, on synthetic films. {REAL_THING}", highlight=False)
+    if is_fallback:
+        console.print(f"This was the demo preset, on synthetic films. {REAL_DATA}")
 
 
 def _train_and_evaluate(config: ml_collections.ConfigDict, workdir: Path, console: Console) -> None:
-    from stavis_jax.experiments import job
+    from stavis_jax.experiments.data import find_data
+    from stavis_jax.experiments.scoring import score_workdir
+    from stavis_jax.experiments.settings import check_settings
+    from stavis_jax.experiments.training import train_stages
     from stavis_jax.training import devices
 
-    if devices.is_first_host():
-        job.find_data(config, workdir, console)  # it may make them
-    devices.wait_for_all_hosts("data")
-    data = job.find_data(config, workdir, console)
-    work = job.Job(config, workdir, data, console)
-    if MODE.value != "evaluate":
-        if MODE.value == "train_and_evaluate" and not data.can_score:
-            console.print("The shards hold no annotations: this trains and does not score.", highlight=False)
-        work.train()
-        console.print(f"Weights: {workdir}/<variant>/last; also best, by validation loss.", highlight=False)
-    if MODE.value == "evaluate" or (MODE.value == "train_and_evaluate" and data.can_score):
-        devices.wait_for_all_hosts("trained")
-        if not devices.is_first_host():
-            return  # scoring is the first host's
-        work.evaluate()
-        console.print(f"Results: {workdir}/results.json; pictures: {workdir}/comparison.png", highlight=False)
+    check_settings(config)
+    data = find_data(config, workdir, console)
+    mode, scores = RUN.mode.value, RUN.mode.value != "train"
+    if mode == "train_and_evaluate" and not data.can_score:
+        console.print("The shards hold no annotations, so this run trains and does not score.")
+        scores = False
+    if mode != "evaluate":
+        train_stages(config, data, workdir, console)
+        console.print(f"Weights: {workdir}/<variant>/last, and best by validation loss.")
+    devices.wait_for_all_hosts("trained")
+    if scores and devices.is_first_host():
+        score_workdir(config, data, workdir, console)
+        console.print(f"Results: {workdir}/results.json; pictures: {workdir}/comparison.png")
 
 
 def main() -> None:
-    app.run(run, flags_parser=command_line.parse)
+    app.run(run, flags_parser=run_flags.parse)
 
 
 if __name__ == "__main__":

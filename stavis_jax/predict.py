@@ -20,7 +20,7 @@ from data_pipelines.inputs.resizing import RESIZE_FILTERS
 from data_pipelines.runtime.arguments import CommandParser, ListAction, positive_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError, one_line
-from stavis_jax.cli.malloc import keep_big_buffers
+from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
 from stavis_jax.outputs.registry import OUTPUTS, file_names
 
@@ -31,7 +31,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     keep_big_buffers()  # before decoders start threads
     # Imported here: JAX takes seconds, and --help needs none of it.
     import stavis_jax
-    from stavis_jax.cli import compilation_cache
     from stavis_jax.outputs.many_films import output_folders, predict_films
     from stavis_jax.prediction.frame_stream import LARGEST_STRIDE
 
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     number, count = arguments["shard"]
 
     def load() -> stavis_jax.SaliencyModel:
-        compilation_cache.enable()
+        enable_compilation_cache()
         return stavis_jax.load(arguments["checkpoint"], variant=arguments["variant"])
 
     predicted = predict_films(

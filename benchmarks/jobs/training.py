@@ -30,14 +30,14 @@ def ours(weights: str, batch: int, size: int, num_devices: int = 1) -> Callable[
     import jax.numpy as jnp
 
     from benchmarks import jax_side  # noqa: F401, settings of the process
-    from stavis_jax.experiments import recipes
+    from stavis_jax.configs import av
     from stavis_jax.training import optimizer, step
     from stavis_jax.training.compute import Compute
     from stavis_jax.training.devices import DataParallel
     from stavis_jax.weights.flat_names import expected_shapes, network_from
     from stavis_jax.weights.loading import load_weights
 
-    recipe = recipes.config("l3mul-s3", "paper").stages.audiovisual
+    recipe = av.get_config().stages.audiovisual
     make_optimizer = functools.partial(
         optimizer.sgd,
         recipe.learning_rate,

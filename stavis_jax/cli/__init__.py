@@ -1,1 +1,1 @@
-"""What the commands share: flags and settings of the process."""
+"""What the commands share: flags, settings of the process, versions of packages."""

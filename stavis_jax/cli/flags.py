@@ -1,54 +1,107 @@
-"""What the commands that take --config share: reading flags, and one line where they are wrong."""
+"""Flags of the commands that take --config. A wrong one ends the command with one line that names it."""
 
+import dataclasses
 import sys
+from collections.abc import Sequence
 
 import ml_collections
 from absl import flags
+from ml_collections import config_flags
 
 from data_pipelines.runtime.errors import UserError
+from stavis_jax import configs
 
 
-def check(config: ml_collections.ConfigDict | None, rest: list[str], file: str) -> ml_collections.ConfigDict:
-    """The settings, looked at before anything heavy is imported.
+@dataclasses.dataclass(frozen=True)
+class RunFlags:
+    """The flags that `main` and `ablate` share. Each has its value in `.value`."""
+
+    recipe: str  # to recommend
+    config: flags.FlagHolder
+    workdir: flags.FlagHolder
+    mode: flags.FlagHolder
+
+
+def define_run_flags(recipe: str, modes: Sequence[str], default_workdir: str) -> RunFlags:
+    """Defines --config, --workdir and --mode; the first of the modes is the default."""
+    meanings = {"evaluate": "score weights that are trained", "table": "tabulate scores that are there"}
+    told = "".join(f" {mode}: {meanings[mode]}." for mode in modes if mode in meanings)
+    return RunFlags(
+        recipe,
+        config_flags.DEFINE_config_file(
+            "config", None, f"Recipe: {recipe}, {recipe}:demo or a file, FILE.py. Required."
+        ),
+        flags.DEFINE_string("workdir", None, f"Folder for everything that is written. Default: {default_workdir}."),
+        flags.DEFINE_enum("mode", modes[0], modes, f"What to do.{told}"),
+    )
+
+
+def read_config(run: RunFlags, rest: Sequence[str]) -> ml_collections.ConfigDict:
+    """Returns the configuration, checked as far as possible without heavy imports.
 
     Args:
-      config: value of --config.
-      rest: what no flag took; the first one is the program's name.
-      file: a config to recommend.
+      run: the flags.
+      rest: the program's name and the arguments that no flag took.
 
     Raises:
-      UserError: something is not understood, not given, or does not go together.
+      UserError: an argument or setting is unknown, missing or out of range, or two do not go together.
     """
     if len(rest) > 1:
-        raise UserError(f"{rest[1]}: not understood. Settings are given as --config.KEY=VALUE.")
+        raise UserError(f"{rest[1]}: unknown argument. Give settings as --config.KEY=VALUE.")
+    config = run.config.value
     if config is None:
-        raise UserError(f"--config: not given. Try --config={file}.")
-    if config.preset not in ("paper", "demo") or (config.preset == "demo" and "demo" not in config):
-        raise UserError(f"--config.preset={config.preset}: cannot be chosen so. Write --config={file}:demo.")
+        raise UserError(f"--config: missing. Try --config={run.recipe}.")
+    if config.preset not in configs.PRESETS or (config.preset == "demo" and "demo" not in config):
+        raise UserError("--config.preset cannot be set directly. Use --config=FILE:demo.")
     if config.preset == "demo" and (config.data.path or config.data.raw):
-        raise UserError("--config.data.path: the demo makes its own data. Leave it out, or leave out ':demo'.")
+        raise UserError("--config.data.path: the demo makes its own data. Leave out the path, or ':demo'.")
     if config.data.raw and not config.data.path:
-        raise UserError("--config.data.path: not given, but --config.data.raw is. Give the shards too.")
+        raise UserError("--config.data.path: missing, but --config.data.raw is given. Give the shards too.")
     if config.seed < 0:
         raise UserError(f"--config.seed={config.seed}: give 0 or more.")
     return config
 
 
-def parse(argv: list[str]) -> list[str]:
-    """Flags, with one line instead of a traceback where the config file or one of its settings is wrong."""
+def overrides() -> dict[str, object]:
+    """Returns the settings given as --config.KEY=VALUE, by dotted key."""
+    return config_flags.get_override_values(flags.FLAGS["config"])
+
+
+def parse(argv: Sequence[str]) -> list[str]:
+    """Parses the flags of `argv` and returns what no flag took.
+
+    Beyond absl's syntax, --config takes the name of a recipe, and a list flag several values: --variants A B.
+    Ends the process with one line if a flag, the configuration file or a setting is wrong.
+    """
     try:
-        rest = flags.FLAGS(argv)
+        rest = flags.FLAGS(_absl_syntax(argv))
         if flags.FLAGS.config is not None:
-            flags.FLAGS.config.get("preset")  # a file that could not be read tells so when it is first used
+            flags.FLAGS.config.get("preset")  # ml_collections reports an unreadable file on first use
         return rest
     except (AttributeError, KeyError) as error:
         unknown = str(error).strip("\"'")
-        sys.exit(f"error: --config: has no setting {unknown!r}. The settings are in stavis_jax/experiments/recipes.py.")
+        sys.exit(f"error: --config: has no setting {unknown!r}. {configs.FOLDER / 'av.py'} lists the settings.")
     except (flags.Error, OSError, ValueError, TypeError) as error:
-        named = "" if _last_line(error).startswith("flag --") else "--config: "
-        sys.exit(f"error: {named}{_last_line(error)}")
+        reason = str(error).strip().splitlines()[-1].strip()  # ml_collections puts a traceback before it
+        sys.exit(f"error: {'' if reason.startswith('flag --') else '--config: '}{reason}")
 
 
-def _last_line(error: Exception) -> str:
-    """The cause: ml_collections puts the traceback of a config file into its message."""
-    return str(error).strip().splitlines()[-1].strip()
+def _absl_syntax(argv: Sequence[str]) -> list[str]:
+    """Replaces the name of a recipe by its file, and --variants A B by --variants A --variants=B."""
+    arguments, flag = [], ""
+    for argument in argv:
+        is_value = bool(flag) and arguments[-1] == flag
+        if argument.startswith("-"):
+            flag, equals, value = argument.partition("=")
+            if equals and flag.lstrip("-") == "config":
+                argument = f"{flag}={configs.locate(value)}"
+        elif is_value and flag.lstrip("-") == "config":
+            argument = configs.locate(argument)
+        elif not is_value and _is_list(flag.lstrip("-")):
+            argument = f"{flag}={argument}"
+        arguments.append(argument)
+    return arguments
+
+
+def _is_list(name: str) -> bool:
+    return name in flags.FLAGS and isinstance(flags.FLAGS[name], flags.MultiFlag)

@@ -1,1 +1,1 @@
-"""A configuration -> trained and scored networks."""
+"""From a configuration to trained and scored networks."""

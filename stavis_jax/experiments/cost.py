@@ -1,4 +1,4 @@
-"""What a system costs: parameters, work for a clip, speed on this device."""
+"""The cost of a system: parameters, operations per clip, speed on this device."""
 
 import dataclasses
 import math
@@ -21,10 +21,12 @@ REPEATS = 5  # batches timed; their median counts
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Attributes:
-    parameters: how many learn in this system; a system with sound keeps visual heads that do not.
-    gflops: operations to score one clip, a multiplication and an addition being two; NaN where XLA does not tell.
-    clips_per_second: scoring, at `batch_size` clips at once on `device`.
+    """The cost of one system.
+
+    Attributes:
+      parameters: number of trained parameters. A system with sound also has visual heads that are not trained.
+      gflops: operations to score one clip, with two for a multiply-add; NaN if XLA does not report them.
+      clips_per_second: scoring speed with `batch_size` clips at once on `device`.
     """
 
     parameters: int
@@ -35,7 +37,7 @@ class Cost:
 
 
 def measure(model: SaliencyModel, batch_size: int) -> Cost:
-    """The cost of a system at its own clip size."""
+    """Returns the cost of a system at the clip size it was trained on."""
     device = jax.devices()[0].device_kind
     return Cost(
         learning_parameters(model.config),
@@ -47,7 +49,7 @@ def measure(model: SaliencyModel, batch_size: int) -> Cost:
 
 
 def learning_parameters(config: NetworkConfig) -> int:
-    """How many numbers the training of this system changes; BatchNorm's running statistics are not among them."""
+    """Returns how many parameters the training of a system changes, without BatchNorm's running statistics."""
     network = nnx.eval_shape(lambda: Stavis(config, rngs=nnx.Rngs(0)))
     sizes = {flat_name(path): math.prod(x.shape) for path, x in nnx.to_flat_state(nnx.state(network, nnx.Param))}
     factors = parameter_groups.rate_factors(sizes, config.variant, dict.fromkeys(parameter_groups.GROUPS, 1.0))
@@ -55,9 +57,9 @@ def learning_parameters(config: NetworkConfig) -> int:
 
 
 def gflops_of_clip(config: NetworkConfig, size: int) -> float:
-    """XLA's count for the logits of one clip, [1, 16, size, size, 3]; what they do not depend on is not in it.
+    """Returns XLA's count of operations for the logits of one clip, [1, 16, size, size, 3], in units of 10^9.
 
-    Of the program before the device's own optimisations and in the array layout, so that it is the same everywhere.
+    It is the same on every device: it counts the array layout's program before the device's own optimisations.
     """
     weights = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in expected_shapes(config).items()}
     clip = jax.ShapeDtypeStruct((1, CLIP_FRAMES, size, size, 3), jnp.float32)
@@ -71,7 +73,7 @@ def gflops_of_clip(config: NetworkConfig, size: int) -> float:
 
 
 def clips_per_second(model: SaliencyModel, batch_size: int) -> float:
-    """Median over a few batches that are on the device already, after one that compiles."""
+    """Returns the median speed over a few batches that are on the device already, after one that compiles."""
     draw = np.random.default_rng(0).normal
     clip = jnp.asarray(50 * draw(size=(batch_size, CLIP_FRAMES, model.size, model.size, 3)), jnp.float32)
     waveform = jnp.asarray(draw(size=(batch_size, WAVEFORM_SAMPLES)), jnp.float32)

@@ -1,4 +1,4 @@
-"""SHARDS -> saliency maps of a database's test films, as 8-bit pictures in the released code's file layout."""
+"""Saliency maps of a split's test films, as 8-bit pictures in the released code's file layout."""
 
 import math
 from collections.abc import Sequence
@@ -14,34 +14,54 @@ from data_pipelines.clips.batches import evaluation_batches
 from data_pipelines.clips.source import open_clips
 from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.runtime import atomic
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
+from stavis_jax.experiments.data import ExperimentData
 from stavis_jax.maps.map_folders import MapFolder, find_video_folder
 from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.prediction.model import SaliencyModel
 from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME, PredictedVideo
+from stavis_jax.weights.directory import read_weights
+
+
+def predict_test_films(
+    weights: Path, data: ExperimentData, films: Sequence[ListedFilm], output: Path, batch_size: int, console: Console
+) -> list[PredictedVideo]:
+    """Writes the maps of the test films, and returns them as they are read back.
+
+    Args:
+      weights: directory of a trained network.
+      films: the test films of `data`.
+      output: folder for the maps, named after the variant. An older one is replaced once the new one is complete.
+      batch_size: clips at once.
+
+    Raises:
+      UserError: the weights cannot be read, or a batch does not fit into memory.
+    """
+    arrays, info = read_weights(weights)
+    model = SaliencyModel(info.network_config(), arrays, size=info.size)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with out_of_memory_as_user_error(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
+        write_test_maps(model, data, output, batch_size, console)
+    return read_test_maps(output, films, data.split)
 
 
 def write_test_maps(
-    model: SaliencyModel,
-    shards: Path,
-    output: Path,
-    *,
-    split: int,
-    databases: Sequence[str] | None = None,
-    batch_size: int = 8,
-    title: str = "maps",
-    console: Console | None = None,
+    model: SaliencyModel, data: ExperimentData, output: Path, batch_size: int = 8, console: Console | None = None
 ) -> None:
-    """Predicts every test window of a split and writes the pictures.
+    """Predicts every test window and writes OUTPUT/split<n>_results/<database>/<video>/pred_sal_000009.png and so on.
 
-    OUTPUT/split<n>_results/<database>/<video>/pred_sal_000009.png ...: window i (from 0) is named frame 9 + i, as the
-    released code names it. An output that exists is replaced once the new one is complete.
+    Window i (from 0) is named frame 9 + i, as in the released code.
     """
-    clips = open_clips(shards, "test", split, "test", databases)
+    clips = open_clips(data.shards, "test", data.split, "test", data.databases)
     batches = evaluation_batches(
-        shards, subset="test", split=split, windows="test", batch_size=batch_size, databases=databases
+        data.shards,
+        subset="test",
+        split=data.split,
+        windows="test",
+        batch_size=batch_size,
+        databases=data.databases,
     )
-    steps = math.ceil(len(clips) / batch_size)
+    steps, title = math.ceil(len(clips) / batch_size), f"maps of {output.name}"
     with atomic.temporary_folder_beside(output) as aside:
         unfinished = aside / "maps"
         for batch in track(batches, title, total=steps, console=console, disable=console is None):
@@ -51,18 +71,18 @@ def write_test_maps(
             for index, saliency_map in zip(batch["clip_index"][valid].tolist(), saliency, strict=True):
                 film = clips.films[clips.film_index(index)]
                 number = FIRST_SCORED_FRAME + int(clips.frames(index)[0]) - 1
-                folder = unfinished / f"split{split}_results" / film.database / film.name
+                folder = unfinished / f"split{data.split}_results" / film.database / film.name
                 folder.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(saliency_picture(saliency_map)).save(folder / f"pred_sal_{number:06d}.png")
         atomic.replace_folder(unfinished, output)
 
 
 def read_test_maps(maps: Path, films: Sequence[ListedFilm], split: int) -> list[PredictedVideo]:
-    """The maps that `write_test_maps` wrote, of the films of a split. Raises UserError if a film has none."""
+    """Returns the maps that `write_test_maps` wrote. Raises UserError if a film has none."""
     predicted = []
     for film in films:
         folder = find_video_folder(maps, split, film.database, film.name)
         if folder is None:
-            raise UserError(f"{maps}: has no maps of {film.database}/{film.name}. Predict them again.")
+            raise UserError(f"{maps}: holds no maps of {film.database}/{film.name}. Predict them again.")
         predicted.append(PredictedVideo(film.database, split, film.name, film.num_frames, MapFolder(folder)))
     return predicted

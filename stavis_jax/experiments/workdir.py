@@ -1,6 +1,5 @@
-"""A working directory is for one training: its settings are kept there, and going on with others is refused."""
+"""The settings of a training in its working directory. A training does not go on with other settings."""
 
-import importlib.metadata
 import json
 import re
 from pathlib import Path
@@ -10,9 +9,9 @@ import ml_collections
 from data_pipelines.runtime import json_files
 from data_pipelines.runtime.atomic import write_text
 from data_pipelines.runtime.errors import UserError
+from stavis_jax.cli.versions import versions
 
-PACKAGES = ("stavis-jax", "jax", "flax", "optax", "orbax-checkpoint", "grain", "tensorflow-datasets", "numpy", "pillow")
-# What a run may go on with changed: where things lie, how often is saved, what is written and scored.
+# Settings that may change when a training goes on: paths, how often it saves, what it writes and scores.
 MAY_CHANGE = re.compile(
     r"tensorboard|data\.(path|raw|workers)|(init|evaluation|versions)\..*"
     r"|stages\.\w+\.(save_every|save_every_steps|keep_checkpoints)"
@@ -21,7 +20,7 @@ OF_TRAINING = re.compile(r"(stages|compute)\..*")
 
 
 def write_settings(config: ml_collections.ConfigDict, workdir: Path) -> None:
-    """WORKDIR/config.json: the settings, and the versions of what decides the numbers."""
+    """Writes WORKDIR/config.json: the settings, and the versions of the packages that decide the numbers."""
     path = workdir / "config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(config.to_dict() | {"versions": versions()}, indent=2) + "\n")
@@ -30,8 +29,9 @@ def write_settings(config: ml_collections.ConfigDict, workdir: Path) -> None:
 def check_same_settings(config: ml_collections.ConfigDict, workdir: Path, started: dict[str, bool] | None) -> None:
     """Raises UserError if the working directory holds a training with other settings.
 
-    `started`: by stage, whether it has a checkpoint yet; the settings of one that has none may change. None: nothing is
-    to be trained, and how it was trained does not matter.
+    Args:
+      started: stage -> whether it has a checkpoint yet. The settings of a stage that has none may change. None if
+        nothing is to be trained: then the settings of the training do not matter.
     """
     path = workdir / "config.json"
     if not path.is_file():
@@ -48,6 +48,7 @@ def check_same_settings(config: ml_collections.ConfigDict, workdir: Path, starte
 
 
 def _is_open(key: str, started: dict[str, bool] | None) -> bool:
+    """Returns whether no training has used the setting yet, or none will."""
     if started is None:
         return bool(OF_TRAINING.fullmatch(key))
     stage = re.match(r"stages\.(\w+)\.", key)
@@ -55,19 +56,8 @@ def _is_open(key: str, started: dict[str, bool] | None) -> bool:
 
 
 def _flat(settings: dict, prefix: str = "") -> dict:
-    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    """Returns nested settings by dotted key: {"a": {"b": 1}} -> {"a.b": 1}."""
     flat = {}
     for key, value in settings.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
-
-
-def versions() -> dict[str, str]:
-    """Installed versions of what decides the numbers."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found

@@ -10,7 +10,7 @@ import numpy as np
 
 from data_pipelines.films.film import Film, open_film
 from data_pipelines.films.frame_folder import pictures_in
-from stavis_jax.experiments.workdir import versions
+from stavis_jax.cli.versions import versions
 from stavis_jax.outputs.folder import finished_folder, is_done, write_settings
 from stavis_jax.outputs.options import PredictionOptions
 from stavis_jax.outputs.registry import open_outputs

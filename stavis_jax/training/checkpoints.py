@@ -1,6 +1,7 @@
-"""STATE <-> DISK: a training's checkpoints, with everything that going on exactly needs, written by orbax."""
+"""Checkpoints of a training, written by orbax. They hold everything that an exact resume needs."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import shutil
@@ -16,16 +17,18 @@ from jax.experimental import multihost_utils
 
 from data_pipelines.runtime.errors import UserError, system_fault
 from stavis_jax.training.devices import wait_for_all_hosts
-from stavis_jax.training.step import TrainState
+from stavis_jax.training.progress import Progress
 
 _log = logging.getLogger(__name__)
 
+PyTree = Any
+
 
 class Checkpoints:
-    """The checkpoints of one stage, DIR/<step>/: weights, statistics, optimiser, position in the data, progress.
+    """The checkpoints in a folder, DIR/<step>/: the state on the devices, the position in the data, the progress.
 
-    Saving goes on in the background; leaving the `with` block waits for it. A checkpoint appears whole or not at all;
-    the latest `keep` stay. On several hosts all of them save and restore together, to a folder that all see.
+    Saving runs in the background, and the end of the `with` block waits for it. A checkpoint appears whole or not at
+    all. The latest `keep` stay. Several hosts save and restore together, in a folder that all of them see.
     """
 
     def __init__(self, directory: Path, keep: int = 2):
@@ -37,38 +40,42 @@ class Checkpoints:
         return self
 
     def __exit__(self, *_) -> None:
-        with self._faults_told():
+        with self._write_fault_as_user_error():
             self._manager.close()
 
     def latest_step(self) -> int | None:
         return self._manager.latest_step()
 
-    def save(self, state: TrainState, batches: Iterator, progress: dict[str, Any]) -> None:
-        """Saves under the state's step. `progress` is JSON: epochs done, best loss, and the like.
+    def save(self, step: int, state: PyTree, batches: Iterator, progress: Progress) -> None:
+        """Saves a step, unless it is saved already.
 
-        Raises UserError if this checkpoint, or the one before it, cannot be written: the disk is full, mostly.
+        Raises:
+          UserError: this checkpoint or the one before it cannot be written, for instance because the disk is full.
         """
-        step = int(state.step)
         if step in self._manager.all_steps():
             return
         items = ocp.args.Composite(
-            state=ocp.args.StandardSave(_plain(state)),
+            state=ocp.args.StandardSave(_numbered_leaves(state)),
             batches=grain.checkpoint.CheckpointSave(batches),
-            progress=ocp.args.JsonSave(progress),
+            progress=ocp.args.JsonSave(dataclasses.asdict(progress)),
         )
-        with self._faults_told():
+        with self._write_fault_as_user_error():
             self._manager.save(step, args=items)
 
-    def restore(self, like: TrainState, batches: Iterator) -> tuple[TrainState, dict[str, Any]]:
-        """The latest whole checkpoint, placed as `like` is; moves `batches` to where it stood.
+    def restore(self, like: PyTree, batches: Iterator) -> tuple[PyTree, Progress]:
+        """Returns the state and progress of the latest checkpoint, and moves `batches` to its position.
 
-        A damaged one is passed over with a warning where there is one before it.
+        A damaged checkpoint is skipped with a warning, if there is an earlier one.
+
+        Args:
+          like: a state of the same structure, whose shapes, types and shardings the result gets.
 
         Raises:
-          UserError: none fits the configuration, or all are damaged.
+          UserError: no checkpoint fits the configuration, or all are damaged.
         """
         abstract = jax.tree.map(
-            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)), _plain(like)
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
+            _numbered_leaves(like),
         )
         items = ocp.args.Composite(
             state=ocp.args.StandardRestore(abstract),
@@ -80,9 +87,10 @@ class Checkpoints:
             restored = error = None
             try:
                 restored = self._manager.restore(step, args=items)
+                progress = Progress(**restored["progress"])
             except (ValueError, KeyError, TypeError, OSError) as fault:
                 error = fault
-            if not _all_hosts(error is None):
+            if not _on_all_hosts(error is None):
                 reason = (str(error).splitlines() or [type(error).__name__])[0][:200] if error else "on another host"
                 first_fault = first_fault or (step, reason, error)
                 continue
@@ -92,8 +100,7 @@ class Checkpoints:
                     "%s: damaged (%s). Going on from step %d instead.", self._directory / str(damaged), reason, step
                 )
                 self._set_aside([later for later in self._manager.all_steps() if later > step])
-            leaves = jax.tree.leaves(restored["state"])
-            return jax.tree.unflatten(jax.tree.structure(like), leaves), restored["progress"]
+            return jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(restored["state"])), progress
         step, reason, error = first_fault
         raise UserError(
             f"{self._directory / str(step)}: cannot go on from this checkpoint "
@@ -101,7 +108,7 @@ class Checkpoints:
         ) from error
 
     @contextlib.contextmanager
-    def _faults_told(self) -> Iterator[None]:
+    def _write_fault_as_user_error(self) -> Iterator[None]:
         try:
             yield
         except (OSError, ValueError, RuntimeError) as error:
@@ -110,11 +117,11 @@ class Checkpoints:
                 raise
             raise UserError(
                 f"{self._directory}: a checkpoint cannot be written ({os.strerror(number)}). "
-                "Mend that; the same command goes on from the last whole one."
+                "Solve this, then run the same command: it resumes from the last whole checkpoint."
             ) from error
 
     def _set_aside(self, steps: list[int]) -> None:
-        """Renames checkpoints to <step>.damaged: their steps are run again and saved under these names."""
+        """Renames checkpoints to <step>.damaged: these steps are run again and saved under the same names."""
         if jax.process_index() == 0:
             for step in steps:
                 aside = self._directory / f"{step}.damaged"
@@ -124,11 +131,13 @@ class Checkpoints:
         self._manager.reload()
 
 
-def _all_hosts(well: bool) -> bool:
-    """Whether all is well on every host: they go on from the same step or not at all."""
-    return well if jax.process_count() == 1 else bool(multihost_utils.process_allgather(np.array(well)).all())
+def _on_all_hosts(condition: bool) -> bool:
+    """Returns whether the condition holds on every host, so that all of them resume from the same step."""
+    if jax.process_count() == 1:
+        return condition
+    return bool(multihost_utils.process_allgather(np.array(condition)).all())
 
 
-def _plain(state: TrainState) -> dict[str, jax.Array]:
-    """A flat dict of numbered leaves: orbax needs no knowledge of flax's and optax's own node types."""
+def _numbered_leaves(state: PyTree) -> dict[str, jax.Array]:
+    """Returns the arrays of a state as a flat dict, so that orbax need not know the node types of flax and optax."""
     return {f"{i:05d}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}

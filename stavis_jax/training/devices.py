@@ -1,4 +1,4 @@
-"""Devices as a mesh with one axis, `data`: a batch is split over them, everything else is on each."""
+"""Devices as a mesh with one axis, `data`: a batch is split over them, everything else is replicated."""
 
 import inspect
 import logging
@@ -14,11 +14,11 @@ from data_pipelines.runtime.errors import UserError
 
 _log = logging.getLogger(__name__)
 
-SCORING_SECONDS = 7 * 24 * 3600  # how long the other hosts wait for the first one to end
+SCORING_SECONDS = 7 * 24 * 3600  # how long the other hosts wait for the first one, which scores
 
 
 class DataParallel:
-    """Places arrays for jit over all devices of all hosts; XLA does the rest (what was pjit is jit with shardings)."""
+    """Places arrays for jit over all devices of all hosts. XLA splits the work by the arrays' shardings (once pjit)."""
 
     def __init__(self, devices: list[jax.Device] | None = None):
         devices = devices or jax.devices()
@@ -28,7 +28,7 @@ class DataParallel:
 
     @classmethod
     def for_batch(cls, batch_size: int) -> "DataParallel":
-        """As many of this host's devices as a batch splits over evenly."""
+        """Takes as many of this host's devices as the batch splits over evenly."""
         return cls(jax.devices()[: math.gcd(batch_size, jax.device_count())])
 
     @property
@@ -36,36 +36,41 @@ class DataParallel:
         return self.mesh.size
 
     def check_batch_size(self, batch_size: int, setting: str) -> None:
-        """Raises UserError where a global batch does not split evenly."""
+        """Raises UserError if a batch of all hosts does not split evenly. `setting` names its flag."""
         if batch_size % self.num_devices:
             raise UserError(
-                f"--{setting}={batch_size}: does not split over {self.num_devices} devices. "
+                f"--{setting}={batch_size}: does not split evenly over {self.num_devices} devices. "
                 f"Give a multiple of {self.num_devices}."
             )
 
     def split_batch(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
-        """This host's share of a batch, arrays [b, ...] -> global arrays [B, ...] split over the devices."""
+        """Takes this host's share of a batch, arrays [b, ...]. Returns arrays [B, ...], split over all devices."""
         return {name: jax.make_array_from_process_local_data(self.split, array) for name, array in batch.items()}
 
     def replicate(self, tree):
-        """A tree of arrays, equal on all hosts -> the same on every device."""
+        """Takes a tree of arrays that are equal on all hosts. Returns it with a copy on every device."""
         return jax.device_put(tree, self.everywhere)
 
 
 def connect(coordinator: str | None, num_processes: int | None, process: int | None) -> None:
-    """Makes this process one of several hosts; before anything else touches a device.
+    """Makes this process one of several hosts. Call it before anything else uses a device.
 
-    On TPU pods, Slurm and Open MPI nothing need be given: jax.distributed finds it out. A host that has ended waits for
-    the others, for SCORING_SECONDS, or for 5 minutes where JAX cannot be told (0.7); a warning says so.
+    A host that has ended waits SCORING_SECONDS for the others. JAX 0.7 waits 5 minutes, and a warning says so.
+
+    Args:
+      coordinator: HOST:PORT of the first host. None, as for the other arguments, on TPU pods, Slurm and Open MPI, where
+        jax.distributed finds the values.
+      num_processes: on all hosts.
+      process: number of this process, from 0.
 
     Raises:
-      UserError: the others are not reached.
+      UserError: the other hosts cannot be reached.
     """
     patience = {"shutdown_timeout_seconds": SCORING_SECONDS}
     if patience.keys() - inspect.signature(jax.distributed.initialize).parameters.keys():
         patience = {}
         _log.warning(
-            "jax %s: hosts that are done wait 5 minutes for the first one, which scores. If that may take longer, "
+            "jax %s: hosts that have ended wait 5 minutes for the first one, which scores. If scoring takes longer, "
             "give --mode=train, and then --mode=evaluate on one host.",
             jax.__version__,
         )
@@ -80,11 +85,11 @@ def connect(coordinator: str | None, num_processes: int | None, process: int | N
 
 
 def is_first_host() -> bool:
-    """Whether this process writes what is written once."""
+    """Returns whether this process is the one that writes results."""
     return jax.process_index() == 0
 
 
 def wait_for_all_hosts(name: str) -> None:
-    """Returns when every host has come here."""
+    """Returns when every host has called this."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)

@@ -1,4 +1,4 @@
-"""What a training writes down: one line of JSON an epoch, a progress bar, TensorBoard's curves."""
+"""The record of a training: one line of JSON per epoch, a progress bar, TensorBoard's curves."""
 
 import contextlib
 import json
@@ -10,33 +10,34 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from data_pipelines.runtime.atomic import write_text
-from stavis_jax.training.tensorboard import Board
+from stavis_jax.training.tensorboard import TensorBoard
 
-SPEED = ("clips_per_second", "data_wait")  # of a line; all else follows from seed, data and settings
+SPEED = ("clips_per_second", "data_wait")  # in a line; everything else follows from seed, data and settings
 STEPS_BETWEEN_NOTES = 10
 
 
 class Journal:
-    """Appends to FILE and shows a bar over all steps of a stage. Epochs after `done_epochs` are to be run again.
-
-    `writes` False, for all hosts but the first: nothing is written or shown.
-    """
+    """Appends a line per epoch to a file, and shows a bar over all steps of a stage."""
 
     def __init__(
         self,
-        file: Path,
+        file: Path | None,
         title: str,
         *,
         total_steps: int,
         done_steps: int,
         done_epochs: int,
         batch_size: int,
-        board: Board | None = None,
+        tensorboard: TensorBoard | None = None,
         console: Console | None = None,
-        writes: bool = True,
     ):
-        self._file, self._title, self._batch_size, self._writes, self._board = file, title, batch_size, writes, board
-        if writes:
+        """Lines of the file after `done_epochs` are removed: these epochs are run again.
+
+        Args:
+          file: None writes and shows nothing, as on all hosts but the first.
+        """
+        self._file, self._title, self._batch_size, self._tensorboard = file, title, batch_size, tensorboard
+        if file:
             file.parent.mkdir(parents=True, exist_ok=True)
             lines = file.read_text().splitlines(keepends=True) if file.exists() else []
             write_text(file, "".join(lines[:done_epochs]))  # a kill here must not lose the lines
@@ -48,7 +49,7 @@ class Journal:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
-            disable=not writes,
+            disable=not file,
         )
         self._task = self._progress.add_task(title, total=total_steps, completed=done_steps, note="")
         self._start_of_epoch(done_epochs)
@@ -62,13 +63,13 @@ class Journal:
 
     @contextlib.contextmanager
     def waiting_for_data(self) -> Iterator[None]:
-        """Counts the time within as waiting."""
+        """Counts the time of the block as waiting for data."""
         before = time.monotonic()
         yield
         self._waited += time.monotonic() - before
 
     def step(self, values: Mapping[str, float] | None, step: int) -> None:
-        """After each step; `values` are those of the step `step`, which is ready, or None."""
+        """Counts a step. `values` are those of step number `step`, the last one that is ready, or None."""
         if self._started is None:  # the first step compiles: speed is counted from here
             self._started, self._waited = time.monotonic(), 0.0
         else:
@@ -79,20 +80,20 @@ class Journal:
             if self._steps:
                 shown += f"  {self._speed()['clips_per_second']:.1f} clips/s  data {self._speed()['data_wait']:.0%}"
             note = {"note": shown}
-            if self._board:
-                self._board.scalars("training", values, step)
+            if self._tensorboard:
+                self._tensorboard.scalars("training", values, step)
         self._progress.update(self._task, advance=1, **note)
 
     def epoch(self, epoch: int, epochs: int, values: Mapping[str, float], step: int) -> None:
-        """Writes an epoch's means, numbers by name, and its speed."""
+        """Writes the mean values of an epoch and its speed."""
         values = dict(values) | (self._speed() if self._steps else dict.fromkeys(SPEED, 0.0))
         self._start_of_epoch(epoch)
-        if not self._writes:
+        if not self._file:
             return
         with self._file.open("a") as file:
             file.write(json.dumps({"epoch": epoch, **values}) + "\n")
-        if self._board:
-            self._board.scalars("epoch", values, step)
+        if self._tensorboard:
+            self._tensorboard.scalars("epoch", values, step)
         names = {"loss": "loss", "validation_loss": "validation", "validation_cc": "CC"}
         shown = "  ".join(f"{label} {values[name]:.3f}" for name, label in names.items() if name in values)
         self._progress.update(self._task, note=f"epoch {epoch}  {shown}")

@@ -1,6 +1,6 @@
-"""The three terms of the training loss (paper, section 3.5): logits and target maps -> one value a sample, [B].
+"""The three terms of the training loss (paper, section 3.5). Each returns one value per sample, [B].
 
-Weights, masks and means belong to the training step. Every term is finite, with a finite gradient, for an empty
+Weights, masks and means are applied in the training step. Every term is finite, with a finite gradient, for an empty
 fixation map, a constant target and a constant prediction.
 """
 
@@ -17,7 +17,7 @@ CONSTANT_RELATIVE_SPREAD = 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms in the sum (paper, section 3.5)."""
+    """Weights of the terms in the total loss (paper, section 3.5)."""
 
     cross_entropy: float = 0.1
     correlation: float = 2.0
@@ -25,7 +25,7 @@ class LossWeights:
 
 
 def cross_entropy(logits: jax.Array, density: jax.Array) -> jax.Array:
-    """Sigmoid cross-entropy against density / 255, summed over pixels.
+    """Returns the sigmoid cross-entropy against density / 255, summed over pixels.
 
     Args:
       logits: [B, H, W].
@@ -35,9 +35,11 @@ def cross_entropy(logits: jax.Array, density: jax.Array) -> jax.Array:
 
 
 def correlation(logits: jax.Array, density: jax.Array) -> jax.Array:
-    """Minus the Pearson correlation of sigmoid(logits) [B, H, W] with the density map [B, H, W] in [0, 255].
+    """Returns minus the Pearson correlation of sigmoid(logits) with the density map; 0 if either is constant.
 
-    0 for a constant density map and for a constant prediction.
+    Args:
+      logits: [B, H, W].
+      density: fixation density map [B, H, W] in [0, 255].
     """
     deviation, spread, constant = _deviation(logits)
     density = density - jnp.mean(density, axis=(1, 2), keepdims=True)
@@ -48,9 +50,14 @@ def correlation(logits: jax.Array, density: jax.Array) -> jax.Array:
 
 
 def nss(logits: jax.Array, fixations: jax.Array) -> jax.Array:
-    """Minus the mean of the standardised sigmoid(logits) [B, H, W] over fixated pixels (fixations [B, H, W], 0 or 1).
+    """Returns minus the mean of the standardised sigmoid(logits) over fixated pixels.
 
-    0 without a fixation and for a constant prediction. Population standard deviation, as the released training had.
+    The result is 0 without a fixation and for a constant prediction. The standard deviation is the population's, as in
+    the released training.
+
+    Args:
+      logits: [B, H, W].
+      fixations: [B, H, W], 0 or 1.
     """
     deviation, spread, constant = _deviation(logits)
     at_fixations = jnp.sum(deviation * fixations, axis=(1, 2))
@@ -59,7 +66,7 @@ def nss(logits: jax.Array, fixations: jax.Array) -> jax.Array:
 
 
 def saliency_loss(logits: jax.Array, density: jax.Array, fixations: jax.Array, weights: LossWeights) -> jax.Array:
-    """The weighted sum of the three terms, one value a sample: [B]."""
+    """Returns the weighted sum of the three terms, [B]."""
     return (
         weights.cross_entropy * cross_entropy(logits, density)
         + weights.correlation * correlation(logits, density)
@@ -68,13 +75,12 @@ def saliency_loss(logits: jax.Array, density: jax.Array, fixations: jax.Array, w
 
 
 def _deviation(logits: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """sigmoid(logits) minus its mean [B, H, W], its standard deviation [B] (1 where constant), is it constant [B]."""
+    """Returns sigmoid(logits) minus its mean [B, H, W], its deviation [B] (1 if constant), and if it is constant."""
     saliency = jax.nn.sigmoid(logits)
     mean = jnp.mean(saliency, axis=(1, 2), keepdims=True)
     deviation = saliency - mean
-    deviation = deviation - jnp.mean(
-        deviation, axis=(1, 2), keepdims=True
-    )  # the first mean is rounded: a constant stays
+    # Again, since the first mean is rounded and would leave a constant map with a constant rest.
+    deviation = deviation - jnp.mean(deviation, axis=(1, 2), keepdims=True)
     variance = jnp.mean(jnp.square(deviation), axis=(1, 2))
     constant = variance <= jnp.square(CONSTANT_RELATIVE_SPREAD * mean[:, 0, 0])
     # The inner `where` keeps the square root's infinite slope at 0 out of the gradient.

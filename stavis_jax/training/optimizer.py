@@ -1,4 +1,4 @@
-"""PyTorch's SGD with dampening, its rate steps and one rate a parameter, in optax."""
+"""PyTorch's SGD with dampening in optax, with the paper's rate schedule and a rate for each parameter."""
 
 from typing import Any, NamedTuple
 
@@ -13,9 +13,9 @@ class DampenedTraceState(NamedTuple):
 
 
 def dampened_trace(momentum: float, dampening: float) -> optax.GradientTransformation:
-    """Momentum as PyTorch's SGD has it: buffer = momentum * buffer + (1 - dampening) * gradient.
+    """Returns momentum as in PyTorch's SGD: buffer = momentum * buffer + (1 - dampening) * gradient.
 
-    The first step's buffer is the gradient itself, undampened: with dampening 0.9, ten times a later step's share.
+    The first step's buffer is the undampened gradient: with dampening 0.9, ten times the share of a later step.
     `optax.trace` has no dampening.
     """
 
@@ -32,9 +32,10 @@ def dampened_trace(momentum: float, dampening: float) -> optax.GradientTransform
 
 
 def step_schedule(base_rate: float, epochs: int, batches_per_epoch: int, accumulate: int = 1) -> optax.Schedule:
-    """The base rate, divided by 10 at 50% and at 75% of the epochs: of 60, first used in epochs 30 and 45 (from 1).
+    """Returns the learning rate by optimiser step: the base rate, divided by 10 at 50% and again at 75% of the epochs.
 
-    By optimiser step, one of `accumulate` batches; a step that straddles two epochs counts to the one it ends in.
+    With 60 epochs, the lower rates are first used in epochs 30 and 45, counted from 1. An optimiser step takes
+    `accumulate` batches; one that spans two epochs belongs to the later one.
     """
     boundaries = {(round(share * epochs) - 1) * batches_per_epoch // accumulate: 0.1 for share in (0.5, 0.75)}
     return optax.piecewise_constant_schedule(base_rate, {step: f for step, f in boundaries.items() if step > 0})
@@ -50,14 +51,14 @@ def sgd(
     accumulate: int = 1,
     max_gradient_norm: float = 0.0,
 ) -> optax.GradientTransformation:
-    """SGD over parameters that each have their own rate.
+    """Returns SGD in which each parameter has its own learning rate.
 
     Args:
       schedule: base rate by optimiser step.
-      rate_factors: tree like the parameters, each one's rate over the base rate; 0 keeps it as it is.
-      weight_decay: added to the gradient before momentum, for every parameter, biases and BatchNorm too.
-      accumulate: gradients of that many batches are summed before a step.
-      max_gradient_norm: a step's gradient that is longer is scaled down to it; 0 leaves every gradient as it is.
+      rate_factors: tree like the parameters, with the rate of each relative to the base rate; 0 freezes it.
+      weight_decay: added to the gradient before momentum, for every parameter, biases and BatchNorm included.
+      accumulate: batches whose gradients are summed for one optimiser step.
+      max_gradient_norm: longer gradients are scaled down to it; 0 changes no gradient.
     """
     transformation = optax.chain(
         *([optax.clip_by_global_norm(max_gradient_norm)] if max_gradient_norm else []),

@@ -1,4 +1,4 @@
-"""Which parameter learns how fast, as a table (design of the released training; multipliers of a stage's base rate)."""
+"""The learning rate of each parameter, as a table: multipliers of a stage's base rate, as in the released training."""
 
 import dataclasses
 import re
@@ -11,7 +11,7 @@ GROUPS = ("trunk", "heads", "sound", "localization")
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """Parameters whose whole name matches `pattern` learn at the group's rate times `factor`."""
+    """Parameters whose full name matches `pattern`. They learn at the group's rate times `factor`."""
 
     pattern: str
     group: str
@@ -24,7 +24,7 @@ ROWS = (
     Row(r"attention\d/side_prep/bias", "heads", 2.0),
     Row(r"attention\d/score/kernel", "heads", 0.1),
     Row(r"attention\d/score/bias", "heads", 0.2),
-    Row(r"attention\d/upsample_(features|activation)", "heads", 0.1),  # trained too, as in the released weights
+    Row(r"attention\d/upsample_(features|activation)", "heads", 0.1),  # trained, as in the released weights
     Row(r"fuse(av(/\w+)?)?/conv/kernel", "heads", 0.1),
     Row(r"fuse(av(/\w+)?)?/conv/bias", "heads", 0.2),
     Row(r"soundnet/.*", "sound"),
@@ -36,7 +36,7 @@ UPSAMPLING_KERNELS = r"attention\d/upsample_(features|activation)"
 
 
 def row_of(name: str) -> Row:
-    """The one row a parameter falls in.
+    """Returns the row of a parameter.
 
     Raises:
       ValueError: no row matches, or several do.
@@ -50,13 +50,13 @@ def row_of(name: str) -> Row:
 def rate_factors(
     names: Iterable[str], variant: str, group_rates: Mapping[str, float], freeze_upsampling: bool = False
 ) -> dict[str, float]:
-    """Parameter name -> its rate over the base rate; 0 where it does not learn.
+    """Returns parameter name -> rate relative to the base rate; 0 for a parameter that does not learn.
 
     Args:
-      names: parameters of the network ('attention1/score/bias').
+      names: parameters of the network, such as 'attention1/score/bias'.
       variant: a system of fusion.VARIANTS.
-      group_rates: rate of each group over the base rate, as a recipe in configs/ states them.
-      freeze_upsampling: keep the upsampling kernels as they are.
+      group_rates: rate of each group relative to the base rate, from a recipe in configs/.
+      freeze_upsampling: keeps the upsampling kernels as they are.
     """
     frozen = [*_unused(fusion.VARIANTS[variant])] + [UPSAMPLING_KERNELS] * freeze_upsampling
     factors = {}
@@ -68,10 +68,10 @@ def rate_factors(
 
 
 def _unused(variant: fusion.Variant) -> Iterator[str]:
-    """Patterns of parameters that the loss does not depend on: they get no gradient, and must not decay either."""
+    """Yields patterns of parameters that the loss does not depend on. They have no gradient, and must not decay."""
     if variant.uses_sound:
         yield from UPSAMPLED_ACTIVATIONS
     if not variant.uses_visual_map:
         yield r"fuse/.*"
-    if not variant.uses_features:  # the sound is compared with layer2
+    if not variant.uses_features:  # sound is compared with layer2
         yield from (r"trunk/layer3/.*", r"attention\d/upsample_features", r"attention[34]/.*")

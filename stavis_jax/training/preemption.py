@@ -1,4 +1,4 @@
-"""SIGTERM: the machine is wanted back. The loop saves and ends."""
+"""SIGTERM, which a preempted machine gets: the loop saves the current step and ends."""
 
 import signal
 import threading
@@ -11,14 +11,14 @@ GRACE_SECONDS = 1.0
 
 
 class Preemption:
-    """Within `with`, SIGTERM no longer kills this process but makes `asked` true, on every host at the same step."""
+    """In the `with` block, SIGTERM does not end the process. It makes `asked` true, on every host at the same step."""
 
     def __init__(self):
         self._asked = False
         self._before = None
 
     def __enter__(self) -> "Preemption":
-        # With several hosts jax.distributed listens itself. Only a main thread may set handlers.
+        # With several hosts, jax.distributed handles the signal. Only the main thread may set handlers.
         if jax.process_count() == 1 and threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGTERM, self._note)
         return self
@@ -28,17 +28,17 @@ class Preemption:
             signal.signal(signal.SIGTERM, self._before)
 
     def asked(self, step: int) -> bool:
-        """Whether to save now; every host must ask at every step."""
+        """Returns whether to save and stop. Every host must call this after every step."""
         if jax.process_count() > 1:
             return multihost_utils.reached_preemption_sync_point(step)
         return self._asked
 
     def asked_between_steps(self) -> bool:
-        """Whether to save now. Several hosts agree on a step only, and answer no here."""
+        """Returns whether to save and stop. Always false with several hosts, which can agree on a step only."""
         return self._asked
 
     def asked_soon(self) -> bool:
-        """As asked_between_steps, but waits a moment: a signal to all processes may reach a child first."""
+        """As `asked_between_steps`, but waits a moment: a signal to all processes may reach a child process first."""
         deadline = time.monotonic() + GRACE_SECONDS
         while not self._asked and time.monotonic() < deadline:
             time.sleep(0.01)

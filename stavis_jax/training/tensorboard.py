@@ -1,4 +1,4 @@
-"""TensorBoard's files, written without tensorflow: curves, and pictures of what the network sees and says."""
+"""TensorBoard's files, written without tensorflow: curves, and pictures of the network's inputs and outputs."""
 
 import time
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from stavis_jax.models.stavis import Outputs
 ROWS = 4  # clips shown
 
 
-class Board:
-    """Writes to a folder that `tensorboard --logdir` reads. What an earlier run wrote after `done_steps` is dropped."""
+class TensorBoard:
+    """Writes to a folder that `tensorboard --logdir` reads. Drops what an earlier run wrote after `done_steps`."""
 
     def __init__(self, folder: Path, done_steps: int):
-        # The suffix: a file is named by the second it is made in, and must not replace an earlier run's.
+        # A file is named by the second it is made in. The suffix keeps it from replacing an earlier run's.
         suffix = f".{time.time_ns()}"
         self._writer = tensorboardX.SummaryWriter(str(folder), purge_step=done_steps + 1, filename_suffix=suffix)
 
-    def __enter__(self) -> "Board":
+    def __enter__(self) -> "TensorBoard":
         return self
 
     def __exit__(self, *_) -> None:
@@ -34,17 +34,21 @@ class Board:
             self._writer.add_scalar(f"{prefix}/{name}", value, step)
 
     def pictures(self, batch: Mapping[str, np.ndarray], outputs: Outputs, step: int) -> None:
-        """One picture: a row a clip; middle frame, density map, prediction, attention, localisation."""
+        """Writes the picture that `clip_pictures` makes."""
         self._writer.add_image("validation/clips", clip_pictures(batch, outputs), step, dataformats="HWC")
         self._writer.flush()
 
 
 def clip_pictures(batch: Mapping[str, np.ndarray], outputs: Outputs, rows: int = ROWS) -> np.ndarray:
-    """Rows of clips, columns: middle frame, density map, prediction, attention of stages 1 to 4, localisation.
+    """Returns a picture with one row per clip.
+
+    Its columns are the middle frame, density map, prediction, attention of stages 1 to 4, and localisation, if there is
+    any.
 
     Args:
       batch: clip [B, T, H, W, 3] minus the mean, density [B, H, W].
-      outputs: of that batch, on the host. Localisation is the mean over its maps.
+      outputs: the network's for that batch, on the host. Localisation is the mean over its maps.
+      rows: clips to show.
 
     Returns:
       uint8 [rows * H, columns * W, 3].

@@ -30,6 +30,7 @@ from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.scoring.observers import read_observers
 from stavis_jax.training import loop
 from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.flat_names import new_network
 
 RATE_HZ = 8000
@@ -457,10 +458,8 @@ def test_a_network_trains_on_it(bunny, tmp_path):
     with jax.numpy_dtype_promotion("standard"):  # optax's schedules multiply a Python float and an integer step
         loop.train(
             new_network(NetworkConfig("visual", depth=10), seed=0),
-            loop.Recipe(1, 2, 2, learning_rate=1e-3, group_rates={"trunk": 1.0, "heads": 1.0}),
-            iter(grain.MapDataset.source([train]).repeat().to_iter_dataset()),
-            1,
-            lambda: validation,
+            TrainingSettings(1, 2, 2, learning_rate=1e-3, group_rates={"trunk": 1.0, "heads": 1.0}),
+            loop.TrainingData(iter(grain.MapDataset.source([train]).repeat().to_iter_dataset()), 1, lambda: validation),
             tmp_path,
             keep=lambda network, what: kept.update({what: network}),
             devices=DataParallel(jax.devices()[:1]),

@@ -20,7 +20,7 @@ import warnings
 
 IMPORTS = (
     *("data_pipelines.fetch", "data_pipelines.ingest", "data_pipelines.prepare", "data_pipelines.synthesize"),
-    *("stavis_jax.experiments.ablation", "stavis_jax.evaluate", "stavis_jax.experiments.job", "stavis_jax.predict"),
+    *("stavis_jax.experiments.ablation", "stavis_jax.evaluate", "stavis_jax.predict"),
     *("grain", "matplotlib.pyplot", "optax", "scipy.io"),
     *(["torch"] if importlib.util.find_spec("torch") else []),
 )

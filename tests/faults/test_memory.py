@@ -1,7 +1,5 @@
 """A batch that does not fit into memory: one line that names what was too large, by its flag."""
 
-import types
-
 import jax
 import pytest
 from bad_input import Place
@@ -11,9 +9,11 @@ from rich.console import Console
 from data_pipelines.runtime import errors
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.experiments import job as jobs_of_main
-from stavis_jax.experiments import recipes
-from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.configs import av
+from stavis_jax.experiments import test_maps, training
+from stavis_jax.experiments.data import ExperimentData
+from stavis_jax.experiments.stages import plan_stages
+from stavis_jax.weights.flat_names import new_network
 
 FULL = "RESOURCE_EXHAUSTED: Out of memory allocating 17179869184 bytes."
 
@@ -36,11 +36,13 @@ def test_a_batch_of_predict_that_is_too_large_names_its_size(commands, supplies,
 @pytest.mark.parametrize(("variant", "stage"), [("visual", "visual"), ("l3mul-s3", "audiovisual")])
 def test_a_training_batch_that_is_too_large_names_its_flag(variant, stage, supplies, tmp_path, tally, monkeypatch):
     tally.fault("main", "memory full")
-    monkeypatch.setattr(jobs_of_main, "train", full_memory)
-    job = make_job(variant, supplies, tmp_path)
-    network = types.SimpleNamespace(config=NetworkConfig(variant, 10, "B"))
+    monkeypatch.setattr(training, "train", full_memory)
+    config = av.get_config()
+    config.model.update({"variant": variant, "depth": 10})
+    *_, last = plan_stages(config, tmp_path)
+    network, console = new_network(last.network, seed=0), Console(quiet=True)
     with pytest.raises(UserError) as told:
-        job._train_stage(job._recipe(stage), network)
+        training.train_stage(last, network, config, ExperimentData(supplies.shards), tmp_path, console)
     assert str(told.value) == (
         f"--config.stages.{stage}.batch_size=32: does not fit into memory (Out of memory allocating 17179869184 "
         "bytes). Give a smaller one: gradients are accumulated to effective_batch all the same."
@@ -49,21 +51,11 @@ def test_a_training_batch_that_is_too_large_names_its_flag(variant, stage, suppl
 
 def test_a_scoring_batch_that_is_too_large_names_its_flag(supplies, tmp_path, tally, monkeypatch):
     tally.fault("main", "memory full")
-    monkeypatch.setattr(jobs_of_main, "write_test_maps", full_memory)
-    monkeypatch.setattr(jobs_of_main, "SaliencyModel", lambda *_, **__: None)
-    job = make_job("visual", supplies, tmp_path)
-    (tmp_path / "visual").mkdir()
-    (tmp_path / "visual" / "last").symlink_to(supplies.weights)
+    monkeypatch.setattr(test_maps, "write_test_maps", full_memory)
+    monkeypatch.setattr(test_maps, "SaliencyModel", lambda *_, **__: None)
+    data, maps = ExperimentData(supplies.shards), tmp_path / "maps" / "visual"
     with pytest.raises(UserError, match=r"--config\.evaluation\.batch_size=8: does not fit into memory \(Out of"):
-        job._predict("visual", [])
-
-
-def make_job(variant: str, supplies, workdir) -> jobs_of_main.Job:
-    config = recipes.config(variant, "paper")
-    config.model.depth = 10
-    config.data.path = str(supplies.shards)
-    data = jobs_of_main.Data(supplies.shards, None, None, 1)
-    return jobs_of_main.Job(config, workdir, data, Console(quiet=True))
+        test_maps.predict_test_films(supplies.weights, data, [], maps, 8, Console(quiet=True))
 
 
 @pytest.mark.parametrize("error", [jax.errors.JaxRuntimeError(FULL), MemoryError(), MemoryError("7.28 TiB")])

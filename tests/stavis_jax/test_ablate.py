@@ -13,9 +13,13 @@ import pytest
 from rich.console import Console
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.experiments import cost, recipes
-from stavis_jax.experiments.ablation import Ablation, Part, chosen, collect, part_config, plan
-from stavis_jax.experiments.job import Data, Job
+from stavis_jax.configs import ablation as recipe
+from stavis_jax.configs import av
+from stavis_jax.experiments import cost, scoring
+from stavis_jax.experiments.ablation import Ablation
+from stavis_jax.experiments.ablation_parts import Part, chosen, plan
+from stavis_jax.experiments.ablation_scores import collect
+from stavis_jax.experiments.data import ExperimentData
 from stavis_jax.experiments.workdir import write_settings
 from stavis_jax.models.fusion import VARIANTS
 from stavis_jax.models.stavis import NetworkConfig
@@ -33,10 +37,10 @@ QUIET = Console(quiet=True)
 
 
 def test_the_recipe_lists_every_system_with_the_visual_one_first():
-    assert tuple(VARIANTS) == recipes.SYSTEMS
-    assert recipes.ablation("paper").ablation.splits == "1,2,3"
-    paper, demo = recipes.ablation("paper"), recipes.ablation("demo")
-    assert paper.stages.to_dict() == recipes.config("l3mul-s3", "paper").stages.to_dict()
+    assert tuple(VARIANTS) == recipe.VARIANTS
+    paper, demo = recipe.get_config(), recipe.get_config("demo")
+    assert paper.ablation.splits == "1,2,3"
+    assert paper.stages.to_dict() == av.get_config().stages.to_dict()
     assert set(demo.keys()) - set(paper.keys()) == {"demo"}
 
 
@@ -44,6 +48,11 @@ def test_every_split_has_its_own_visual_training_before_those_with_sound():
     assert [part.name for part in plan("l2-s1,l1-s1", "1,3")] == [
         "split1/visual", "split1/l2-s1", "split1/l1-s1", "split3/visual", "split3/l2-s1", "split3/l1-s1",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("variants", ["l2-s1,l1-s1", "l2-s1 l1-s1", ["l2-s1", "l1-s1"], ["l2-s1, l1-s1", "l2-s1"]])
+def test_lists_are_separated_by_commas_spaces_or_repeated_flags(variants):
+    assert plan(variants, "1, 3") == plan("l2-s1,l1-s1", ["1", "3"])
 
 
 def test_shares_are_all_the_trainings_with_sound_each_once():
@@ -67,7 +76,8 @@ def test_one_system_is_chosen_by_name_on_every_split():
     [
         (lambda: plan("l1-s1,l9", "1"), "--variants: 'l9' is not one of visual, l1-audio-only, .*, l3mul-fus"),
         (lambda: plan("l1-s1", "1,4"), "--splits: '4' is not one of 1, 2, 3"),
-        (lambda: plan("", "1"), "--variants: names none"),
+        (lambda: plan("", "1"), "--variants: is empty"),
+        (lambda: plan(["l1-s1"], [""]), "--splits: is empty"),
         (lambda: chosen(plan("l1-s1", "1"), "3/2"), "--only=3/2: give I/N with I from 1 to N"),
         (lambda: chosen(plan("l1-s1", "1"), "0/2"), "--only=0/2: give I/N"),
         (lambda: chosen(plan("l1-s1", "1"), "l2-s1"), "--only=l2-s1: neither I/N nor one of visual, l1-s1"),
@@ -82,10 +92,10 @@ def test_wrong_names_and_numbers_are_told_with_the_right_ones(make, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config=configs/ablation.py"], "--config.data.path: not given"),
-        (["--config=configs/av.py:demo"], "names no ablation"),
+        (["--config=configs/ablation.py"], "--config.data.path: missing"),
+        (["--config=configs/av.py:demo"], "not a recipe for an ablation"),
         (["--config=configs/ablation.py:demo", "--config.model.variant=l1-s1"], "has no setting 'variant'"),
-        (["--config=configs/ablation.py:demo", "--mode=table", "--only=1/2"], "--only: a table is over all parts"),
+        (["--config=configs/ablation.py:demo", "--mode=table", "--only=1/2"], "--only: --mode=table covers all parts"),
     ],
 )
 def test_a_wrong_command_is_one_line_and_leaves_nothing(arguments, message, tmp_path):
@@ -98,12 +108,12 @@ def test_a_wrong_command_is_one_line_and_leaves_nothing(arguments, message, tmp_
 
 
 def test_a_part_knows_its_own_stage_and_where_it_starts(tmp_path):
-    config = recipes.ablation("demo")
+    config = recipe.get_config("demo")
     config.init.kinetics, config.init.soundnet = "kinetics.pth", "soundnet.pth"
-    visual = part_config(config, Part(2, "visual"), tmp_path)
+    visual = Part(2, "visual").config(config, tmp_path)
     assert (visual.model.variant, visual.data.split, list(visual.stages)) == ("visual", 2, ["visual"])
     assert visual.init.to_dict() == {"kinetics": "kinetics.pth", "soundnet": "", "visual": ""}
-    with_sound = part_config(config, Part(2, "l1-s2"), tmp_path)
+    with_sound = Part(2, "l1-s2").config(config, tmp_path)
     assert (with_sound.model.variant, list(with_sound.stages)) == ("l1-s2", ["audiovisual"])
     last = tmp_path / "split2" / "visual" / "visual" / "last"
     assert with_sound.init.to_dict() == {"kinetics": "", "soundnet": "soundnet.pth", "visual": str(last)}
@@ -114,27 +124,27 @@ def done(monkeypatch, tmp_path):
     """The parts that an ablation does, in order, without doing them; those named in `fail` fail."""
     parts = []
 
-    def do(self, part, data):
+    def do(self, part, data, loaded):
         parts.append((part.name, data.split))
         if part.variant in done.fail:
             raise UserError("loss: is nan.")
 
     done = type("Done", (), {"parts": parts, "fail": ()})
     monkeypatch.setattr(Ablation, "_do", do)
-    monkeypatch.setattr(Ablation, "_data", lambda self, todo: Data(tmp_path, None, None, 1))
+    monkeypatch.setattr(Ablation, "_prepare", lambda self, todo: (ExperimentData(tmp_path), {}))
     return done
 
 
 def make_trained(workdir: Path, part: Part, *, scored_with: str | None = None, config=None) -> None:
     part.weights(workdir).mkdir(parents=True)
-    write_settings(part_config(config or recipes.ablation("demo"), part, workdir), part.folder(workdir))
+    write_settings(part.config(config or recipe.get_config("demo"), workdir), part.folder(workdir))
     if scored_with:
         (part.folder(workdir) / "scored.json").write_text(json.dumps({"weights": scored_with, "cost": None}))
 
 
 def run(workdir: Path, *, mode: str = "train_and_evaluate", config=None, variants: str = "l1-s1,l2-s1", only: str = ""):
     parts = plan(variants, "1")
-    return Ablation(config or recipes.ablation("demo"), workdir, mode, QUIET).run(
+    return Ablation(config or recipe.get_config("demo"), workdir, mode, QUIET).run(
         chosen(parts, only) if only else parts
     )
 
@@ -153,14 +163,14 @@ def test_scoring_alone_leaves_out_what_is_not_trained_and_other_weights_are_scor
     make_trained(tmp_path, Part(1, "visual"), scored_with="last")
     run(tmp_path, mode="evaluate")
     assert done.parts == []
-    config = recipes.ablation("demo")
+    config = recipe.get_config("demo")
     config.evaluation.weights = "best"
     run(tmp_path, mode="evaluate", config=config)
     assert done.parts == [("split1/visual", 1)]
 
 
 def test_a_system_with_sound_waits_for_its_visual_network(done, tmp_path):
-    with pytest.raises(UserError, match="split1/visual/visual/last: not there, and split1/l1-s1 starts from it"):
+    with pytest.raises(UserError, match="split1/visual/visual/last: missing, and split1/l1-s1 starts from it"):
         run(tmp_path, only="1/2")
     make_trained(tmp_path, Part(1, "visual"))
     run(tmp_path, only="2/2")
@@ -169,7 +179,7 @@ def test_a_system_with_sound_waits_for_its_visual_network(done, tmp_path):
 
 def test_what_was_done_with_other_settings_is_refused_but_the_other_stages_may_change(done, tmp_path):
     make_trained(tmp_path, Part(1, "visual"), scored_with="last")
-    config = recipes.ablation("demo")
+    config = recipe.get_config("demo")
     config.stages.audiovisual.epochs = 3
     run(tmp_path, config=config)
     assert len(done.parts) == 2
@@ -232,7 +242,7 @@ def test_the_table_is_over_what_is_there_with_gains_over_visual_on_the_same_film
     assert {row["films"] for row in content["systems"]["l2-s1"]["minus_visual"]} == {12}
     assert content["systems"]["visual"]["minus_visual"] == [] and content["systems"]["center-bias"]["cost"] is None
     text = console.file.getvalue()
-    assert "l1-s1" in text and "6/0" in text and "Not there yet: split2/l1-s1" in text and "12.35" in text
+    assert "l1-s1" in text and "6/0" in text and "Missing: split2/l1-s1" in text and "12.35" in text
 
 
 def test_the_files_hold_the_same_numbers(scored):
@@ -278,14 +288,14 @@ def test_what_a_system_does_not_use_costs_nothing():
 def test_a_system_is_trained_from_its_visual_network_and_a_second_call_does_nothing(tmp_path, monkeypatch):
     """The visual network's arrays and the maps that are scored are made up: compiling is nearly all of the time."""
 
-    def predict(job, variant, films):
-        saliency_map = np.add.outer(np.arange(32), np.arange(32)) * (1 if variant == "visual" else 2)
-        return same_map_predictions(saliency_map.astype(np.uint8), films, job.data.split)
+    def predict(weights, data, films, output, batch_size, console):
+        saliency_map = np.add.outer(np.arange(32), np.arange(32)) * (1 if output.name == "visual" else 2)
+        return same_map_predictions(saliency_map.astype(np.uint8), films, data.split)
 
-    monkeypatch.setattr(Job, "_predict", predict)
+    monkeypatch.setattr(scoring, "predict_test_films", predict)
     monkeypatch.setattr(cost, "clips_per_second", lambda model, batch_size: 20.5)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    config = recipes.ablation("demo")
+    config = recipe.get_config("demo")
     config.demo.update({"train_films": 4, "test_films": 2, "frames": 18, "size": 32})
     config.tensorboard = False
     for stage in config.stages.values():

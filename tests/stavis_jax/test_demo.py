@@ -16,7 +16,7 @@ from data_pipelines.inputs.windows import CLIP_FRAMES
 from data_pipelines.prepare import prepare
 from data_pipelines.synthesize import synthesize
 from data_pipelines.synthetic.plan import film_plan
-from stavis_jax.experiments import recipes
+from stavis_jax.configs import av
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.full_optimization, pytest.mark.start_first]
@@ -56,7 +56,7 @@ def test_sound_helps_by_a_wide_margin_and_both_beat_the_centre_bias(scores):
 
 def test_the_demo_writes_a_map_for_every_test_window_and_a_comparison_picture(demo):
     workdir, _ = demo
-    frames = recipes.config("l3mul-s3", "demo").demo.frames
+    frames = av.get_config("demo").demo.frames
     for variant in ("visual", "l3mul-s3"):
         films = sorted((workdir / "maps" / variant / "split1_results" / "Synthetic").iterdir())
         assert len(films) == 12
@@ -86,7 +86,7 @@ def unseen_clips(tmp_path_factory):
     """Clips of films of another seed than the demo's, and as small: no network has met them."""
     folder = tmp_path_factory.mktemp("unseen")
     synthesize(folder / "raw", num_train_films=2, num_test_films=UNSEEN_FILMS, num_frames=UNSEEN_FRAMES, seed=1)
-    prepare(folder / "raw", folder / "shards", size=recipes.config("l3mul-s3", "demo").demo.size)
+    prepare(folder / "raw", folder / "shards", size=av.get_config("demo").demo.size)
     return open_clips(folder / "shards", "test", 1, "test")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stavis_jax.experiments import recipes
+from stavis_jax.configs import av
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,20 +21,24 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--config: not given"),
+        ([], "--config: missing. Try --config=av."),
         (["--config=configs/none.py"], "configs/none.py"),
+        (["--config", "av:tiny"], "'tiny' is not one of paper, demo"),
         (["--config=configs/av.py:tiny"], "'tiny' is not one of paper, demo"),
         (["--config=configs/av.py", "--config.data.path=nowhere"], "--config.data.path=nowhere: no such folder"),
         (["--config=configs/av.py", "--config.data.path=docs"], "docs: holds no shards"),
         (["--config=configs/av.py", "--config.model.wings=2"], "wings"),
         (["--config=configs/av.py:demo", "--config.data.path=nowhere"], "the demo makes its own data"),
-        (["--config=configs/av.py", "--config.data.raw=nowhere"], "--config.data.path: not given"),
+        (["--config=configs/av.py", "--config.data.raw=nowhere"], "--config.data.path: missing"),
         (["--config=configs/av.py", "--config.model.variant=l9"], "variant 'l9' is not one of visual, l1-audio-only"),
         (["--config=configs/av.py", "--processes=2", "--process=1"], "--coordinator, --processes, --process: give all"),
-        (["--config=configs/av.py", "--config.preset=demo"], "--config.preset=demo: cannot be chosen so"),
+        (
+            ["--config=configs/av.py", "--config.preset=demo"],
+            "--config.preset cannot be set directly. Use --config=FILE:demo.",
+        ),
         (["--config=configs/av.py", "--config.seed=-1"], "--config.seed=-1: give 0 or more"),
         (["--config=configs/av.py", "--mode=fly"], "fly"),
-        (["--config=configs/av.py", "train"], "train: not understood"),
+        (["--config=configs/av.py", "train"], "train: unknown argument"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_it(arguments, message, tmp_path):
@@ -47,7 +51,7 @@ def test_a_wrong_setting_is_one_line_that_names_it(arguments, message, tmp_path)
 
 
 def test_the_demo_is_the_paper_recipe_made_small():
-    paper, demo = recipes.config("l3mul-s3", "paper"), recipes.config("l3mul-s3", "demo")
+    paper, demo = av.get_config(), av.get_config("demo")
     assert set(demo.keys()) - set(paper.keys()) == {"demo"}
     for stage in ("visual", "audiovisual"):
         assert set(demo.stages[stage].keys()) == set(paper.stages[stage].keys())
@@ -55,7 +59,7 @@ def test_the_demo_is_the_paper_recipe_made_small():
 
 
 def test_the_paper_recipe_states_the_published_settings():
-    stages = recipes.config("l3mul-s3", "paper").stages
+    stages = av.get_config().stages
     for stage in (stages.visual, stages.audiovisual):
         assert (stage.epochs, stage.effective_batch, stage.learning_rate, stage.patience) == (60, 128, 0.01, 10)
         assert (stage.momentum, stage.dampening, stage.weight_decay) == (0.9, 0.9, 1e-5)

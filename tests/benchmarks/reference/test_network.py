@@ -14,7 +14,7 @@ from flax import nnx
 
 from benchmarks.reference import training as torch_training
 from benchmarks.reference.network import TorchStavis
-from stavis_jax.experiments import recipes
+from stavis_jax.configs import av
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import optimizer, step
 from stavis_jax.weights.directory import WeightsInfo
@@ -106,7 +106,7 @@ def test_ours_has_its_logits_loss_and_gradients(formulas, state_of):
         "weight": np.ones(BATCH, np.float32),
     }
     network = network_from(NetworkConfig(depth=10), jax.tree.map(jnp.asarray, weights))
-    rates = recipes.config("l3mul-s3", "paper").stages.audiovisual.group_rates.to_dict()
+    rates = av.get_config().stages.audiovisual.group_rates.to_dict()
     make_optimizer = functools.partial(optimizer.sgd, 0.01)
     job, state = step.create(network, make_optimizer, rates, effective_batch=BATCH, layout="array")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.experiments import recipes
+from stavis_jax.configs import av
 from stavis_jax.experiments.workdir import check_same_settings, write_settings
 
 STARTED = {"visual": True, "audiovisual": False}
@@ -11,12 +11,12 @@ STARTED = {"visual": True, "audiovisual": False}
 
 @pytest.fixture
 def workdir(tmp_path):
-    write_settings(recipes.config("l3mul-s3", "paper"), tmp_path / "run")
+    write_settings(av.get_config(), tmp_path / "run")
     return tmp_path / "run"
 
 
 def changed(**settings):
-    config = recipes.config("l3mul-s3", "paper")
+    config = av.get_config()
     config.update_from_flattened_dict({key.replace("__", "."): value for key, value in settings.items()})
     return config
 

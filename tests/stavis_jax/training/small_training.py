@@ -24,7 +24,8 @@ from stavis_jax.models.stavis import NetworkConfig, Outputs
 from stavis_jax.ops.upsampling import upsample_bilinear
 from stavis_jax.ops.video import fastest_layout, lay_out, map_frames, time_mean
 from stavis_jax.training.devices import DataParallel, is_first_host
-from stavis_jax.training.loop import Recipe, train
+from stavis_jax.training.loop import TrainingData, train
+from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.flat_names import read_network
 
 SIZE = 16  # pixels
@@ -80,9 +81,9 @@ def train_small(shards: Path, directory: Path, *, devices: DataParallel | None =
     """Trains in DIRECTORY, or goes on there; ends with DIRECTORY/last.npz. On every host that there is."""
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # grain reads absl flags
-    recipe = Recipe(**SETTINGS | changes)
+    settings = TrainingSettings(**SETTINGS | changes)
     hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
-    data = hosts | {"split": 1, "batch_size": recipe.batch_size // jax.process_count()}
+    data = hosts | {"split": 1, "batch_size": settings.batch_size // jax.process_count()}
 
     def keep(network: SmallNetwork, name: str) -> None:
         if is_first_host():
@@ -92,13 +93,15 @@ def train_small(shards: Path, directory: Path, *, devices: DataParallel | None =
     with contextlib.closing(training_batches(shards, seed=0, **data)) as batches:
         train(
             SmallNetwork(rngs=nnx.Rngs(0)),
-            recipe,
-            batches,
-            STEPS_PER_EPOCH,
-            lambda: evaluation_batches(shards, subset="test", windows="validation", **data),
+            settings,
+            TrainingData(
+                batches,
+                STEPS_PER_EPOCH,
+                lambda: evaluation_batches(shards, subset="test", windows="validation", **data),
+                films=[f"{film.database}/{film.name}" for film in Shards(shards).films],
+            ),
             directory,
             keep=keep,
-            films=[f"{film.database}/{film.name}" for film in Shards(shards).films],
             devices=devices,
             console=Console(quiet=True),
         )

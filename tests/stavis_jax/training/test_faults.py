@@ -19,6 +19,7 @@ from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.training import loop
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
+from stavis_jax.training.settings import TrainingSettings
 
 FILMS = [f"Synthetic/film_{number}" for number in range(12)]
 TIMEOUT_S = 120
@@ -36,6 +37,7 @@ def train(
     kept: list | None = None,
     validation=lambda batch: [batch],
     read=lambda batches: batches,
+    keep=None,
     **changes,
 ) -> None:
     """Three epochs of three steps; the clip of film 7 in the batch of step `spoiled` has a pixel that is inf."""
@@ -54,20 +56,16 @@ def train(
             "film": np.array([3, 7] if seed == 5 else [0, 1], np.int32),
         }
 
-    settings = {
-        "steps_per_epoch": 3,
-        "keep": lambda network, name: kept.append((name, nnx.state(network))) if kept is not None else None,
-        "films": FILMS,
-        "devices": DataParallel(jax.devices()[:1]),
-        "console": Console(quiet=True),
-    }
+    batches = read(iter(grain.MapDataset.range(1, 100).map(make).to_iter_dataset()))
+    data = {"steps_per_epoch": 3, "films": FILMS} | changes
     loop.train(
         SmallNetwork(rngs=nnx.Rngs(0)),
-        loop.Recipe(3, 2, 2, 1e-3, RATES, save_every_steps=2),
-        read(iter(grain.MapDataset.range(1, 100).map(make).to_iter_dataset())),
-        validation=lambda: validation(make(50)),
-        directory=directory,
-        **settings | changes,
+        TrainingSettings(3, 2, 2, 1e-3, RATES, save_every_steps=2),
+        loop.TrainingData(batches, validation=lambda: validation(make(50)), **data),
+        directory,
+        keep=keep or (lambda network, name: kept.append((name, nnx.state(network))) if kept is not None else None),
+        devices=DataParallel(jax.devices()[:1]),
+        console=Console(quiet=True),
     )
 
 
@@ -170,7 +168,7 @@ def test_a_signal_at_the_very_end_is_answered_after_the_last_weights(tmp_path):
 def test_going_on_with_other_data_is_refused(tmp_path):
     train(tmp_path / "run", None)
     before = checkpoints(tmp_path / "run")
-    for other in ({"steps_per_epoch": 4}, {"data_digest": "other films"}):
+    for other in ({"steps_per_epoch": 4}, {"digest": "other films"}):
         with pytest.raises(UserError, match=r"run: was trained on other data \(3 steps an epoch, now [34]\)"):
             train(tmp_path / "run", None, **other)
     assert checkpoints(tmp_path / "run") == before
@@ -191,7 +189,7 @@ def test_going_on_with_other_data_is_refused(tmp_path):
 def test_a_setting_out_of_range_is_named(wrong, message):
     right = {"epochs": 3, "batch_size": 2, "effective_batch": 2, "learning_rate": 1e-3, "group_rates": RATES}
     with pytest.raises(UserError, match=message):
-        loop.Recipe(**right | wrong)
+        TrainingSettings(**right | wrong)
 
 
 def journal(directory: Path) -> list[dict]:

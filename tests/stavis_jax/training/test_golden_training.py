@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from stavis_jax.experiments import recipes
+from stavis_jax.configs import av
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import optimizer, step
 from stavis_jax.weights.flat_names import flat_name, network_from, read_network
@@ -66,7 +66,7 @@ class Training:
         variant = "l3mul-s3" if case["audiovisual"] else "visual"
         self.weights = from_pytorch(self.start, "stavis", case["depth"], "B", "golden").weights
         network = network_from(NetworkConfig(variant, case["depth"]), jax.tree.map(jnp.asarray, dict(self.weights)))
-        stages = recipes.config(variant, "paper").stages
+        stages = av.get_config().stages
         stage = stages.audiovisual if case["audiovisual"] else stages.visual
         accumulate = case["effective_batch"] // case["batch"]
         job, state = step.create(

@@ -3,6 +3,7 @@
 import io
 import json
 import types
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -19,7 +20,7 @@ def clock(monkeypatch):
     return now
 
 
-def open_journal(file, done_epochs: int = 0, title: str = "visual", **settings) -> Journal:
+def open_journal(file: Path | None, done_epochs: int = 0, title: str = "visual", **settings) -> Journal:
     settings = {"console": Console(quiet=True), "total_steps": 100, "done_steps": 0, "batch_size": 4} | settings
     return Journal(file, title, done_epochs=done_epochs, **settings)
 
@@ -66,11 +67,13 @@ def test_lines_of_epochs_to_be_run_again_are_dropped(tmp_path):
     assert [path.name for path in file.parent.iterdir()] == ["metrics.jsonl"]
 
 
-def test_a_host_that_is_not_the_first_writes_nothing(tmp_path):
-    with open_journal(tmp_path / "run" / "metrics.jsonl", writes=False) as journal:
+def test_a_host_that_is_not_the_first_writes_and_shows_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with open_journal(None, console=Console()) as journal:
         journal.step({"loss": 1.0}, 1)
         journal.epoch(1, 1, {"loss": 1.0}, 1)
-    assert not (tmp_path / "run").exists()
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out == ""
 
 
 def test_the_line_of_a_log_tells_loss_speed_and_waiting(tmp_path, clock, capsys):

@@ -15,6 +15,7 @@ from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.training import loop, optimizer, step
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
+from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.flat_names import new_network, read_network
 
 SIZE, BATCH = 32, 8
@@ -50,23 +51,21 @@ def network() -> Stavis:
     return new_network(NetworkConfig("visual", depth=10), seed=0)
 
 
-def recipe(**changes) -> loop.Recipe:
+def recipe(**changes) -> TrainingSettings:
     settings = {"epochs": 2, "batch_size": 4, "effective_batch": 4, "learning_rate": 1e-3, "group_rates": RATES}
-    return loop.Recipe(**settings | changes)
+    return TrainingSettings(**settings | changes)
 
 
 @pytest.fixture
 def run(network, tmp_path):
     """Trains in tmp_path/NAME on one device; returns the trained arrays and the journal."""
 
-    def train(name: str, recipe: loop.Recipe, validation=lambda: [make_batch(0, 4)]):
+    def train(name: str, recipe: TrainingSettings, validation=lambda: [make_batch(0, 4)]):
         kept = {}
         trained = loop.train(
             network,
             recipe,
-            batches(),
-            2,
-            validation,
+            loop.TrainingData(batches(), 2, validation),
             tmp_path / name,
             keep=lambda model, what: kept.update({what: read_network(model)}),
             devices=DataParallel(jax.devices()[:1]),
@@ -130,7 +129,7 @@ def test_effective_batch_that_is_no_multiple_is_refused():
 
 
 def test_batch_that_does_not_split_over_the_devices_is_refused():
-    with pytest.raises(UserError, match="batch_size=6: does not split over 8 devices"):
+    with pytest.raises(UserError, match="batch_size=6: does not split evenly over 8 devices"):
         DataParallel().check_batch_size(6, "config.stages.visual.batch_size")
 
 

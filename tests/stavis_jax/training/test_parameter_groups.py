@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from flax import nnx
 
-from stavis_jax.experiments import recipes
+from stavis_jax.configs import av
 from stavis_jax.models.fusion import VARIANTS
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.training import parameter_groups
@@ -40,7 +40,7 @@ def test_an_unknown_parameter_is_an_error_that_names_it():
 def test_rates_are_those_of_the_released_training(table):
     variant = "visual" if table.startswith("visual") else "l3mul-s3"
     depth = int(table.partition("resnet")[2])
-    stages = recipes.config(variant, "paper").stages
+    stages = av.get_config().stages
     stage = stages.visual if variant == "visual" else stages.audiovisual
     factors = parameter_groups.rate_factors(parameter_names(variant, depth), variant, stage.group_rates.to_dict())
     theirs = {

@@ -13,9 +13,11 @@ from flax import nnx
 from rich.console import Console
 from small_training import RATES, SmallNetwork
 
-from stavis_jax.training import loop, optimizer, step
+from stavis_jax.training import optimizer, step
 from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.loop import TrainingData, train
 from stavis_jax.training.losses import LossWeights, saliency_loss
+from stavis_jax.training.settings import TrainingSettings
 
 EPOCHS = 60
 
@@ -110,12 +112,11 @@ def train_on(folder, batch, validation=None, bias: float = 0.0, **changes) -> li
     settings = {"batch_size": 4, "effective_batch": 4, "learning_rate": 1e-4, "group_rates": RATES}
     network = SmallNetwork(rngs=nnx.Rngs(0))
     network.fuse.conv.bias[...] = jnp.full(1, bias)
-    loop.train(
+    batches = iter(grain.MapDataset.range(1000).map(lambda _: batch).to_iter_dataset())
+    train(
         network,
-        loop.Recipe(**settings | changes),
-        iter(grain.MapDataset.range(1000).map(lambda _: batch).to_iter_dataset()),
-        2,
-        validation or (lambda: [batch]),
+        TrainingSettings(**settings | changes),
+        TrainingData(batches, 2, validation or (lambda: [batch])),
         folder,
         keep=lambda *_: None,
         devices=DataParallel(jax.devices()[:1]),

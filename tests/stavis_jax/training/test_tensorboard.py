@@ -12,7 +12,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from data_pipelines.inputs.windows import MEAN_RGB
 from stavis_jax.models.stavis import Outputs
-from stavis_jax.training.tensorboard import Board, clip_pictures
+from stavis_jax.training.tensorboard import TensorBoard, clip_pictures
 
 SIZE = 16
 
@@ -77,7 +77,7 @@ def test_a_row_shows_frame_density_prediction_attention_and_localisation(batch, 
 
 
 def test_curves_and_the_picture_are_in_the_files(batch, tmp_path):
-    with Board(tmp_path, 0) as board:
+    with TensorBoard(tmp_path, 0) as board:
         board.scalars("training", {"loss": 2.5, "nss": -1.0}, 10)
         board.scalars("training", {"loss": 1.5, "nss": -2.0}, 20)
         board.pictures(batch, outputs(True), 20)
@@ -89,17 +89,17 @@ def test_curves_and_the_picture_are_in_the_files(batch, tmp_path):
 
 
 def test_going_on_drops_what_came_after_the_checkpoint(tmp_path):
-    with Board(tmp_path, 0) as board:
+    with TensorBoard(tmp_path, 0) as board:
         for step in (10, 20, 30):
             board.scalars("training", {"loss": float(step)}, step)
-    with Board(tmp_path, 20) as board:
+    with TensorBoard(tmp_path, 20) as board:
         board.scalars("training", {"loss": -30.0}, 30)
     assert shown(tmp_path) == {"training/loss": {10: 10.0, 20: 20.0, 30: -30.0}}
 
 
 def test_starting_over_drops_all(tmp_path):
-    with Board(tmp_path, 0) as board:
+    with TensorBoard(tmp_path, 0) as board:
         board.scalars("training", {"loss": 10.0}, 10)
-    with Board(tmp_path, 0) as board:
+    with TensorBoard(tmp_path, 0) as board:
         board.scalars("training", {"loss": 5.0}, 5)
     assert shown(tmp_path) == {"training/loss": {5: 5.0}}

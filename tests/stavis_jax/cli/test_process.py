@@ -1,3 +1,5 @@
+"""A process that keeps its big buffers."""
+
 import platform
 import subprocess
 import sys
@@ -7,7 +9,7 @@ import pytest
 PROGRAM = """
 import resource, sys
 import numpy as np
-from stavis_jax.malloc import keep_big_buffers
+from stavis_jax.cli.process import keep_big_buffers
 if sys.argv[1] == "keep":
     keep_big_buffers()
 def faults_of_a_buffer():

@@ -10,8 +10,12 @@ from rich.console import Console
 from data_pipelines.prepare import prepare
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.synthesize import synthesize
-from stavis_jax.experiments import recipes
-from stavis_jax.experiments.job import Data, Job
+from stavis_jax.configs import av, visual
+from stavis_jax.experiments import scoring
+from stavis_jax.experiments.data import ExperimentData
+from stavis_jax.experiments.settings import check_settings
+from stavis_jax.experiments.stages import plan_stages
+from stavis_jax.experiments.training import train_stages
 from stavis_jax.scoring.baselines import same_map_predictions
 
 
@@ -23,18 +27,19 @@ def shards(tmp_path):
 
 
 def test_scoring_a_workdir_ends_in_a_report_with_pictures_from_the_shards(shards, tmp_path, monkeypatch):
-    def predict(job, variant, films):
+    def predict(weights, data, films, output, batch_size, console):
+        assert weights == tmp_path / "run" / output.name / "last"
         saliency_map = np.zeros((32, 32), np.uint8)
-        saliency_map[8:24, 8:24] = 200 if variant == "visual" else np.arange(16) * 15
-        return same_map_predictions(saliency_map, films, job.data.split)
+        saliency_map[8:24, 8:24] = 200 if output.name == "visual" else np.arange(16) * 15
+        return same_map_predictions(saliency_map, films, data.split)
 
-    monkeypatch.setattr(Job, "_predict", predict)
+    monkeypatch.setattr(scoring, "predict_test_films", predict)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)  # starting processes would take most of the time
     workdir = tmp_path / "run"
     for variant in ("visual", "l3mul-s3"):
         (workdir / variant / "last").mkdir(parents=True)
     console = Console(file=io.StringIO(), width=200)
-    Job(recipes.config("l3mul-s3", "demo"), workdir, Data(shards, None, None, 1), console).evaluate()
+    scoring.score_workdir(av.get_config("demo"), ExperimentData(shards), workdir, console)
     assert f"Report: {workdir / 'report.html'}" in console.file.getvalue()
     page = (workdir / "report.html").read_text()
     assert "Held-out films of split 1" in page and "l3mul-s3 minus visual, film by film" in page
@@ -50,19 +55,35 @@ def test_scoring_a_workdir_ends_in_a_report_with_pictures_from_the_shards(shards
     [
         ("stages.audiovisual.effective_batch", 3, "--config.stages.audiovisual.effective_batch=3: not a multiple"),
         ("stages.visual.epochs", 0, "--config.stages.visual.epochs=0: give 1 or more"),
-        ("evaluation.weights", "first", "--config.evaluation.weights=first: choose from last, best"),
     ],
 )
 def test_a_wrong_setting_of_any_stage_shows_before_anything_is_trained(shards, tmp_path, setting, value, message):
-    config = recipes.config("l3mul-s3", "demo")
+    config = av.get_config("demo")
     config.update_from_flattened_dict({setting: value})
     with pytest.raises(UserError, match=message):
-        Job(config, tmp_path / "run", Data(shards, None, None, 1), Console(quiet=True)).train()
+        train_stages(config, ExperimentData(shards), tmp_path / "run", Console(quiet=True))
     assert not (tmp_path / "run").exists()
 
 
-def test_a_trained_visual_network_leaves_nothing_to_train_of_visual(shards, tmp_path):
-    config = recipes.config("visual", "demo")
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("evaluation.weights", "first", "--config.evaluation.weights=first: choose from last, best"),
+        ("evaluation.batch_size", 0, "--config.evaluation.batch_size=0: give 1 or more"),
+        ("data.workers", -1, "--config.data.workers=-1: give 0 or more"),
+        ("compute.dtype", "float16", "--config.compute.dtype=float16: choose from"),
+        ("model.depth", 7, "--config.model: "),
+    ],
+)
+def test_a_wrong_setting_shows_before_data_are_made(setting, value, message):
+    config = av.get_config("demo")
+    config.update_from_flattened_dict({setting: value})
+    with pytest.raises(UserError, match=message):
+        check_settings(config)
+
+
+def test_a_trained_visual_network_leaves_nothing_to_train_of_visual(tmp_path):
+    config = visual.get_config("demo")
     config.init.visual = str(tmp_path)
-    with pytest.raises(UserError, match="--config.init.visual: nothing is left to train"):
-        Job(config, tmp_path / "run", Data(shards, None, None, 1), Console(quiet=True)).train()
+    with pytest.raises(UserError, match="--config.init.visual: the visual network is trained already"):
+        plan_stages(config, tmp_path / "run")

@@ -1,0 +1,50 @@
+"""Settings of a command's process: memory allocation and the cache of compiled functions.
+
+They are for programs. A library leaves them to the program that uses it.
+"""
+
+import ctypes
+import platform
+from pathlib import Path
+
+import platformdirs
+
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # malloc.h
+LARGEST_INT = 2**31 - 1  # bytes; mallopt takes an int
+CACHE_BYTES = 4 * 2**30
+
+
+def prepare_training() -> None:
+    """Applies every setting of this module, and hides orbax's reports on each step of each checkpoint."""
+    from absl import logging
+
+    logging.set_verbosity(logging.WARNING)
+    keep_big_buffers()
+    enable_compilation_cache()
+
+
+def keep_big_buffers() -> None:
+    """Makes glibc's malloc keep big buffers when they are freed.
+
+    By default they go back to the kernel, and the next step waits for fresh pages: a quarter of a training step on a
+    CPU. Call this before threads start. It overrides MALLOC_TRIM_THRESHOLD_ and similar variables, and does nothing
+    without glibc.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(M_ARENA_MAX, 1)  # a thread's own arena cannot hold big buffers
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, LARGEST_INT)
+
+
+def enable_compilation_cache() -> None:
+    """Caches compiled functions on disk, so that only the first run on a machine waits for the compiler.
+
+    The cache is in the user's cache folder, or where JAX_COMPILATION_CACHE_DIR says.
+    """
+    import jax  # here, since it takes seconds that --help need not wait for
+
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(Path(platformdirs.user_cache_dir("stavis_jax")) / "xla"))
+        jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)

@@ -1,0 +1,45 @@
+"""Recipes for --config: av, visual and ablation hold the values, each with its source.
+
+Here is what finds a recipe by its name and builds its configuration.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_collections
+
+FOLDER = Path(__file__).parent
+PRESETS = ("paper", "demo")
+
+
+def locate(recipe: str) -> str:
+    """Returns the file of a recipe: "av:demo" -> "FOLDER/av.py:demo". Anything but a recipe's name stays as it is."""
+    name, colon, preset = recipe.partition(":")
+    file = FOLDER / f"{name}.py"
+    return f"{file}{colon}{preset}" if name.isidentifier() and file.is_file() else recipe
+
+
+def configuration(paper: Mapping[str, Any], demo: Mapping[str, Any], preset: str) -> ml_collections.ConfigDict:
+    """Returns the configuration of a recipe.
+
+    Args:
+      paper: all settings, nested.
+      demo: settings that the preset "demo" changes, by dotted key.
+      preset: "paper" or "demo".
+
+    Raises:
+      ValueError: `preset` is neither.
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"preset {preset!r} is not one of {', '.join(PRESETS)}")
+    config = ml_collections.ConfigDict(paper).lock()
+    return changed(config, demo) if preset == "demo" else config
+
+
+def changed(config: ml_collections.ConfigDict, settings: Mapping[str, Any]) -> ml_collections.ConfigDict:
+    """Returns a locked copy of a configuration with other settings, given by dotted key."""
+    config = config.copy_and_resolve_references()
+    with config.unlocked():
+        config.update_from_flattened_dict(settings)
+    return config.lock()

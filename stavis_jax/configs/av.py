@@ -1,0 +1,108 @@
+"""The paper's audio-visual training: first `visual`, then `l3mul-s3` from it.
+
+  python -m stavis_jax.main --config=av --config.data.path=SHARDS --workdir=RUN \
+      --config.init.kinetics=resnet-50-kinetics.pth --config.init.soundnet=soundnet8.pth
+
+Hardware in the paper: 4 GPUs with 32 clips each. Row to expect: the supplement's Tables 4 and 5, "L3mul-S3 (proposed)".
+
+  python -m stavis_jax.main --config=av:demo
+
+runs the same training in a small form on a synthetic database that it makes itself: ResNet-10, clips of 64 x 64 pixels,
+minutes on 2 CPU cores. `--config=av` runs the demo too while no data path is given.
+"""
+
+from typing import Any
+
+import ml_collections
+
+from stavis_jax.configs import configuration
+
+
+def paper() -> dict[str, Any]:
+    """Returns the paper's values."""
+    return {
+        "preset": "paper",
+        "seed": 0,
+        "model": {
+            "variant": "l3mul-s3",  # paper, section 3.4: the proposed fusion
+            "depth": 50,  # supplement, Table 1
+            "shortcut": "B",  # strided convolutions, as in the released weights
+        },
+        "data": {
+            "path": "",  # shards from data_pipelines.prepare; empty: the demo
+            "raw": "",  # raw data; empty: score with the annotations in the shards
+            "databases": "",  # names separated by commas; empty: all
+            "split": 1,  # 1, 2 or 3: supplement, Table 3
+            "workers": 0,  # processes that read clips; 0: threads of this process
+        },
+        "init": {
+            "kinetics": "",  # .pth file or converted directory; empty: random weights
+            "soundnet": "",  # likewise
+            "visual": "",  # a trained visual network; empty: the first stage trains one
+        },
+        # Rates of the groups, relative to learning_rate: the released training's.
+        "stages": {
+            "visual": _stage({"trunk": 0.1, "heads": 0.01, "sound": 0.0, "localization": 0.0}),
+            "audiovisual": _stage({"trunk": 0.01, "heads": 0.01, "sound": 0.1, "localization": 1.0}),
+        },
+        # The paper's run: float32, and BatchNorm statistics over 32 clips. For these, take batch_size 32 with global
+        # statistics, as here, or batch_size 128 on 4 devices with per-device ones, as in the released training.
+        "compute": {
+            "dtype": "auto",  # of the trunk: bfloat16 on GPU and TPU, float32 on CPU; or either by name
+            "batch_norm": "global",  # or per-device
+            "rematerialize": False,  # less memory for a third more work
+        },
+        "tensorboard": True,  # WORKDIR/<variant>/tensorboard
+        "evaluation": {
+            "weights": "last",  # as in the paper; or best, by validation loss
+            "batch_size": 8,
+            "pictures": 6,  # rows of comparison.png
+        },
+    }
+
+
+def _stage(group_rates: dict[str, float]) -> dict[str, Any]:
+    return {
+        "epochs": 60,  # supplement, section 2.2: training usually ended around epoch 60
+        "batch_size": 32,  # clips at once; the released training has 32 on each of 4 GPUs
+        "effective_batch": 128,  # paper, section 4: gradients are accumulated up to it
+        "learning_rate": 0.01,  # released training
+        "group_rates": group_rates,
+        "momentum": 0.9,  # released training
+        "dampening": 0.9,  # released training
+        "weight_decay": 1e-5,  # released training: on all parameters, biases and BatchNorm included
+        "max_gradient_norm": 0.0,  # 0: no clipping, as in the released training
+        "patience": 10,  # supplement, section 2.2: stop after 10 epochs without a better loss
+        "save_every": 1,  # epochs between checkpoints
+        "save_every_steps": 0,  # steps between checkpoints; 0: by epoch only
+        "keep_checkpoints": 2,
+        "freeze_upsampling": False,  # the released weights hold trained upsampling kernels
+    }
+
+
+# What the preset `demo` changes. Nothing is pretrained there: parts that would be learn faster than in the paper, and
+# parts that build on them learn more slowly.
+DEMO = {
+    "preset": "demo",
+    "demo": {"train_films": 96, "test_films": 12, "frames": 74, "size": 64},  # size: clip height and width, pixels
+    "model.depth": 10,
+    "data.databases": "Synthetic",
+    "stages.visual.epochs": 5,
+    "stages.visual.patience": 5,
+    "stages.visual.batch_size": 8,
+    "stages.visual.effective_batch": 8,
+    "stages.visual.save_every": 5,
+    "stages.visual.group_rates.heads": 0.03,
+    "stages.audiovisual.epochs": 12,
+    "stages.audiovisual.patience": 12,
+    "stages.audiovisual.batch_size": 4,
+    "stages.audiovisual.effective_batch": 4,
+    "stages.audiovisual.save_every": 5,
+    "stages.audiovisual.group_rates.trunk": 0.1,
+    "stages.audiovisual.group_rates.heads": 0.003,
+    "stages.audiovisual.group_rates.sound": 1.0,
+}
+
+
+def get_config(preset: str = "paper") -> ml_collections.ConfigDict:
+    return configuration(paper(), DEMO, preset)

@@ -1,0 +1,62 @@
+"""Reads the sections of a configuration as checked settings. A wrong value raises UserError, which names its flag."""
+
+import dataclasses
+
+import ml_collections
+
+from data_pipelines.runtime.errors import UserError
+from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.training.compute import Compute
+from stavis_jax.training.settings import TrainingSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoringSettings:
+    """Settings of --config.evaluation.
+
+    Attributes:
+      weights: "last" or "best", by validation loss.
+      batch_size: clips at once.
+      pictures: rows of the comparison picture.
+    """
+
+    weights: str
+    batch_size: int
+    pictures: int
+
+    def __post_init__(self):
+        if self.weights not in ("last", "best"):
+            raise UserError(f"--config.evaluation.weights={self.weights}: choose from last, best.")
+        if self.batch_size < 1:
+            raise UserError(f"--config.evaluation.batch_size={self.batch_size}: give 1 or more.")
+
+
+def check_settings(config: ml_collections.ConfigDict) -> None:
+    """Checks the settings that need no data, so that a wrong one shows before anything is made or trained."""
+    network_config(config)
+    scoring_settings(config)
+    compute_settings(config)
+    if config.data.workers < 0:
+        raise UserError(f"--config.data.workers={config.data.workers}: give 0 or more.")
+
+
+def network_config(config: ml_collections.ConfigDict) -> NetworkConfig:
+    try:
+        return NetworkConfig(config.model.variant, config.model.depth, config.model.shortcut)
+    except ValueError as error:
+        raise UserError(f"--config.model: {error}.") from error
+
+
+def scoring_settings(config: ml_collections.ConfigDict) -> ScoringSettings:
+    return ScoringSettings(**config.evaluation)
+
+
+def compute_settings(config: ml_collections.ConfigDict) -> Compute:
+    return Compute(**config.compute)
+
+
+def training_settings(config: ml_collections.ConfigDict, stage: str) -> TrainingSettings:
+    try:
+        return TrainingSettings(**config.stages[stage].to_dict())
+    except UserError as error:
+        raise UserError(f"--config.stages.{stage}.{error}") from None

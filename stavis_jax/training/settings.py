@@ -1,0 +1,67 @@
+"""Settings of one training, checked. configs/ says where the paper's values come from."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+from data_pipelines.runtime.errors import UserError
+from stavis_jax.training.losses import LossWeights
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSettings:
+    """How a network is trained.
+
+    Attributes:
+      batch_size: clips at once, on all devices together.
+      effective_batch: clips per update; gradients are accumulated up to it.
+      group_rates: learning rate of each parameter group, relative to `learning_rate`.
+      max_gradient_norm: longer gradients are scaled down to it; 0: never.
+      patience: epochs without a better validation loss before the training stops.
+      save_every: epochs between checkpoints.
+      save_every_steps: steps between checkpoints; 0: by epoch only.
+
+    Raises:
+      UserError: a value is out of range; the message starts with the setting.
+    """
+
+    epochs: int
+    batch_size: int
+    effective_batch: int
+    learning_rate: float
+    group_rates: Mapping[str, float]
+    momentum: float = 0.9
+    dampening: float = 0.9
+    weight_decay: float = 1e-5
+    max_gradient_norm: float = 0.0
+    patience: int = 10
+    save_every: int = 1
+    save_every_steps: int = 0
+    keep_checkpoints: int = 2
+    freeze_upsampling: bool = False
+    loss_weights: LossWeights = LossWeights()
+
+    def __post_init__(self):
+        rates = {f"group_rates.{group}": rate for group, rate in self.group_rates.items()}
+        rates |= {name: getattr(self, name) for name in ("learning_rate", "weight_decay", "max_gradient_norm")}
+        for name, value in rates.items():
+            if not 0 <= value < math.inf:
+                raise UserError(f"{name}={value}: give 0 or more.")
+        for name in ("momentum", "dampening"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)}: give 0 or more, and less than 1.")
+        if self.save_every_steps < 0:
+            raise UserError(f"save_every_steps={self.save_every_steps}: give 0 or more.")
+        for name in ("epochs", "batch_size", "effective_batch", "patience", "save_every", "keep_checkpoints"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)}: give 1 or more.")
+        if self.effective_batch % self.batch_size:
+            raise UserError(
+                f"effective_batch={self.effective_batch}: not a multiple of batch_size={self.batch_size}. "
+                "Gradients are accumulated over whole batches, so give a multiple."
+            )
+
+    @property
+    def accumulate(self) -> int:
+        """Batches per update."""
+        return self.effective_batch // self.batch_size
