@@ -17,8 +17,10 @@ from stavis_jax.cli import process
 RUN = run_flags.define_run_flags(
     "ablation", ["train_and_evaluate", "train", "evaluate", "table"], default_workdir="runs/<preset>-ablation"
 )
-VARIANTS = flags.DEFINE_multi_string("variants", None, "Systems, besides visual. Default: the configuration's.")
-SPLITS = flags.DEFINE_multi_string("splits", None, "Splits. Default: the configuration's.")
+VARIANTS = flags.DEFINE_multi_string(
+    "variants", None, "Systems to train besides visual. Default: all in the configuration"
+)
+SPLITS = flags.DEFINE_multi_string("splits", None, "Splits to train on. Default: all in the configuration")
 ONLY = flags.DEFINE_string(
     "only", None, "Do a part and write no table: a variant, or I/N for the I-th of N shares of the systems with sound."
 )
@@ -35,17 +37,18 @@ def run(rest: list[str]) -> None:
     if config.preset != "demo" and not config.data.path and mode != "table":
         raise UserError("--config.data.path: missing. Give shards, or try the demo with --config=ablation:demo.")
     process.prepare_training()
-    from stavis_jax.experiments import ablation  # heavy, so not before the flags are read
+    from stavis_jax.experiments import ablation_parts  # heavy, so not before the flags are read
+    from stavis_jax.experiments.ablation import Ablation
     from stavis_jax.experiments.ablation_scores import collect
 
-    parts = ablation.plan(
+    parts = ablation_parts.plan(
         VARIANTS.value if VARIANTS.value is not None else [config.ablation.variants],
         SPLITS.value if SPLITS.value is not None else [config.ablation.splits],
     )
-    chosen = ablation.chosen(parts, ONLY.value) if ONLY.value else parts
+    chosen = ablation_parts.chosen(parts, ONLY.value) if ONLY.value else parts
     console = Console(soft_wrap=True, markup=False, highlight=False)
     workdir = Path(RUN.workdir.value or Path("runs") / f"{config.preset}-ablation")
-    failed = {} if mode == "table" else ablation.Ablation(config, workdir, mode, console).run(chosen)
+    failed = {} if mode == "table" else Ablation(config, workdir, mode, console).run(chosen)
     if not ONLY.value and mode != "train":
         collect(workdir, parts, console)
         console.print(f"Table: {workdir}/ablation.md, .tex, .csv, .json; report: {workdir}/report.html")

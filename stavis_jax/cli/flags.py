@@ -11,6 +11,8 @@ from ml_collections import config_flags
 from data_pipelines.runtime.errors import UserError
 from stavis_jax import configs
 
+flags.disclaim_key_flags()  # --help shows the flags below as those of the command
+
 
 @dataclasses.dataclass(frozen=True)
 class RunFlags:
@@ -24,15 +26,13 @@ class RunFlags:
 
 def define_run_flags(recipe: str, modes: Sequence[str], default_workdir: str) -> RunFlags:
     """Defines --config, --workdir and --mode; the first of the modes is the default."""
-    meanings = {"evaluate": "score weights that are trained", "table": "tabulate scores that are there"}
-    told = "".join(f" {mode}: {meanings[mode]}." for mode in modes if mode in meanings)
+    meanings = {"evaluate": "score trained weights", "table": "make the table from existing scores"}
+    meaning = "".join(f" {mode}: {meanings[mode]}." for mode in modes if mode in meanings)
     return RunFlags(
         recipe,
-        config_flags.DEFINE_config_file(
-            "config", None, f"Recipe: {recipe}, {recipe}:demo or a file, FILE.py. Required."
-        ),
+        config_flags.DEFINE_config_file("config", None, f"Recipe: {recipe}, {recipe}:demo or FILE.py."),
         flags.DEFINE_string("workdir", None, f"Folder for everything that is written. Default: {default_workdir}."),
-        flags.DEFINE_enum("mode", modes[0], modes, f"What to do.{told}"),
+        flags.DEFINE_enum("mode", modes[0], modes, f"What to do.{meaning}"),
     )
 
 
@@ -81,9 +81,17 @@ def parse(argv: Sequence[str]) -> list[str]:
     except (AttributeError, KeyError) as error:
         unknown = str(error).strip("\"'")
         sys.exit(f"error: --config: has no setting {unknown!r}. {configs.FOLDER / 'av.py'} lists the settings.")
-    except (flags.Error, OSError, ValueError, TypeError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()  # ml_collections puts a traceback before it
+    except OSError as error:
+        reason = _last_line(error).rstrip(".")
+        sys.exit(f"error: --config: {reason}. Give a file, or one of {', '.join(configs.names())}.")
+    except Exception as error:  # a configuration file may raise anything
+        reason = _last_line(error)
         sys.exit(f"error: {'' if reason.startswith('flag --') else '--config: '}{reason}")
+
+
+def _last_line(error: Exception) -> str:
+    """Returns the reason of an error. ml_collections puts the traceback of a configuration file before it."""
+    return str(error).strip().splitlines()[-1].strip().removeprefix("ValueError: ")
 
 
 def _absl_syntax(argv: Sequence[str]) -> list[str]:

@@ -13,11 +13,15 @@ FOLDER = Path(__file__).parent
 PRESETS = ("paper", "demo")
 
 
+def names() -> list[str]:
+    """Returns the names of the recipes."""
+    return sorted(file.stem for file in FOLDER.glob("[a-z]*.py"))
+
+
 def locate(recipe: str) -> str:
     """Returns the file of a recipe: "av:demo" -> "FOLDER/av.py:demo". Anything but a recipe's name stays as it is."""
     name, colon, preset = recipe.partition(":")
-    file = FOLDER / f"{name}.py"
-    return f"{file}{colon}{preset}" if name.isidentifier() and file.is_file() else recipe
+    return f"{FOLDER / name}.py{colon}{preset}" if name in names() else recipe
 
 
 def configuration(paper: Mapping[str, Any], demo: Mapping[str, Any], preset: str) -> ml_collections.ConfigDict:

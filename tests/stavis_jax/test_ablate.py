@@ -95,6 +95,9 @@ def test_wrong_names_and_numbers_are_told_with_the_right_ones(make, message):
         (["--config=configs/ablation.py"], "--config.data.path: missing"),
         (["--config=configs/av.py:demo"], "not a recipe for an ablation"),
         (["--config=configs/ablation.py:demo", "--config.model.variant=l1-s1"], "has no setting 'variant'"),
+        (["--config=ablation:demo", "--variants", "l1-s1", "l9", "--splits", "1"], "--variants: 'l9' is not one of"),
+        (["--config=ablation:demo", "--splits=1", "--splits=4"], "--splits: '4' is not one of 1, 2, 3"),
+        (["--config=ablation:demo", "--variants="], "--variants: is empty"),
         (["--config=configs/ablation.py:demo", "--mode=table", "--only=1/2"], "--only: --mode=table covers all parts"),
     ],
 )

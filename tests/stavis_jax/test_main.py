@@ -23,6 +23,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
     [
         ([], "--config: missing. Try --config=av."),
         (["--config=configs/none.py"], "configs/none.py"),
+        (["--config=nothing"], "Give a file, or one of ablation, av, visual."),
+        (["--config=LICENSE"], "invalid syntax (LICENSE, line 1)"),
         (["--config", "av:tiny"], "'tiny' is not one of paper, demo"),
         (["--config=configs/av.py:tiny"], "'tiny' is not one of paper, demo"),
         (["--config=configs/av.py", "--config.data.path=nowhere"], "--config.data.path=nowhere: no such folder"),
