@@ -11,7 +11,7 @@ MOST_PARAMETERS = 8
 PUBLIC_API = {
     "data_pipelines/clips/batches.py:evaluation_batches",
     "data_pipelines/ingestion/database.py:ingest",
-    "data_pipelines/prepare.py:prepare",
+    "data_pipelines/shards/raw_to_shards.py:prepare",
 }
 
 

@@ -9,12 +9,12 @@ import ml_collections
 from rich.console import Console
 
 from data_pipelines.clips.source import open_clips
-from data_pipelines.prepare import prepare
 from data_pipelines.raw.fold_lists import ListedFilm, Subset
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime import json_files
 from data_pipelines.runtime.atomic import write_text
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.shards.raw_to_shards import prepare
 from data_pipelines.shards.reader import Shards
 from data_pipelines.synthetic.database import synthesize
 from stavis_jax.training.devices import is_first_host, wait_for_all_hosts
