@@ -37,8 +37,6 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     ),
     "web": "runtime models weights prediction maps outputs",
 }
-# To be emptied: (file, what it imports) that the table does not allow.
-EXCEPTIONS: set[tuple[str, str]] = {}
 
 
 def room_of(path: Path) -> str:
@@ -83,7 +81,7 @@ def test_rooms_import_only_what_the_table_allows():
         if (room := room_of(path)) in ALLOWED
         for imported in imported_rooms(path) - set(ALLOWED[room].split())
     }
-    assert found == EXCEPTIONS
+    assert found == set()
 
 
 def test_the_table_is_in_the_order_of_the_data():
