@@ -24,6 +24,8 @@ from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
 from stavis_jax.outputs.registry import OUTPUTS, file_names
 
+HOW = ("outputs", "batch_size", "stride", "resize_filter")  # fields of PredictionOptions that are flags
+
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,9 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from stavis_jax.outputs.many_films import output_folders, predict_films
     from stavis_jax.prediction.frame_stream import LARGEST_STRIDE
 
-    appearance = OutputOptions(**{name: arguments[name] for name in OutputOptions.__dataclass_fields__})
-    names = ("outputs", "batch_size", "stride", "resize_filter")
-    options = PredictionOptions(appearance=appearance, **{name: arguments[name] for name in names})
+    appearance = OutputOptions(**{name: arguments[name] for name in vars(OutputOptions())})
+    options = PredictionOptions(appearance=appearance, **{name: arguments[name] for name in HOW})
     appearance.check(uses_sound=True)  # errors are reported before the long work
     if options.stride > LARGEST_STRIDE:
         raise UserError(f"--stride {options.stride}: is too large. Give at most {LARGEST_STRIDE}.")
@@ -79,115 +80,41 @@ def _parser() -> CommandParser:
         "'shots/*.mp4' --checkpoint stavis.pth --output saliency --outputs track contact-sheet",
     )
     add = parser.add_argument
-    add(
-        "films",
-        nargs="+",
-        metavar="VIDEO",
-        help="film in any format that FFmpeg decodes, folder of films, folder of pictures, or quoted pattern such as "
-        "'shots/*.mp4'",
+    films = (
+        "film in any format that FFmpeg decodes, folder of films, folder of pictures, or quoted pattern: 'shots/*.mp4'"
     )
-    add(
-        "--checkpoint",
-        required=True,
-        type=Path,
-        metavar="PATH",
-        help=".pth file, converted directory, or working directory of a training",
-    )
+    add("films", nargs="+", metavar="VIDEO", help=films)
+    checkpoint = ".pth file, converted directory, or working directory of a training"
+    add("--checkpoint", required=True, type=Path, metavar="PATH", help=checkpoint)
     add("--output", required=True, type=Path, metavar="DIR", help="folder to write the folders <film>/ to")
-    add(
-        "--outputs",
-        action=ListAction,
-        choices=tuple(OUTPUTS),
-        default=PredictionOptions.outputs,
-        metavar="NAME",
-        help="what to write, see above",
-    )
+    add("--outputs", action=ListAction, choices=tuple(OUTPUTS), metavar="NAME", help="what to write, see above")
     add("--variant", metavar="NAME", help="variant of the network (default: that of the checkpoint)")
     add(
-        "--batch-size",
-        type=positive_integer,
-        default=PredictionOptions.batch_size,
-        metavar="N",
-        help="clips of 16 frames per call of the network; smaller needs less memory",
+        "--batch-size", type=positive_integer, metavar="N", help="clips per call of the network; fewer need less memory"
     )
-    add(
-        "--stride",
-        type=positive_integer,
-        default=PredictionOptions.stride,
-        metavar="N",
-        help="predict every N-th frame and interpolate the frames between, at most 64",
-    )
-    add(
-        "--shard",
-        type=_shard,
-        default=(1, 1),
-        metavar="I/N",
-        help="predict only the I-th of N shares of the films, for jobs of a cluster (default: 1/1)",
-    )
+    stride = "predict every N-th frame and interpolate the frames between, at most 64"
+    add("--stride", type=positive_integer, metavar="N", help=stride)
+    share = "predict only the I-th of N shares of the films, for jobs of a cluster (default: 1/1)"
+    add("--shard", type=_shard, default=(1, 1), metavar="I/N", help=share)
     parser.add_overwrite("earlier predictions of these films")
+
     add = parser.add_argument_group("reading films").add_argument
-    add(
-        "--sound",
-        type=Path,
-        metavar="FILE",
-        help="file with the sound (default: the film itself, or the sound file in a folder of pictures)",
-    )
+    sound = "file with the sound (default: the film itself, or the sound file in a folder of pictures)"
+    add("--sound", type=Path, metavar="FILE", help=sound)
     add("--frame-rate", type=float, metavar="HZ", help="frames per second of a folder of pictures (default: 25)")
-    add(
-        "--resize-filter",
-        choices=RESIZE_FILTERS,
-        default=PredictionOptions.resize_filter,
-        help="filter of the resizing step to 320x240, the same as in the network's training data",
-    )
+    resizing = "filter of the resizing step to 320x240, the same as in the network's training data"
+    add("--resize-filter", choices=RESIZE_FILTERS, help=resizing)
+
     add = parser.add_argument_group("appearance of the outputs").add_argument
-    add(
-        "--map-size",
-        choices=MAP_SIZES,
-        default=OutputOptions.map_size,
-        help="size of maps and of the grey film: the film's or the network's",
-    )
-    add(
-        "--naming",
-        choices=NAMINGS,
-        default=OutputOptions.naming,
-        help="names of map files: by frame number, or as the original names them",
-    )
-    add(
-        "--colormap",
-        default=OutputOptions.colormap,
-        metavar="NAME",
-        help="colours of the heat map, any colormap of matplotlib",
-    )
-    add(
-        "--opacity",
-        type=float,
-        default=OutputOptions.opacity,
-        metavar="0..1",
-        help="opacity of the heat map at the most salient pixel",
-    )
-    add(
-        "--view",
-        choices=VIEWS,
-        default=OutputOptions.view,
-        help="overlay.mp4 shows the overlay alone, or the film beside it",
-    )
-    add(
-        "--panes",
-        action=ListAction,
-        nargs="*",
-        choices=EXTRA_PANES,
-        default=OutputOptions.panes,
-        metavar="NAME",
-        help="extra panes of overlay.mp4: localization (where the network locates the sound), attention (what it "
-        "attends to)",
-    )
-    add(
-        "--sheet-frames",
-        type=positive_integer,
-        default=OutputOptions.sheet_frames,
-        metavar="N",
-        help="frames on the contact sheet, at most 200",
-    )
+    add("--map-size", choices=MAP_SIZES, help="size of maps and of the grey film: the film's or the network's")
+    add("--naming", choices=NAMINGS, help="names of map files: by frame number, or as the original names them")
+    add("--colormap", metavar="NAME", help="colours of the heat map, any colormap of matplotlib")
+    add("--opacity", type=float, metavar="0..1", help="opacity of the heat map at the most salient pixel")
+    add("--view", choices=VIEWS, help="overlay.mp4 shows the overlay alone, or the film beside it")
+    panes = "extra panes of overlay.mp4: localization (of the sound), attention (of the network)"
+    add("--panes", action=ListAction, nargs="*", choices=EXTRA_PANES, metavar="NAME", help=panes)
+    add("--sheet-frames", type=positive_integer, metavar="N", help="frames on the contact sheet, at most 200")
+    parser.set_defaults(**vars(OutputOptions()) | {name: getattr(PredictionOptions(), name) for name in HOW})
     return parser
 
 

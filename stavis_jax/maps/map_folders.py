@@ -38,7 +38,7 @@ class MapFolder(Mapping[int, np.ndarray]):
                 raise UserError(f"{path}: {earlier.name} belongs to the same frame. Remove one of them.")
 
     def __getitem__(self, number: int) -> np.ndarray:
-        saliency_map, coloured = read_picture(self._paths[number])
+        saliency_map, coloured = read_map(self._paths[number])
         if coloured:
             self.coloured.add(number)
         return saliency_map
@@ -53,13 +53,11 @@ class MapFolder(Mapping[int, np.ndarray]):
         return len(self._paths)
 
 
-def read_map(path: Path) -> np.ndarray:
-    """Returns an 8-bit picture as uint8 [h, w]: the first channel if it is coloured, as the original's scripts do."""
-    return read_picture(path)[0]
+def read_map(path: Path) -> tuple[np.ndarray, bool]:
+    """Returns an 8-bit picture as a map uint8 [h, w], and whether red, green and blue differ anywhere in it.
 
-
-def read_picture(path: Path) -> tuple[np.ndarray, bool]:
-    """Returns the map as `read_map` does, and whether red, green and blue differ anywhere in the picture."""
+    The map is the first channel of a coloured picture, as in the original's scripts.
+    """
     try:
         if not path.is_file():  # a pipe would keep its reader waiting
             raise OSError("not a file")

@@ -12,7 +12,7 @@ from stavis_jax.outputs.options import PredictionOptions
 from stavis_jax.outputs.write import StartProgress, write_predictions
 from stavis_jax.prediction.api import SaliencyModel
 
-MOST_NAMES = 20  # of failed films in the last line
+MAX_NAMES = 20  # of failed films in the last line
 
 
 def output_folders(films: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
@@ -54,48 +54,37 @@ def predict_films(
     Raises:
       UserError: at the end, if any film failed; at once, if it is the only one.
     """
-    failures = _Failures(len(films))
+    failed: list[Path] = []
     opened: list[tuple[Film, Path]] = []
     for path, folder in films:
-        with failures.of(path):
+        with _error_as_line(path, failed, len(films)):
             opened.append((open_film(path), folder))
     if opened:
         model = load()
         options.appearance.check(getattr(model, "uses_sound", True))
     for film, folder in opened:
-        with failures.of(film.path):
+        with _error_as_line(film.path, failed, len(films)):
             with progress(one_line(film.name)) as start:
                 num_frames = write_predictions(film, folder, model, options, overwrite=overwrite, start=start)
             yield folder, num_frames
-    failures.raise_if_any()
-
-
-class _Failures:
-    """Reports failed films: each when it happens and all at the end, or a single film at once."""
-
-    def __init__(self, num_films: int):
-        self._num_films = num_films
-        self._failed: list[Path] = []
-
-    @contextlib.contextmanager
-    def of(self, film: Path) -> Iterator[None]:
-        """Prints a `UserError` of the block on stderr. Raises it if there is only one film."""
-        try:
-            yield
-        except UserError as error:
-            if self._num_films == 1:
-                raise
-            self._failed.append(film)
-            text = str(error) if str(film) in str(error) else f"{film}: {error}"
-            print(f"error: {one_line(text)}", file=sys.stderr, flush=True)
-
-    def raise_if_any(self) -> None:
-        if not self._failed:
-            return
-        names = ", ".join(film.name for film in self._failed[:MOST_NAMES])
-        if more := len(self._failed[MOST_NAMES:]):
-            names += f" and {more} more"
+    if failed:
+        names = ", ".join(film.name for film in failed[:MAX_NAMES])
+        if len(failed) > MAX_NAMES:
+            names += f" and {len(failed) - MAX_NAMES} more"
         raise UserError(
-            f"{len(self._failed)} of {self._num_films} films failed: {names}. The lines above give the reasons. Repair "
+            f"{len(failed)} of {len(films)} films failed: {names}. The lines above give the reasons. Repair "
             "these films, or leave them out."
         )
+
+
+@contextlib.contextmanager
+def _error_as_line(film: Path, failed: list[Path], num_films: int) -> Iterator[None]:
+    """Prints a `UserError` of the block on stderr and adds the film to `failed`. With a single film, raises it."""
+    try:
+        yield
+    except UserError as error:
+        if num_films == 1:
+            raise
+        failed.append(film)
+        text = str(error) if str(film) in str(error) else f"{film}: {error}"
+        print(f"error: {one_line(text)}", file=sys.stderr, flush=True)

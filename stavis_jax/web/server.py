@@ -62,12 +62,14 @@ def serve(networks: Networks, *, host: str, port: int, max_megabytes: int, outpu
       output: folder to keep results in. By default they are removed with the page's temporary folder.
 
     Raises:
-      UserError: the address is not available, or `output` cannot be written.
+      UserError: the address is not available.
+      OSError: `output` cannot be written.
     """
     _check_free(host, port)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the folder is removed, as after Ctrl-C
     with _own_folder() as folder:
-        results = _created(output or folder / "results").resolve()
+        results = (output or folder / "results").resolve()
+        results.mkdir(parents=True, exist_ok=True)
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(folder / "uploads"))
         for name in PROXIES:  # Gradio sends a request to its own address
             os.environ.pop(name, None)
@@ -115,14 +117,6 @@ def _own_folder() -> Iterator[Path]:
             yield Path(name).resolve()
         finally:
             tempfile.tempdir = before
-
-
-def _created(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}). Use another --output.") from error
-    return folder
 
 
 def _check_free(host: str, port: int) -> None:

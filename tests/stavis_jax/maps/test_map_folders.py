@@ -34,14 +34,14 @@ def test_two_maps_of_one_frame_are_an_error(tmp_path):
 
 def test_first_channel_of_a_coloured_map_is_read(tmp_path):
     Image.fromarray(np.stack([PIXELS, PIXELS + 50, PIXELS + 100], axis=-1)).save(tmp_path / "1.png")
-    assert np.array_equal(read_map(tmp_path / "1.png"), PIXELS)
+    assert np.array_equal(read_map(tmp_path / "1.png")[0], PIXELS)
 
 
 def test_palette_is_resolved(tmp_path):
     picture = Image.fromarray(PIXELS).convert("P")
     picture.putpalette([255 - level for level in range(256) for _ in "RGB"])
     picture.save(tmp_path / "1.png")
-    assert np.array_equal(read_map(tmp_path / "1.png"), 255 - PIXELS)
+    assert np.array_equal(read_map(tmp_path / "1.png")[0], 255 - PIXELS)
 
 
 @pytest.mark.parametrize("damage", [b"", b"no picture"])

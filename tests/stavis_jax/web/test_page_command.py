@@ -88,3 +88,12 @@ def test_a_working_directory_offers_what_was_trained_in_it(tiny_checkpoint, tmp_
     (tmp_path / "run" / "l3mul-s3").mkdir(parents=True)
     (tmp_path / "run" / "l3mul-s3" / "last").symlink_to(tiny_checkpoint)
     assert Networks([tmp_path / "run"]).variants == {"run": ["l3mul-s3"]}
+
+
+def test_an_output_that_cannot_be_written_is_named(with_gradio, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("stavis_jax.web.networks.Networks", lambda checkpoints: None)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(SystemExit, match=r"^error: .*/file/results: Not a directory\. Give a folder"):
+        demo.main(["--checkpoint", "any", "--port", str(port), "--output", str(tmp_path / "file" / "results")])
