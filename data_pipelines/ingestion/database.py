@@ -12,7 +12,7 @@ from data_pipelines.ingestion.film_to_raw import FilmJob, FilmReport, write_film
 from data_pipelines.ingestion.gaze_tables import GazeTable, GazeTables
 from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_of_rows
 from data_pipelines.ingestion.viewing_geometry import Units, Viewing, find_units
-from data_pipelines.raw import list_writer, transaction
+from data_pipelines.raw import fold_lists, transaction
 from data_pipelines.raw.film_writer import FilmWriter
 from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.runtime import processes
@@ -60,7 +60,7 @@ def ingest(
     Raises:
       UserError: something cannot be read or does not fit together. Nothing is written.
     """
-    list_writer.check_split(database, test, test_share)
+    fold_lists.check_split(database, test, test_share)
     for flag, number, least in (("height", height, 16), ("workers", workers, 1), ("seed", seed, 0)):
         if number is not None and number < least:
             raise UserError(f"--{flag} {number}: is too small. Give {least} or more.")
@@ -86,9 +86,9 @@ def ingest(
                 "Check --units and --screen, and that times are seconds since the film's start."
             )
         if tests is None:
-            tests = list_writer.random_tests([report.name for report in kept], test_share, seed)
+            tests = fold_lists.random_tests([report.name for report in kept], test_share, seed)
         listed = [ListedFilm(database, report.name, report.num_frames, report.fps) for report in kept]
-        list_writer.write_lists(layout.root / "fold_lists", listed, tests)
+        fold_lists.write_lists(layout.root / "fold_lists", listed, tests)
     observers = {name for report in kept for table in gaze_of[report.name] for name in table.observers if name}
     return IngestReport(kept, units, bool(viewing and viewing.screen), len(observers))
 

@@ -1,4 +1,4 @@
-"""Who trains and who tests: the split files of the raw layout, or the paper's Table 3 where there are none."""
+"""Train/test splits: reads them from the raw layout's list files or the paper's Table 3, and writes list files."""
 
 import dataclasses
 import functools
@@ -6,42 +6,31 @@ import importlib.resources
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from data_pipelines.raw import layout as raw_layout
+import numpy as np
+
 from data_pipelines.raw.databases import DATABASES
-from data_pipelines.raw.layout import RawLayout
+from data_pipelines.raw.layout import RawLayout, sound_seconds
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.limits import MOST_FRAMES, is_name, is_rate
 
 Subset = Literal["train", "test"]
 SUBSETS: tuple[Subset, ...] = ("train", "test")
 SPLITS = (1, 2, 3)
-STANDARD_FRAME_RATES_HZ = (
-    10.0,
-    12.0,
-    12.5,
-    15.0,
-    24000 / 1001,
-    24.0,
-    25.0,
-    30000 / 1001,
-    30.0,
-    48.0,
-    50.0,
-    60000 / 1001,
-    60.0,
-)
+STANDARD_FRAME_RATES_HZ = (10, 12, 12.5, 15, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
 FRAME_RATE_OF_SILENT_FILMS_HZ = 25.0
+
+_ADVICE = "Write a line 'name frames fps' for each film."
 
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class ListedFilm:
-    """One video of a database: frames 1 to `num_frames`, `fps` frames a second."""
+    """A line of a list: one video of a database, with frames 1 to `num_frames` at `fps` frames per second."""
 
     database: str
     name: str
@@ -52,23 +41,32 @@ class ListedFilm:
 def read_films(
     layout: RawLayout, subset: Subset, split: int, databases: Sequence[str] | None = None
 ) -> list[ListedFilm]:
-    """The films of one subset of one split, database after database, in the order of their lists.
+    """Returns the films of one subset of one split, in the order of the databases and of their lists.
 
     A database with files in fold_lists follows them. One without follows the supplement's Table 3: its test films are
-    the ones named there, its training films every other video; the number of frames is counted, and the frame rate is
-    frames / seconds of sound, snapped to the nearest standard rate (25 for a film without sound: the rate only cuts
-    sound). A film without frames or annotations is skipped, and one warning counts them.
+    the films named there, its training films are all others. Their frames are counted. Their frame rate is the standard
+    rate nearest to frames / seconds of sound, or 25 Hz without sound, where it does not matter. Films without frames or
+    annotations are skipped, and one warning counts them.
 
-    `databases`: folders to read; all that have frames by default.
-    Raises UserError for a bad line, an empty list, a missing list, an unknown database, or if no film is left.
+    Args:
+      layout: raw data folder.
+      subset: "train" or "test".
+      split: 1, 2 or 3.
+      databases: folders to read; by default all that have frames.
+
+    Raises:
+      UserError: a line or an argument is wrong, a list is missing or empty, or no film is left.
     """
     if subset not in SUBSETS:
         raise UserError(f"subset: {subset!r} is not known. Choose train or test.")
     if split not in SPLITS:
         raise UserError(f"split: {split!r} is not known. Choose 1, 2 or 3.")
-    listed = [
-        film for database in chosen_databases(layout, databases) for film in _listed(layout, database, subset, split)
-    ]
+    listed: list[ListedFilm] = []
+    for database in _chosen_databases(layout, databases):
+        films = _listed(layout, database, subset, split)
+        if films is None:
+            raise _missing_list(layout, database, subset, split)
+        listed += films
     present = _present(layout, listed)
     if not present:
         raise UserError(f"{layout.root}: no film listed for {subset}, split {split}, is there. Fetch the data.")
@@ -78,17 +76,20 @@ def read_films(
 def read_all_lists(
     layout: RawLayout, databases: Sequence[str] | None = None
 ) -> dict[Subset, dict[int, list[ListedFilm]]]:
-    """Subset -> split -> films, as `read_films` gives them, with one warning for all lists together.
+    """Returns subset -> split -> films, as `read_films` gives them, with one warning for all lists together.
 
-    A database of the user's own need not have all six lists. Raises UserError if one has none, or as `read_films`.
+    A database of your own need not have all six lists.
+
+    Raises:
+      UserError: a database has no list at all, or as in `read_films`.
     """
     lists: dict[Subset, dict[int, list[ListedFilm]]] = {subset: {split: [] for split in SPLITS} for subset in SUBSETS}
-    for database in chosen_databases(layout, databases):
-        known = [
-            (subset, split) for subset in SUBSETS for split in SPLITS if _has_list(layout, database, subset, split)
-        ]
-        for subset, split in known or [("train", 1)]:
-            lists[subset][split] += _listed(layout, database, subset, split)
+    for database in _chosen_databases(layout, databases):
+        found = {(subset, split): _listed(layout, database, subset, split) for subset in SUBSETS for split in SPLITS}
+        if all(films is None for films in found.values()):
+            raise _missing_list(layout, database, "train", 1)
+        for (subset, split), films in found.items():
+            lists[subset][split] += films or []
     listed = list(dict.fromkeys(film for splits in lists.values() for films in splits.values() for film in films))
     present = set(_present(layout, listed))
     if not present:
@@ -99,8 +100,53 @@ def read_all_lists(
     }
 
 
-def chosen_databases(layout: RawLayout, databases: Sequence[str] | None) -> list[str]:
-    """The folders to read, in reading order. Raises UserError for one that has no frames."""
+def write_lists(
+    folder: Path, films: Sequence[ListedFilm], tests: Mapping[int, Collection[str]] | Collection[str]
+) -> None:
+    """Writes the lists of one database. A list without films is not written.
+
+    Args:
+      folder: the raw layout's fold_lists.
+      films: all films of the database.
+      tests: split -> names of its test films, or the names of the test films of every split.
+    """
+    by_suffix = {f"_{split}": tested for split, tested in tests.items()} if isinstance(tests, Mapping) else {"": tests}
+    for suffix, tested in by_suffix.items():
+        for subset in SUBSETS:
+            listed = [film for film in films if (film.name in tested) == (subset == "test")]
+            if listed:
+                lines = [f"{film.name} {film.num_frames} {film.fps:.9g}\n" for film in listed]
+                path = folder / f"{films[0].database}_list_{subset}{suffix}_fps.txt"
+                path.write_text("".join(lines), encoding="utf-8")
+
+
+def disjoint_tests(names: Sequence[str], count: int) -> dict[int, set[str]]:
+    """Returns split -> `count` test films. No film is in two splits as long as there are enough films."""
+    return {split: {names[((split - 1) * count + place) % len(names)] for place in range(count)} for split in SPLITS}
+
+
+def random_tests(names: Sequence[str], share: float, seed: int) -> dict[int, set[str]]:
+    """Returns split -> test films drawn at random: `share` of all films, at least one.
+
+    With a share below 1, at least one film is left for training, unless there is only one film.
+    """
+    shuffled = np.random.default_rng(seed).permutation(sorted(names)).tolist()
+    count = max(round(share * len(names)), 1 if share > 0 else 0)
+    if share < 1 and len(names) > 1:
+        count = min(count, len(names) - 1)
+    return disjoint_tests(shuffled, count)
+
+
+def check_split(database: str, test: Collection[str] | None, test_share: float) -> None:
+    """Raises UserError unless the films of `database` can be split as asked."""
+    if not 0 <= test_share <= 1:
+        raise UserError(f"--test-share {test_share:g}: is not a share. Give 0 (all train) to 1 (all test).")
+    if test is None and _has_one_test_list(database):
+        raise UserError(f"--database {database}: has one list of test films. Name them with --test.")
+
+
+def _chosen_databases(layout: RawLayout, databases: Sequence[str] | None) -> list[str]:
+    """Returns the folders to read, in reading order."""
     found = layout.databases()
     if not found:
         raise UserError(
@@ -112,78 +158,65 @@ def chosen_databases(layout: RawLayout, databases: Sequence[str] | None) -> list
     return [database for database in found if databases is None or database in databases]
 
 
-def _has_list(layout: RawLayout, database: str, subset: Subset, split: int) -> bool:
-    """Whether it is known who is in this subset of this split: from a file, or from Table 3."""
-    if _lists_of(layout, database):
-        return _list_path(layout, database, subset, split).is_file()
-    return database in table_3()
-
-
-def _listed(layout: RawLayout, database: str, subset: Subset, split: int) -> list[ListedFilm]:
+def _listed(layout: RawLayout, database: str, subset: Subset, split: int) -> list[ListedFilm] | None:
+    """Returns the films of one list, or None if the database has no such list."""
     path = _list_path(layout, database, subset, split)
     if path.is_file():
         return _read_list(path, layout.root, database)
-    if _lists_of(layout, database) or database not in table_3():
-        raise UserError(
-            f"{path.relative_to(layout.root)}: the list is missing. Write a line 'name frames fps' for each film."
-        )
-    return _from_table_3(layout, database, subset, split)
+    has_lists = any(path.name.startswith(f"{database}_list_") for path in path.parent.glob("*_fps.txt"))
+    return None if has_lists or database not in _table_3() else _from_table_3(layout, database, subset, split)
 
 
-def _lists_of(layout: RawLayout, database: str) -> list[Path]:
-    return [
-        path for path in (layout.root / "fold_lists").glob("*_fps.txt") if path.name.startswith(f"{database}_list_")
-    ]
+def _missing_list(layout: RawLayout, database: str, subset: Subset, split: int) -> UserError:
+    path = _list_path(layout, database, subset, split)
+    return UserError(f"{path.relative_to(layout.root)}: the list is missing. {_ADVICE}")
+
+
+def _has_one_test_list(database: str) -> bool:
+    return database in DATABASES and DATABASES[database].same_test_list_in_every_split
 
 
 def _list_path(layout: RawLayout, database: str, subset: Subset, split: int) -> Path:
     folder = layout.root / "fold_lists"
-    one_for_all, of_split = (
-        folder / f"{database}_list_{subset}_fps.txt",
-        folder / f"{database}_list_{subset}_{split}_fps.txt",
-    )
-    known = DATABASES.get(database)
-    if (known and known.same_test_list_in_every_split) or (one_for_all.is_file() and not of_split.is_file()):
-        return one_for_all
-    return of_split
+    of_split = folder / f"{database}_list_{subset}_{split}_fps.txt"
+    of_all = folder / f"{database}_list_{subset}_fps.txt"
+    return of_all if _has_one_test_list(database) or (of_all.is_file() and not of_split.is_file()) else of_split
 
 
 def _read_list(path: Path, root: Path, database: str) -> list[ListedFilm]:
-    films = []
+    name = path.relative_to(root)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeError:
-        raise UserError(f"{path.relative_to(root)}: is not text in UTF-8. Save it so.") from None
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            name, num_frames, fps = line.rsplit(maxsplit=2)
-            film = ListedFilm(database, name.strip(), int(num_frames), float(fps))
-            if not (1 <= film.num_frames <= MOST_FRAMES and is_rate(film.fps) and is_name(film.name)):
-                raise ValueError("out of range")
-        except ValueError:
-            raise UserError(
-                f"{path.relative_to(root)}, line {number}: expected 'name frames fps', found {line.strip()[:200]!r}. "
-                "Mend or remove the line."
-            ) from None
-        films.append(film)
+        raise UserError(f"{name}: is not text in UTF-8. Save it as UTF-8.") from None
+    films = [_read_line(line, f"{name}, line {i}", database) for i, line in enumerate(lines, 1) if line.strip()]
     if not films:
-        raise UserError(f"{path.relative_to(root)}: lists no film. Write a line 'name frames fps' for each film.")
+        raise UserError(f"{name}: lists no film. {_ADVICE}")
     return films
 
 
+def _read_line(line: str, place: str, database: str) -> ListedFilm:
+    try:
+        name, num_frames, fps = line.rsplit(maxsplit=2)
+        film = ListedFilm(database, name.strip(), int(num_frames), float(fps))
+        if 1 <= film.num_frames <= MOST_FRAMES and is_rate(film.fps) and is_name(film.name):
+            return film
+    except ValueError:  # too few words, or no numbers
+        pass
+    found = line.strip()[:200]
+    raise UserError(f"{place}: expected 'name frames fps', found {found!r}. Correct or remove the line.")
+
+
 @functools.cache
-def table_3() -> dict[str, dict[str, list[str]]]:
-    """Database -> split -> names of the test films. Source: supplement, Table 3."""
-    return json.loads(
-        importlib.resources.files("data_pipelines.raw").joinpath("splits.json").read_text(encoding="utf-8")
-    )
+def _table_3() -> dict[str, dict[str, list[str]]]:
+    """Returns database -> split -> names of the test films. Source: supplement, Table 3."""
+    text = importlib.resources.files("data_pipelines.raw").joinpath("splits.json").read_text(encoding="utf-8")
+    return json.loads(text)
 
 
 def _from_table_3(layout: RawLayout, database: str, subset: Subset, split: int) -> list[ListedFilm]:
     folders = {_plain(video): video for video in layout.videos(database)}
-    named = table_3()[database][str(split)]
+    named = _table_3()[database][str(split)]
     if subset == "test":
         videos = [folders.get(_plain(name), name) for name in named]
     else:
@@ -193,38 +226,30 @@ def _from_table_3(layout: RawLayout, database: str, subset: Subset, split: int) 
 
 
 def _plain(name: str) -> str:
-    """A name without what differs between the paper and the archives: case, punctuation, a size such as _1280x720."""
+    """Returns a name without case, punctuation and a size such as _1280x720, as paper and archives differ in these."""
     return re.sub(r"[^a-z0-9]", "", re.sub(r"_\d+x\d+$", "", name.lower()))
 
 
 def _counted(layout: RawLayout, database: str, video: str) -> ListedFilm:
-    num_frames, sound = layout.num_frames(database, video), layout.sound_path(database, video)
-    seconds = raw_layout.sound_seconds(sound) if num_frames and sound.is_file() else 0.0
-    if not seconds:
-        return ListedFilm(database, video, num_frames, FRAME_RATE_OF_SILENT_FILMS_HZ)
-    return ListedFilm(
-        database, video, num_frames, min(STANDARD_FRAME_RATES_HZ, key=lambda rate: abs(rate - num_frames / seconds))
-    )
+    """Returns a film of which no list tells the number of frames and the frame rate."""
+    num_frames, sound, fps = layout.num_frames(database, video), layout.sound_path(database, video), None
+    if num_frames and sound.is_file() and (seconds := sound_seconds(sound)):
+        fps = float(min(STANDARD_FRAME_RATES_HZ, key=lambda rate: abs(rate - num_frames / seconds)))
+    return ListedFilm(database, video, num_frames, fps or FRAME_RATE_OF_SILENT_FILMS_HZ)
 
 
 def _present(layout: RawLayout, listed: Sequence[ListedFilm]) -> list[ListedFilm]:
-    """The films that can be used; one warning counts the others."""
+    """Returns the films that can be used. One warning counts the others."""
     faults = {film: fault for film in listed if (fault := _why_unusable(layout, film))}
     if faults:
         film, fault = next(iter(faults.items()))
-        _log.warning(
-            "%d of %d listed films are skipped; first: %s/%s %s.",
-            len(faults),
-            len(listed),
-            film.database,
-            film.name,
-            fault,
-        )
+        text = "%d of %d listed films are skipped; first: %s/%s %s."
+        _log.warning(text, len(faults), len(listed), film.database, film.name, fault)
     return [film for film in listed if film not in faults]
 
 
 def _why_unusable(layout: RawLayout, film: ListedFilm) -> str:
-    """Empty if the film can be used."""
+    """Returns what a film lacks, or an empty string if it can be used."""
     for folder in (layout.frame_folder(film.database, film.name), layout.annotation_folder(film.database, film.name)):
         if not folder.is_dir():
             return f"has no folder {folder}"

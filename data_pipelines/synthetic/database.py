@@ -16,9 +16,8 @@ from rich.console import Console
 from rich.progress import track
 
 from data_pipelines.raw.film_writer import FilmWriter
-from data_pipelines.raw.fold_lists import SPLITS, ListedFilm
+from data_pipelines.raw.fold_lists import ListedFilm, disjoint_tests, write_lists
 from data_pipelines.raw.layout import RawLayout
-from data_pipelines.raw.list_writer import write_lists
 from data_pipelines.runtime import atomic, processes
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.limits import FRAME_RATES_HZ, LARGEST_SIZE
@@ -122,8 +121,5 @@ def _write_film(layout: RawLayout, plan_of: partial[FilmPlan], number: int) -> N
 
 def _write_lists(layout: RawLayout, num_films: int, num_test_films: int, num_frames: int, fps: float) -> None:
     films = [ListedFilm(DATABASE, f"film_{number:03d}", num_frames, fps) for number in range(1, num_films + 1)]
-    tests = {
-        split: {films[((split - 1) * num_test_films + place) % num_films].name for place in range(num_test_films)}
-        for split in SPLITS
-    }
+    tests = disjoint_tests([film.name for film in films], num_test_films)
     write_lists(layout.root / "fold_lists", films, tests)
