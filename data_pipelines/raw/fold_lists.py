@@ -164,7 +164,7 @@ def _listed(layout: RawLayout, database: str, subset: Subset, split: int) -> lis
     if path.is_file():
         return _read_list(path, layout.root, database)
     has_lists = any(path.name.startswith(f"{database}_list_") for path in path.parent.glob("*_fps.txt"))
-    return None if has_lists or database not in _table_3() else _from_table_3(layout, database, subset, split)
+    return None if has_lists or database not in table_3() else _from_table_3(layout, database, subset, split)
 
 
 def _missing_list(layout: RawLayout, database: str, subset: Subset, split: int) -> UserError:
@@ -208,7 +208,7 @@ def _read_line(line: str, place: str, database: str) -> ListedFilm:
 
 
 @functools.cache
-def _table_3() -> dict[str, dict[str, list[str]]]:
+def table_3() -> dict[str, dict[str, list[str]]]:
     """Returns database -> split -> names of the test films. Source: supplement, Table 3."""
     text = importlib.resources.files("data_pipelines.raw").joinpath("splits.json").read_text(encoding="utf-8")
     return json.loads(text)
@@ -216,7 +216,7 @@ def _table_3() -> dict[str, dict[str, list[str]]]:
 
 def _from_table_3(layout: RawLayout, database: str, subset: Subset, split: int) -> list[ListedFilm]:
     folders = {_plain(video): video for video in layout.videos(database)}
-    named = _table_3()[database][str(split)]
+    named = table_3()[database][str(split)]
     if subset == "test":
         videos = [folders.get(_plain(name), name) for name in named]
     else:
