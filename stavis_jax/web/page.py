@@ -28,9 +28,9 @@ STYLE = """
 """
 INTRODUCTION = """# Where do people look?
 Drop a film. The network predicts where people look in each frame, from picture and sound."""
-log = logging.getLogger("stavis_jax")
-
 HIDDEN = {"show_progress": "hidden", "api_visibility": "private"}
+
+log = logging.getLogger("stavis_jax")
 
 
 def theme() -> gr.Theme:

@@ -1,4 +1,4 @@
-"""The predict command: films in, folders out, whole or not at all. With the smallest model there is."""
+"""The predict command, with tiny stand-ins for the network."""
 
 import importlib.util
 import json
@@ -24,7 +24,7 @@ SMALL = PredictionOptions(appearance=OutputOptions(map_size="network"))
 
 
 class Brightness:
-    """Finds bright pixels salient; as small as a network gets."""
+    """A network that takes bright pixels as salient."""
 
     size = SIZE
 
@@ -102,7 +102,7 @@ def test_command_names_what_is_not_a_film(tmp_path, capsys):
 
 @pytest.fixture
 def films(tmp_path) -> Path:
-    """A folder of four films, of which two are none."""
+    """A folder of four film files, two of which cannot be read."""
     folder = tmp_path / "films"
     folder.mkdir()
     for name in ("a", "c"):

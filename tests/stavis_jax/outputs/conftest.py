@@ -1,4 +1,4 @@
-"""Films, made and real, and predictions of their frames."""
+"""Fixtures: made-up and real films, and predictions of their frames."""
 
 import contextlib
 import dataclasses
@@ -62,7 +62,7 @@ def open_film() -> Callable[[Path], VideoOfAFile]:
 
 @pytest.fixture(scope="session")
 def changed_film() -> Callable[..., VideoOfAFile]:
-    """A film of a file with other attributes than its own."""
+    """Returns the film of a file with some attributes changed."""
 
     def change(path: Path, **attributes) -> VideoOfAFile:
         film = VideoOfAFile(path)

@@ -1,4 +1,4 @@
-"""The folder of a prediction: whole or not at all, replaced only where it is ours; a fault names its own file."""
+"""The folder of a prediction appears complete and replaces only predictions; errors name the file at fault."""
 
 import json
 from collections.abc import Callable
@@ -21,14 +21,14 @@ def write_prediction(folder: Path) -> Path:
 
 
 def finish(folder: Path, meanwhile: Callable[[], object] = lambda: None) -> None:
-    """A prediction, and what happens during it."""
+    """Writes a prediction and calls `meanwhile` during the work."""
     with finished_folder(folder) as unfinished:
         write_settings(unfinished, NOW, {})
         meanwhile()
 
 
 def replace(folder: Path) -> None:
-    """As a prediction with --overwrite does."""
+    """Replaces a folder as --overwrite does."""
     assert not is_done(folder, NOW, overwrite=True)
     finish(folder)
 

@@ -1,4 +1,4 @@
-"""What tells that a film is done before: all that its files depend on."""
+"""A prediction counts as done only if everything that its files depend on is the same."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ TRACK = PredictionOptions(("track",))
 
 
 class Grey:
-    """Finds all alike."""
+    """A network that predicts constant maps."""
 
     size = SIZE
 
@@ -44,7 +44,7 @@ def pictures(tmp_path) -> Path:
 
 @pytest.fixture
 def predict(tmp_path):
-    """Predicts a film into one folder; returns the number of frames, None if it was done before."""
+    """Returns a function that predicts a film, and returns the number of frames or None if it was done before."""
     return lambda film, **how: write_predictions(open_film(film, **how), tmp_path / "out", Grey(), TRACK)
 
 

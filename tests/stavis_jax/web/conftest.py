@@ -1,4 +1,4 @@
-"""A network as small as they get, and a film with sound. Without gradio only the command is tested: docs/page.md."""
+"""Fixtures: a tiny network and a film with sound. Without gradio, only the command is tested (docs/page.md)."""
 
 import importlib.util
 from pathlib import Path

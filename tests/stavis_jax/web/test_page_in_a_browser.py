@@ -1,4 +1,4 @@
-"""Serves the page and uses it as a person does, in headless Chromium; neither may reach beyond this machine."""
+"""Serves the page and uses it in headless Chromium. Neither may connect to another machine."""
 
 import csv
 import importlib.util
