@@ -1,19 +1,21 @@
-"""Which file holds which frame, map or sound, and how one of each is read.
+"""The raw layout: which file holds which frame, map or sound, and functions that read one of each.
 
     video_frames/<database>/<video>/img_00001.jpg
     video_audio/<database>/<video>/<video>.wav
-    annotations/<database>/<video>/maps/eyeMap_00001.jpg   density of the gaze, grey
-    annotations/<database>/<video>/fixMap_00001.mat        fixations, key eyeMap, 0 or 1
-    annotations/<database>/<video>/observers.csv           who looked where, if known: observer, frame, x, y
+    annotations/<database>/<video>/maps/eyeMap_00001.jpg   density map, grey
+    annotations/<database>/<video>/fixMap_00001.mat        fixation map, key eyeMap, 0 or 1
+    annotations/<database>/<video>/observers.csv           gaze by observer, if known: observer, frame, x, y
     fold_lists/<database>_list_{train,test}_{1,2,3}_fps.txt
 
 Frames are numbered from 1.
 """
 
+import contextlib
 import dataclasses
 import io
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +30,17 @@ from data_pipelines.runtime.errors import UserError
 OBSERVER_COLUMNS = ("observer", "frame", "x", "y")  # frame from 1, pixels of the annotation from 0
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-SOUND_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU")  # unpacked: others may hold days in a megabyte
+SOUND_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU")  # uncompressed: others may hold days in a megabyte
 _FRAME_NAME = re.compile(r"img_(\d{5,})\.jpg")
 
 
 @dataclasses.dataclass(frozen=True)
 class RawLayout:
-    """Paths of a raw data folder. Raises UserError if `root` has no `video_frames`."""
+    """Paths in a raw data folder.
+
+    Raises:
+      UserError: `root` has no folder video_frames.
+    """
 
     root: Path
 
@@ -44,11 +50,11 @@ class RawLayout:
             raise UserError(f"{self.root}: has no folder video_frames. Give the folder that holds the raw layout.")
 
     def databases(self) -> list[str]:
-        """The databases that have frames here, in reading order."""
+        """Returns the databases that have frames here, in reading order."""
         return databases.in_reading_order(_folders(self.root / "video_frames"))
 
     def videos(self, database: str) -> list[str]:
-        """The videos of a database that have frames here, by name."""
+        """Returns the videos of a database that have frames here, by name."""
         return _folders(self.root / "video_frames" / database)
 
     def frame_folder(self, database: str, video: str) -> Path:
@@ -73,79 +79,73 @@ class RawLayout:
         return self.root / "video_audio" / database / video / f"{video}.wav"
 
     def num_frames(self, database: str, video: str) -> int:
-        """The highest frame number, so that a gap among the files is found when its frame is read."""
+        """Returns the highest frame number, so that a gap is reported when the missing frame is read."""
         names = (_FRAME_NAME.fullmatch(path.name) for path in self.frame_folder(database, video).glob("img_*.jpg"))
         return max((int(name[1]) for name in names if name), default=0)
 
 
 def read_frame(path: Path) -> np.ndarray:
-    """RGB uint8 [H, W, 3]. Raises UserError if the file is missing or damaged."""
-    return _decode(_content(path), "RGB", path)
+    """Reads a frame, RGB uint8 [H, W, 3].
+
+    Raises:
+      UserError: the file is missing or damaged. So do all functions below.
+    """
+    return _decode(read_file(path), "RGB", path)
 
 
 def read_density(path: Path) -> np.ndarray:
-    """Density of the gaze, uint8 [H, W], 0 to 255. Raises UserError if the file is missing or damaged."""
-    return decode_density(_content(path), path)
-
-
-def read_encoded_density(path: Path) -> bytes:
-    """A density map's file as it is, for `decode_density`. Raises UserError if it is missing."""
-    return _content(path)
+    """Reads a density map, uint8 [H, W], 0 to 255."""
+    return decode_density(read_file(path), path)
 
 
 def decode_density(encoded: bytes, source: Path | str) -> np.ndarray:
-    """Density of the gaze, uint8 [H, W], of a file's content. Raises UserError, which names `source`, if damaged."""
+    """Decodes the content of a density map's file, uint8 [H, W]. Errors name `source`."""
     return _decode(encoded, "L", source)
 
 
 def read_fixations(path: Path) -> np.ndarray:
-    """Fixated pixels, uint8 [H, W], 0 or 1. Raises UserError if the file is missing, damaged or has no key eyeMap."""
-    content = _content(path)
+    """Reads a fixation map, uint8 [H, W], 0 or 1."""
+    content = read_file(path)
     if _HDF5 in (content[:8], content[512:520]):
-        raise UserError(f"{path}: a .mat file of MATLAB 7.3 is not read. Save it with save(..., '-v7').")
+        raise UserError(f"{path}: .mat files of MATLAB 7.3 are not supported. Save it with save(..., '-v7').")
+    advice = "Save the fixation map [H, W] of 0 and 1 as eyeMap."
     try:
         eye_map = read_matrix(content, "eyeMap")
     except NoMatrixError as error:
-        raise UserError(
-            f"{path}: eyeMap is no matrix of numbers ({error}). Save the fixation map [H, W] of 0 and 1."
-        ) from None
+        raise UserError(f"{path}: eyeMap is no matrix of numbers ({error}). {advice}") from None
     except ValueError as error:
         raise UserError(f"{path}: not a readable .mat file ({error}). Fetch it again.") from None
     if eye_map is None:
-        raise UserError(f"{path}: has no variable eyeMap. Save the fixation map [H, W] of 0 and 1 under this name.")
+        raise UserError(f"{path}: has no variable eyeMap. {advice}")
     return (eye_map > 0).astype(np.uint8)
 
 
 def read_sound(path: Path) -> tuple[np.ndarray, int]:
-    """The whole sound, float32 [S] in [-256, 256), and its rate in Hz.
+    """Reads a whole sound file: float32 [S] in [-256, 256), mono, and the sample rate in Hz.
 
-    A 16-bit sample is its value / 128, the range the network's sound branch was trained with; other widths are brought
-    to the same range. Channels are averaged. A file whose header promises more than it holds gives what it holds.
-    Raises UserError if the file is missing or damaged.
+    A 16-bit sample becomes its value / 128, the range that the sound branch was trained with; other widths are scaled
+    to the same range. Channels are averaged. If the header promises more samples than there are, the existing ones are
+    returned.
     """
-    try:
-        with soundfile.SoundFile(path) as file:
-            if file.format not in SOUND_FORMATS:
-                raise UserError(f"{path}: is {file.format}, not WAV. Convert it to WAV.")
-            samples, rate_hz = file.read(dtype="float32", always_2d=True), file.samplerate
-    except soundfile.LibsndfileError as error:
-        raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
+    with _sound_errors(path), soundfile.SoundFile(path) as file:
+        if file.format not in SOUND_FORMATS:
+            raise UserError(f"{path}: is {file.format}, not WAV. Convert it to WAV.")
+        samples, rate_hz = file.read(dtype="float32", always_2d=True), file.samplerate
     if not np.isfinite(samples).all():
         raise UserError(f"{path}: has samples that are no numbers. Fetch it again.")
     return samples.mean(axis=1, dtype=np.float32) * np.float32(256), rate_hz
 
 
 def sound_seconds(path: Path) -> float:
-    """Duration of a sound file in seconds, from its header. Raises UserError if the file is damaged."""
-    try:
+    """Returns the duration of a sound file in seconds, from its header."""
+    with _sound_errors(path):
         return soundfile.info(path).duration
-    except soundfile.LibsndfileError as error:
-        raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
 
 
-def _content(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Reads a file as it is."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep its reader waiting
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for its writer
             raise UserError(f"{path}: cannot be read (it is no file). Fetch it again.")
         return path.read_bytes()
     except FileNotFoundError:
@@ -164,6 +164,14 @@ def _decode(encoded: bytes, mode: str, source: Path | str) -> np.ndarray:
         raise UserError(f"{source}: not a readable picture (of no known format). Fetch it again.") from None
     except Exception as error:  # Pillow raises several kinds for a damaged file
         raise UserError(f"{source}: not a readable picture ({error}). Fetch it again.") from None
+
+
+@contextlib.contextmanager
+def _sound_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
 
 
 def _folders(path: Path) -> list[str]:

@@ -1,9 +1,9 @@
-"""One film of raw data -> its files in shards. Where they go, and by how many processes, is others' concern."""
+"""Writes the records of one film of raw data, and makes a dataset of the records of all films."""
 
 import contextlib
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,90 +14,124 @@ from data_pipelines.raw import layout as raw_layout
 from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.shards import reader, writer
+from data_pipelines.shards.datasets import Dataset, datasets
 from data_pipelines.shards.native_annotations import AnnotationRecord, annotation_record
-
-FRAMES_FILE, ANNOTATIONS_FILE = "frames.array_record", "annotations.array_record"
 
 _ENTRY_FILE = "film.json"
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How films are stored. `annotations`: whether at their own size too."""
+    """How films are stored.
+
+    Attributes:
+      size: height and width of frames and maps in pixels.
+      resize_filter: filter of the first resizing step.
+      annotations: whether to store the maps at their own size too.
+    """
 
     size: int
     resize_filter: ResizeFilter
     annotations: bool
 
+    def datasets(self) -> list[Dataset]:
+        return datasets(self.size, self.annotations)
+
 
 @dataclasses.dataclass(frozen=True)
 class WrittenFilm:
-    """A film as stored, and the bytes of its records."""
+    """A film as stored. `num_bytes`: size of its records in each dataset."""
 
     film: reader.StoredFilm
-    num_bytes: int
-    annotation_bytes: int
+    num_bytes: list[int]
 
 
 def write_film(
     folder: Path, layout: RawLayout, film: ListedFilm, settings: Settings, on_frame: Callable[[], None] = lambda: None
 ) -> None:
-    """Writes a film's files into a folder, and an entry that `read_entry` reads. `on_frame` is called after each frame.
+    """Writes the files of a film into a folder, with an entry for `read_entry`. Calls `on_frame` after each frame.
 
-    Raises UserError for a missing or damaged raw file, OSError if the folder cannot be written.
+    Raises:
+      UserError: a raw file is missing or damaged.
+      OSError: the folder cannot be written.
     """
     sound_path = layout.sound_path(film.database, film.name)
     sound, rate_hz = raw_layout.read_sound(sound_path) if sound_path.is_file() else (np.zeros(0, np.float32), 0)
     height, width = raw_layout.read_density(layout.density_path(film.database, film.name, 1)).shape
-    names = film.database, film.name
     with contextlib.ExitStack() as stack:
-        features = writer.frame_features(settings.size)
-        frames = stack.enter_context(writer.RecordWriter(folder / FRAMES_FILE, features, *names))
-        annotations = None
-        if settings.annotations:
-            features = writer.annotation_features()
-            annotations = stack.enter_context(writer.RecordWriter(folder / ANNOTATIONS_FILE, features, *names))
-        for frame, annotation in _records(layout, film, settings, sound, rate_hz):
-            frames.write(frame)
-            if annotations:
-                annotations.write(annotation)
+        writers = [
+            stack.enter_context(
+                writer.RecordWriter(folder / dataset.file_name, dataset.features, film.database, film.name)
+            )
+            for dataset in settings.datasets()
+        ]
+        for records in _records(layout, film, settings, sound, rate_hz):
+            for record_writer, record in zip(writers, records, strict=True):
+                record_writer.write(record)
             on_frame()
     stored = reader.StoredFilm(
-        database=film.database,
-        name=film.name,
-        num_frames=film.num_frames,
-        fps=film.fps,
+        **dataclasses.asdict(film),
         sound_rate_hz=rate_hz,
         num_samples=len(sound),
         annotation_height=height,
         annotation_width=width,
     )
-    entry = WrittenFilm(stored, frames.num_bytes, annotations.num_bytes if annotations else 0)
+    entry = WrittenFilm(stored, [record_writer.num_bytes for record_writer in writers])
     (folder / _ENTRY_FILE).write_text(json.dumps(dataclasses.asdict(entry)), encoding="utf-8")
     writer.flush_to_disk(folder / _ENTRY_FILE)
 
 
 def is_whole(folder: Path, settings: Settings) -> bool:
-    """Whether a folder has all that `write_film` writes."""
-    files = (_ENTRY_FILE, FRAMES_FILE, *([ANNOTATIONS_FILE] if settings.annotations else []))
+    """Returns whether a folder has everything that `write_film` writes."""
+    files = [_ENTRY_FILE, *(dataset.file_name for dataset in settings.datasets())]
     return all((folder / file).is_file() for file in files)
 
 
 def read_entry(folder: Path) -> WrittenFilm:
-    """Of a folder that `write_film` wrote."""
+    """Reads the entry of a folder that `write_film` wrote."""
     entry = json.loads((folder / _ENTRY_FILE).read_text(encoding="utf-8"))
-    return WrittenFilm(**entry | {"film": reader.StoredFilm(**entry["film"])})
+    return WrittenFilm(reader.StoredFilm(**entry["film"]), entry["num_bytes"])
+
+
+def assemble(
+    shards: Path,
+    film_folders: Sequence[Path],
+    lists: Mapping[str, Mapping[str, Sequence[int]]],
+    settings: Settings,
+) -> None:
+    """Fills an empty folder with the shards of films that `write_film` wrote.
+
+    Args:
+      shards: folder to fill.
+      film_folders: folder of each film.
+      lists: subset -> split -> positions in `film_folders`.
+      settings: settings that the films were written with.
+    """
+    films = [read_entry(folder) for folder in film_folders]
+    metadata = {
+        "format_version": reader.FORMAT_VERSION,
+        "size": settings.size,
+        "resize_filter": settings.resize_filter,
+        "films": [dataclasses.asdict(written.film) for written in films],
+        "lists": {subset: dict(splits) for subset, splits in lists.items()},
+    }
+    for index, dataset in enumerate(settings.datasets()):
+        dataset.add_films(shards, [folder / dataset.file_name for folder in film_folders])
+        num_frames = [written.film.num_frames for written in films]
+        num_bytes = sum(written.num_bytes[index] for written in films)
+        dataset.write_metadata(shards, num_frames, num_bytes, metadata if index == 0 else None)
 
 
 def _records(
     layout: RawLayout, film: ListedFilm, settings: Settings, sound: np.ndarray, rate_hz: int
-) -> Iterator[tuple[reader.FrameRecord, AnnotationRecord | None]]:
+) -> Iterator[tuple[reader.FrameRecord] | tuple[reader.FrameRecord, AnnotationRecord]]:
+    """Yields the records of each frame, one per dataset."""
     resize_picture = ResizePicture(settings.size, settings.resize_filter)
     resize_fixations = ResizeFixations(settings.size)
     for number in range(1, film.num_frames + 1):
         file = film.database, film.name, number
         begin, end = windows.sound_limits(number, film.fps, rate_hz, len(sound)) if rate_hz else (0, 0)
-        encoded_density = raw_layout.read_encoded_density(layout.density_path(*file))
+        encoded_density = raw_layout.read_file(layout.density_path(*file))
         fixations = raw_layout.read_fixations(layout.fixation_path(*file))
         frame = reader.FrameRecord(
             image=resize_picture(raw_layout.read_frame(layout.frame_path(*file))),
@@ -105,4 +139,4 @@ def _records(
             fixations=resize_fixations(fixations),
             sound=sound[begin : end + 1],
         )
-        yield frame, annotation_record(encoded_density, fixations) if settings.annotations else None
+        yield (frame, annotation_record(encoded_density, fixations)) if settings.annotations else (frame,)

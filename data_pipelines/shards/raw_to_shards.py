@@ -14,9 +14,9 @@ from data_pipelines.raw.inventory import state_of_files
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.limits import LARGEST_SIZE
-from data_pipelines.shards import beam_runner, dataset_writer, local_runner, reader, resume
+from data_pipelines.shards import beam_runner, local_runner, reader, resume
 from data_pipelines.shards.film_lists import DamagedFilms, films_of, positions
-from data_pipelines.shards.film_to_records import Settings, is_whole, read_entry
+from data_pipelines.shards.film_to_records import Settings, assemble, is_whole, read_entry
 from data_pipelines.shards.local_runner import FilmJob
 from data_pipelines.shards.resume import Unfinished
 
@@ -83,7 +83,7 @@ def prepare(
         folders = [unfinished.film_folder(job.key) for job in whole]
         _warn_of_short_sound(layout, [read_entry(folder).film for folder in folders])
         of_whole = positions(lists, [job.film for job in whole])
-        unfinished.publish(lambda new: dataset_writer.assemble(new, folders, of_whole, settings))
+        unfinished.publish(lambda new: assemble(new, folders, of_whole, settings))
     return output
 
 

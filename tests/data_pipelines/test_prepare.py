@@ -11,7 +11,7 @@ from data_pipelines.prepare import main, prepare
 from data_pipelines.raw import layout
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
-from data_pipelines.shards import film_to_records
+from data_pipelines.shards import datasets
 from data_pipelines.shards.reader import Shards
 
 
@@ -165,7 +165,7 @@ def test_short_sound_is_counted_in_one_warning(tiny_raw, film_writer, list_write
 
 
 def test_full_disk_is_one_line(tiny_raw, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(film_to_records, "FRAMES_FILE", "/dev/full")
+    monkeypatch.setattr(datasets.Dataset, "file_name", "/dev/full")
     with pytest.raises(SystemExit, match="error: /dev/full: No space left on device"):
         main(["--data", str(tiny_raw), "--output", str(tmp_path / "shards"), "--size", "8", "--workers", "1"])
     assert leftovers(tmp_path) == ["raw"]

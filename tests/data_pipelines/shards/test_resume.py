@@ -17,7 +17,7 @@ import pytest
 from data_pipelines import prepare
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
-from data_pipelines.shards import local_runner, resume, writer
+from data_pipelines.shards import datasets, local_runner, resume
 from data_pipelines.shards.reader import Shards
 
 # For each number of steps: puts an older output in place, prepares in a process that is killed before the next step,
@@ -28,7 +28,7 @@ import hashlib, json, os, shutil, signal, sys
 from pathlib import Path
 from data_pipelines import prepare
 from data_pipelines.runtime import atomic
-from data_pipelines.shards import resume, writer
+from data_pipelines.shards import datasets, resume, writer
 
 raw, older, output = map(Path, sys.argv[1:4])
 swaps = sys.argv[4] == "swaps"
@@ -43,7 +43,7 @@ def die_after(steps):
             return function(*args, **kwargs)
         return counting
     writer.RecordWriter.write = counted(writer.RecordWriter.write)
-    writer.write_metadata = counted(writer.write_metadata)
+    datasets.Dataset.write_metadata = counted(datasets.Dataset.write_metadata)
     writer.flush_to_disk = resume.flush_to_disk = counted(writer.flush_to_disk)
     os.link, Path.rename, shutil.rmtree = counted(os.link), counted(Path.rename), counted(shutil.rmtree)
     atomic._exchange = counted(atomic._exchange if swaps else lambda *_: False)
@@ -268,7 +268,7 @@ def test_disk_without_hard_links_will_do(small_raw, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "link", no_links)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "write_metadata", interrupted)
+        patch.setattr(datasets.Dataset, "write_metadata", interrupted)
         with pytest.raises(RuntimeError, match="interrupted"):
             run(small_raw, tmp_path / "shards")
     assert digest(run(small_raw, tmp_path / "shards")) == expected
