@@ -118,7 +118,7 @@ def test_asked_to_stop_it_loses_no_step(start_small, uninterrupted, tmp_path):
     assert process.exitcode == 143
     (line,) = [line for line in stderr(directory).splitlines() if not line.startswith("warning: Waiting")]
     step = max(steps(directory))
-    assert line == f"stopped: stopped: saved at step {step}. The same command goes on from there."
+    assert line == f"stopped: stopped: saved at step {step}. The same command continues the run."
     assert step < SETTINGS["epochs"] * STEPS_PER_EPOCH
     run_to_the_end(start_small, directory)
     assert_same(outcome(directory), uninterrupted)
