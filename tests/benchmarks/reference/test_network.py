@@ -1,7 +1,6 @@
 """The PyTorch implementation we measure against is the authors' network, and so a second opinion on ours."""
 
 import functools
-import importlib.util
 import json
 from pathlib import Path
 
@@ -33,21 +32,12 @@ pytestmark = pytest.mark.full_optimization
 
 
 @pytest.fixture(scope="module")
-def formulas():
-    spec = importlib.util.spec_from_file_location("golden_formulas", GOLDEN / "weights.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def state_of(formulas):
+def state_of(formulas, read_spec):
     """The authors' tensors of a depth, keys without `module.`, as numpy."""
 
     @functools.cache
     def make(depth: int, seed: int = 0, variant: str = "plain") -> dict[str, np.ndarray]:
-        spec = json.loads((GOLDEN / "specs" / f"audiovisual_resnet{depth}.json").read_text())
-        state = formulas.state_dict(spec, seed, variant)
+        state = formulas.state_dict(read_spec(f"audiovisual_resnet{depth}"), seed, variant)
         return {key.removeprefix("module."): array for key, array in state.items()}
 
     return make
@@ -59,9 +49,9 @@ def torch_network(variant: str, depth: int, state: dict[str, np.ndarray]) -> Tor
     return network.eval()
 
 
-def test_its_tensors_have_the_names_shapes_and_order_of_the_authors_checkpoints():
+def test_its_tensors_have_the_names_shapes_and_order_of_the_authors_checkpoints(read_spec):
     for depth in (10, 18, 34, 50):
-        spec = json.loads((GOLDEN / "specs" / f"audiovisual_resnet{depth}.json").read_text())
+        spec = read_spec(f"audiovisual_resnet{depth}")
         with torch.device("meta"):
             state = TorchStavis(depth=depth).state_dict()
         assert [[f"module.{key}", list(tensor.shape)] for key, tensor in state.items()] == [

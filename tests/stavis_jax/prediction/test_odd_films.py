@@ -1,11 +1,11 @@
 """Films as they come: each is predicted frame for frame, or refused in one clear line."""
 
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 
 import av
+import made_films
 import numpy as np
 import pytest
 from PIL import Image
@@ -41,27 +41,19 @@ def write(
     pix_fmt: str = "yuv420p",
     codec: str = "ffv1",
 ) -> Path:
-    draw = np.random.default_rng(0)
-    with av.open(str(path), "w") as film:
-        video = film.add_stream(codec, rate=10)
-        video.width, video.height = size
-        video.pix_fmt, video.codec_context.time_base = pix_fmt, Fraction(1, 1000)
-        audio = film.add_stream("pcm_s16le", rate=RATE_HZ, layout=layout) if sound_seconds else None
-        for number in range(num_frames):
-            frame = av.VideoFrame.from_ndarray(draw.integers(0, 256, (*size[::-1], 3), np.uint8), format="rgb24")
-            frame.pts, frame.time_base = round(1000 * times(number)), Fraction(1, 1000)
-            film.mux(video.encode(frame.reformat(format=pix_fmt)))
-        film.mux(video.encode(None))
-        if audio:
-            channels, length = audio.layout.nb_channels, round(sound_seconds * RATE_HZ)
-            for begin in range(0, length, 2**16):
-                samples = np.full((1, channels * min(2**16, length - begin)), 3000, np.int16)
-                frame = av.AudioFrame.from_ndarray(samples, "s16", layout)
-                frame.rate, frame.time_base = RATE_HZ, Fraction(1, RATE_HZ)
-                frame.pts = round(sound_start * RATE_HZ) + begin
-                film.mux(audio.encode(frame))
-            film.mux(audio.encode(None))
-    return path
+    channels = av.AudioLayout(layout).nb_channels
+    sound = np.full((channels, round(sound_seconds * RATE_HZ)), 3000, np.int16)
+    return made_films.write_film(
+        path,
+        made_films.noise_pictures(num_frames, size[1], size[0]),
+        [(sound_start, sound)] if sound_seconds else [],
+        times_ms=[round(1000 * times(number)) for number in range(num_frames)],
+        codec=codec,
+        pix_fmt=pix_fmt,
+        rate_hz=RATE_HZ,
+        layout=layout,
+        packet_samples=2**16,
+    )
 
 
 def turned(path: Path) -> Path:

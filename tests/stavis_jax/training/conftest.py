@@ -1,12 +1,9 @@
 """`small_training` is a module that other processes import too."""
 
 import multiprocessing
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")
