@@ -1,1 +1,1 @@
-"""The authors' archives -> raw data."""
+"""Fetches the authors' archives into the raw layout."""

@@ -1,1 +1,1 @@
-"""The raw layout: its files are read and written here."""
+"""Reads and writes the files of the raw layout."""

@@ -1,4 +1,4 @@
-"""The six audio-visual eye-tracking databases of the paper, as a table, in the order they are read."""
+"""The six audio-visual eye-tracking databases of the paper, as a table in reading order."""
 
 import dataclasses
 
@@ -7,8 +7,10 @@ import dataclasses
 class Database:
     """One eye-tracking database.
 
-    `name` is what the paper's tables call it, `folder` its folder in the raw layout. `same_test_list_in_every_split`:
-    the database has one list of test films instead of three, named without the split's number.
+    Attributes:
+      name: its name in the paper's tables.
+      folder: its folder in the raw layout.
+      same_test_list_in_every_split: whether it has one list of test films instead of three, named without a number.
     """
 
     name: str
@@ -16,7 +18,7 @@ class Database:
     same_test_list_in_every_split: bool = False
 
 
-# The order of the original's loaders: batches without a shuffle follow it.
+# In the order of the original's loaders, which batches without a shuffle follow.
 DATABASES: dict[str, Database] = {
     database.folder: database
     for database in (
@@ -31,6 +33,6 @@ DATABASES: dict[str, Database] = {
 
 
 def in_reading_order(folders: list[str]) -> list[str]:
-    """The given folders: the paper's databases first, in the table's order, then a user's own by name."""
+    """Sorts folders: first the paper's databases in the order of the table, then the others by name."""
     known = list(DATABASES)
     return sorted(folders, key=lambda folder: (known.index(folder) if folder in known else len(known), folder))

@@ -1,6 +1,6 @@
-"""Reads a matrix of a MATLAB 5 .mat file ("MAT-File Format", MathWorks), full or sparse; nothing else of it.
+"""Reads one full or sparse matrix from a MATLAB 5 .mat file. Source: "MAT-File Format", MathWorks.
 
-Not by SciPy: its reader trusts the numbers in a file, and a file with wrong ones ends the process or fills the memory.
+SciPy's reader trusts the sizes in a file: wrong ones crash the process or fill the memory. This one checks them.
 """
 
 import struct
@@ -19,13 +19,15 @@ _SPARSE, _NUMERIC, _IS_COMPLEX = 5, range(6, 16), 0x800  # table 1-3, figure 1-4
 
 
 class NoMatrixError(ValueError):
-    """The variable is there, and holds something else than a matrix of numbers."""
+    """The variable exists but is no matrix of numbers."""
 
 
 def read_matrix(content: bytes, name: str) -> np.ndarray | None:
-    """The variable's values [H, W] in some number format; None if the file has no such variable.
+    """Returns the variable `name`, [H, W] in the number format of the file, or None if there is no such variable.
 
-    Raises NoMatrixError for one of another kind or size, ValueError for a damaged file.
+    Raises:
+      NoMatrixError: the variable has another kind or size.
+      ValueError: the file is damaged.
     """
     byte_order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
     if byte_order is None:
@@ -35,7 +37,7 @@ def read_matrix(content: bytes, name: str) -> np.ndarray | None:
             if kind == _COMPRESSED:
                 ((kind, data),) = _elements(_unpacked(data), byte_order)
             if kind != _MATRIX:
-                raise ValueError(f"element of type {kind} where a variable belongs")
+                raise ValueError(f"element of type {kind} in place of a variable")
             found = _matrix(list(_elements(data, byte_order, limit=6)), byte_order, name)
             if found is not None:
                 return found
@@ -45,11 +47,11 @@ def read_matrix(content: bytes, name: str) -> np.ndarray | None:
 
 
 def _elements(data: bytes, byte_order: str, limit: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """Type and data of each element; of no more than `limit`."""
+    """Yields the type and the data of each element, of at most `limit` elements."""
     at = count = 0
     while at < len(data) and count != limit:
         kind, size = struct.unpack_from(f"{byte_order}II", data, at)
-        if kind >> 16:  # a small element: its size beside its type, its data in the tag
+        if kind >> 16:  # a small element has its size beside its type and its data in the tag
             kind, size, begin, end = kind & 0xFFFF, kind >> 16, at + 4, at + _TAG_BYTES
             if size > 4:
                 raise ValueError("a small element is too large")
@@ -66,14 +68,14 @@ def _unpacked(packed: bytes) -> bytes:
     unpacker = zlib.decompressobj()
     data = unpacker.decompress(packed, _MOST_BYTES)
     if unpacker.unconsumed_tail:
-        raise ValueError("it unpacks to more than a map has")
+        raise ValueError("it unpacks to more bytes than a map has")
     if not unpacker.eof:
         raise ValueError("it is cut short")
     return data
 
 
 def _matrix(parts: list[tuple[int, bytes]], byte_order: str, name: str) -> np.ndarray | None:
-    """Of a variable's elements: flags, dimensions, name, then its values. None if it is called otherwise."""
+    """Returns a variable's values, or None if it has another name. `parts`: its flags, dimensions, name and values."""
     (_, flags), (_, sizes), (_, called), *values = parts
     if called.decode("latin-1") != name:
         return None
@@ -84,30 +86,37 @@ def _matrix(parts: list[tuple[int, bytes]], byte_order: str, name: str) -> np.nd
     if len(shape) != 2:
         raise NoMatrixError(f"it has {len(shape)} dimensions")
     if min(shape) < 0:
-        raise ValueError("a negative size")
+        raise ValueError("it has a negative size")
     if not 0 < shape[0] * shape[1] <= MOST_PIXELS:
         raise NoMatrixError(f"it has {shape[0]} x {shape[1]} values")
     arrays = [_numbers(*value, byte_order) for value in values]
     if kind & 0xFF == _SPARSE:
         return _dense(*arrays[:3], shape)
     if arrays[0].size != shape[0] * shape[1]:
-        raise ValueError("more or fewer values than its size says")
+        raise ValueError("the number of values does not match the size")
     return arrays[0].reshape(shape, order="F")
 
 
 def _numbers(kind: int, data: bytes, byte_order: str) -> np.ndarray:
     if kind not in _DTYPES:
-        raise ValueError(f"numbers of type {kind}")
+        raise ValueError(f"it has numbers of type {kind}")
     return np.frombuffer(data, byte_order + _DTYPES[kind])
 
 
 def _dense(rows: np.ndarray, starts: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """rows: of each value; starts: where each column begins among the values, and the end."""
+    """Returns a sparse matrix as a full one.
+
+    Args:
+      rows: row of each value.
+      starts: index of each column's first value, and the number of values.
+      values: the values, column by column.
+      shape: (height, width).
+    """
     if len(starts) != shape[1] + 1 or starts[0] != 0 or (np.diff(starts) < 0).any():
-        raise ValueError("columns that do not follow one another")
+        raise ValueError("its columns do not follow one another")
     count = int(starts[-1])
     if count > min(len(rows), len(values)) or (count and not 0 <= rows[:count].min() <= rows[:count].max() < shape[0]):
-        raise ValueError("values outside of the matrix")
+        raise ValueError("it has values outside of the matrix")
     dense = np.zeros(shape, values.dtype)
     dense[rows[:count], np.repeat(np.arange(shape[1]), np.diff(starts))] = values[:count]
     return dense

@@ -1,4 +1,4 @@
-"""Opens the pictures that strangers give: of the usual formats, and of a size that fits into the memory."""
+"""Opens untrusted pictures: only common formats, and only sizes that fit into memory."""
 
 import warnings
 from collections.abc import Sequence
@@ -9,18 +9,19 @@ from PIL import Image
 
 from data_pipelines.runtime.limits import MOST_PIXELS
 
-# No others: Pillow hands PostScript to Ghostscript, which runs it, and some rare formats have no limits.
+# Pillow passes PostScript to Ghostscript, which runs it, and some rare formats have no limits on their size.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
-FRAME_FORMATS = (*FORMATS, "TIFF", "PPM", "JPEG2000")  # other programs write frames of films so
+FRAME_FORMATS = (*FORMATS, "TIFF", "PPM", "JPEG2000")  # formats in which other programs write the frames of films
 
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)  # as Pillow's documentation recommends
 
 
 def open_picture(file: Path | IO[bytes], formats: Sequence[str] = FORMATS) -> Image.Image:
-    """A picture, to be closed by `with`; its pixels are decoded when asked for.
+    """Opens a picture. `with` closes it. Its pixels are decoded when they are asked for.
 
-    Raises ValueError if its header says more than `limits.MOST_PIXELS`, and what Pillow raises for other files:
-    OSError, SyntaxError, ValueError and others.
+    Raises:
+      ValueError: the header announces more than `limits.MOST_PIXELS` pixels.
+      Exception: Pillow raises OSError, SyntaxError, ValueError and others for files that it cannot read.
     """
     try:
         picture = Image.open(file, formats=formats)

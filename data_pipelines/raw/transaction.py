@@ -1,7 +1,8 @@
-"""A database is added to a raw data folder whole, or not at all; the folder's other databases stay as they are.
+"""Adds a database to a raw data folder, whole or not at all. The other databases do not change.
 
-It is written to a hidden folder beside the databases and moved into place at the end. What makes a database one is its
-folder in video_frames: it goes first and comes last.
+A database has several folders, so one swap cannot replace it. It is written to a hidden folder of the raw data folder,
+and its parts are moved into place at the end. A database counts as present if it has a folder in video_frames. That
+folder of an older database moves away first, and that of the new database moves into place last.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ _NAME = re.compile(r"\w[\w.-]*")
 
 
 def check_database_name(database: str) -> None:
-    """Raises UserError unless a database can be named so."""
+    """Raises UserError unless `database` can be the name of a database."""
     if not _NAME.fullmatch(database) or "_list_" in database or _MARK in database:
         raise UserError(
             f"--database {database!r}: cannot name a folder and its lists. "
@@ -30,10 +31,12 @@ def check_database_name(database: str) -> None:
 
 @contextlib.contextmanager
 def new_database(raw: Path, database: str, overwrite: bool) -> Iterator[RawLayout]:
-    """The layout to write a database to; when the block ends it is in `raw`, and if it fails, nothing is.
+    """Yields the layout to write a new database to. When the block succeeds, the database is moved to `raw`.
 
-    Removes what killed runs left behind. Raises UserError if the database exists and `overwrite` is not given, or if
-    another process writes to the folder.
+    First undoes what killed runs left unfinished.
+
+    Raises:
+      UserError: the database exists and `overwrite` is false, or another process is writing to `raw`.
     """
     check_database_name(database)
     if raw.exists() and not raw.is_dir():
@@ -55,7 +58,7 @@ def new_database(raw: Path, database: str, overwrite: bool) -> Iterator[RawLayou
 
 
 def _pieces(root: Path, database: str) -> list[Path]:
-    """What there is of a database; its frames are the last."""
+    """Returns the existing lists and folders of a database, its frames last."""
     lists = root / "fold_lists"
     pieces = [path for path in lists.glob("*") if path.name.startswith(f"{database}_list_")] if lists.is_dir() else []
     folders = [root / part / database for part in ("annotations", "video_audio", "video_frames")]
@@ -71,7 +74,7 @@ def _put_in_place(raw: Path, aside: Path, database: str) -> None:
 
 
 def _put_back(raw: Path, aside: Path) -> None:
-    """Ends a run that was done, failed or killed: unless the new database is in place, the old one is put there."""
+    """Ends a run. Unless the new database is complete, moves the old one back. Removes the hidden folder."""
     database = aside.name[1:].rpartition(_MARK)[0]
     if not (raw / "video_frames" / database).exists():
         if (aside / "placing").exists():

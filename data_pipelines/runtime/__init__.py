@@ -1,1 +1,1 @@
-"""What every stage needs of the system: errors, limits, atomic results, locks, worker processes."""
+"""System services for both packages: errors, limits, atomic results, locks, worker processes, flags of commands."""

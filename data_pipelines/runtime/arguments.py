@@ -1,4 +1,4 @@
-"""What commands with argparse share: the parser, types of flags, and flags that mean the same in every command."""
+"""Argument parsing shared by the commands: the parser, types of flags, and flags that every command has."""
 
 import argparse
 from collections.abc import Callable, Sequence

@@ -1,1 +1,1 @@
-"""Raw data -> shards, and shards read back."""
+"""Makes shards from raw data and reads them."""

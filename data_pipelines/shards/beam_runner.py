@@ -1,16 +1,25 @@
-"""Writes many films with Apache Beam: on this machine, or on a cluster whose machines all see the same disk."""
+"""Writes many films with Apache Beam: on this machine, or on a cluster whose machines share a disk."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from data_pipelines.runtime.errors import UserError
-from data_pipelines.shards.local_runner import FilmJob, finish_film
+from data_pipelines.shards.local_runner import PreparationJob, finish_film
 
 
-def finish_films(jobs: Sequence[FilmJob], runner: str, options: Sequence[str] = ()) -> list[tuple[FilmJob, str]]:
-    """`film_workers.finish_film` for many; one element of the pipeline is one film.
+def finish_films(
+    jobs: Sequence[PreparationJob], runner: str, options: Sequence[str] = ()
+) -> list[tuple[PreparationJob, str]]:
+    """Returns each job and the result of `finish_film`. One element of the pipeline is one film.
 
-    `runner`: a name that Beam knows, as DirectRunner; `options`: of the pipeline, as on a command line.
-    Raises UserError if Beam is missing, does not know the runner or an option, or if its pipeline fails.
+    Args:
+      jobs: films to write.
+      runner: name that Beam knows, such as DirectRunner.
+      options: options of the pipeline, as on a command line.
+
+    Raises:
+      UserError: Beam is missing, does not know the runner or an option, or the pipeline fails.
     """
     beam, pipeline_options = _beam(runner)
     if not jobs:
@@ -19,30 +28,25 @@ def finish_films(jobs: Sequence[FilmJob], runner: str, options: Sequence[str] = 
     try:
         flags = pipeline_options([f"--runner={runner}", *options])
         with beam.Pipeline(options=flags) as pipeline:
-            # Reshuffled, so that one machine does not keep all films to itself.
+            # Reshuffle distributes the films, which otherwise may all stay on one machine.
             _ = pipeline | beam.Create(jobs) | beam.Reshuffle() | beam.Map(_finish_and_note)
-    except Exception as error:  # of the runner's own kinds
+    except Exception as error:  # each runner has its own kinds
         reason = str(error).strip().splitlines()
         raise UserError(f"--runner {runner}: the pipeline failed ({reason[-1] if reason else error!r}).") from error
-    return [(job, _noted(job)) for job in jobs]
+    return [(job, _note(job).read_text(encoding="utf-8") if _note(job).exists() else "") for job in jobs]
 
 
-def _finish_and_note(job: FilmJob) -> None:
-    """Runs on any machine; a fault of the raw data goes to the disk, as the other results do."""
-    fault = finish_film(job)
-    if fault:
+def _finish_and_note(job: PreparationJob) -> None:
+    """Writes a film, on any machine. A fault of the raw data is written to the disk, as the other results are."""
+    if fault := finish_film(job):
         _note(job).write_text(fault, encoding="utf-8")
 
 
-def _noted(job: FilmJob) -> str:
-    return _note(job).read_text(encoding="utf-8") if _note(job).exists() else ""
-
-
-def _note(job: FilmJob):
+def _note(job: PreparationJob) -> Path:
     return job.unfinished.parts / f"{job.key}.fault"
 
 
-def _beam(runner: str):
+def _beam(runner: str) -> tuple[Any, Any]:
     try:
         import apache_beam
         from apache_beam.options.pipeline_options import PipelineOptions

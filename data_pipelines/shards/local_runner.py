@@ -19,7 +19,7 @@ _num_written: Synchronized  # frames that all processes have written; set by `_s
 
 
 @dataclasses.dataclass(frozen=True)
-class FilmJob:
+class PreparationJob:
     """One film to write, and where."""
 
     unfinished: Unfinished
@@ -29,7 +29,7 @@ class FilmJob:
     settings: Settings
 
 
-def finish_film(job: FilmJob, on_frame: Callable[[], None] = lambda: None) -> str:
+def finish_film(job: PreparationJob, on_frame: Callable[[], None] = lambda: None) -> str:
     """Writes a film. Returns the fault of its raw files as one line that names the file, or an empty string."""
     try:
         job.unfinished.finish(job.key, lambda folder: write_film(folder, job.layout, job.film, job.settings, on_frame))
@@ -38,7 +38,7 @@ def finish_film(job: FilmJob, on_frame: Callable[[], None] = lambda: None) -> st
     return ""
 
 
-def finish_films(jobs: Sequence[FilmJob], workers: int | None) -> Iterator[tuple[FilmJob, str]]:
+def finish_films(jobs: Sequence[PreparationJob], workers: int | None) -> Iterator[tuple[PreparationJob, str]]:
     """Yields each job and the result of `finish_film`, in the order in which films are finished.
 
     Starts the longest films first, so that none is left for the end alone. If the caller stops early, the films that
@@ -59,7 +59,7 @@ def _share_count(num_written: Synchronized) -> None:
     _num_written = num_written
 
 
-def _finish_and_count(job: FilmJob) -> str:
+def _finish_and_count(job: PreparationJob) -> str:
     return finish_film(job, _count_frame)
 
 

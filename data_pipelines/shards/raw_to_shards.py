@@ -17,7 +17,7 @@ from data_pipelines.runtime.limits import LARGEST_SIZE
 from data_pipelines.shards import beam_runner, local_runner, reader, resume
 from data_pipelines.shards.film_lists import DamagedFilms, films_of, positions
 from data_pipelines.shards.film_to_records import Settings, assemble, is_whole, read_entry
-from data_pipelines.shards.local_runner import FilmJob
+from data_pipelines.shards.local_runner import PreparationJob
 from data_pipelines.shards.resume import Unfinished
 
 SHORT_SOUND_SECONDS = 1.0  # a sound that ends this much before its film gets a warning
@@ -72,7 +72,7 @@ def prepare(
         for film in films:
             with damaged.collect(film):
                 key = resume.film_key(reader.FORMAT_VERSION, settings, film, state_of_files(layout, film))
-                jobs.append(FilmJob(unfinished, key, layout, film, settings))
+                jobs.append(PreparationJob(unfinished, key, layout, film, settings))
         _warn_of_silent(layout, [job.film for job in jobs])
         with contextlib.closing(_finish_all(jobs, unfinished, workers, runner, runner_options)) as outcomes:
             for job, fault in outcomes:
@@ -88,12 +88,12 @@ def prepare(
 
 
 def _finish_all(
-    jobs: Sequence[FilmJob],
+    jobs: Sequence[PreparationJob],
     unfinished: Unfinished,
     workers: int | None,
     runner: str | None,
     runner_options: Sequence[str],
-) -> Generator[tuple[FilmJob, str]]:
+) -> Generator[tuple[PreparationJob, str]]:
     """Yields each film that no earlier run finished, with its fault or an empty string."""
     unfinished.keep_only([job.key for job in jobs if is_whole(unfinished.film_folder(job.key), job.settings)])
     finished = unfinished.finished()

@@ -1,7 +1,7 @@
 """Commands that are killed at moments nobody chose: nothing half-written under a final name, and again they end well.
 
 Training has tests of its own, with more kills: tests/stavis_jax/training/test_kills.py; preparing, step by step, too:
-tests/data_pipelines/test_resume.py.
+tests/data_pipelines/shards/test_resume.py.
 """
 
 import os
