@@ -74,7 +74,7 @@ class Ablation:
             )
         if trained and self.trains:
             config = part.config(self.config, self.workdir)
-            check_same_settings(config, part.folder(self.workdir), {part.stage: True})
+            check_same_settings(config, part.folder(self.workdir), dict.fromkeys(config.stages, True))
         if trained and not (self.scores and not part.is_scored(self.workdir, self.config.evaluation.weights)):
             self._say(f"{part.name}: done before.")
             return False

@@ -32,11 +32,6 @@ class Part:
         return self.variant == VISUAL
 
     @property
-    def stage(self) -> str:
-        """Name of its settings in --config.stages."""
-        return "visual" if self.is_visual else "audiovisual"
-
-    @property
     def start(self) -> "Part":
         """The part that it starts from; a visual part, which starts from none, is its own."""
         return Part(self.split, VISUAL)

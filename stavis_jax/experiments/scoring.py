@@ -10,7 +10,7 @@ from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards.annotations import open_annotations
 from stavis_jax.cli.versions import versions
 from stavis_jax.experiments.data import ExperimentData
-from stavis_jax.experiments.settings import network_config, scoring_settings
+from stavis_jax.experiments.settings import ScoringSettings, network_config
 from stavis_jax.experiments.test_maps import predict_test_films
 from stavis_jax.experiments.workdir import check_same_settings
 from stavis_jax.reports.comparison_picture import save_comparison
@@ -39,7 +39,7 @@ def score_workdir(
       UserError: the variant is not trained to its end, or WORKDIR holds a training with other settings.
     """
     check_same_settings(config, workdir, started=None)
-    settings, main = scoring_settings(config), network_config(config).variant
+    settings, main = ScoringSettings(**config.evaluation), network_config(config).variant
     trained = [name for name in dict.fromkeys(("visual", main)) if (workdir / name / "last").is_dir()]
     if main not in trained:
         raise UserError(f"{workdir}: {main} is not trained to its end here. Run with --mode=train_and_evaluate.")

@@ -34,8 +34,8 @@ class ScoringSettings:
 def check_settings(config: ml_collections.ConfigDict) -> None:
     """Checks the settings that need no data, so that a wrong one shows before anything is made or trained."""
     network_config(config)
-    scoring_settings(config)
-    compute_settings(config)
+    ScoringSettings(**config.evaluation)
+    Compute(**config.compute)
     if config.data.workers < 0:
         raise UserError(f"--config.data.workers={config.data.workers}: give 0 or more.")
 
@@ -45,14 +45,6 @@ def network_config(config: ml_collections.ConfigDict) -> NetworkConfig:
         return NetworkConfig(config.model.variant, config.model.depth, config.model.shortcut)
     except ValueError as error:
         raise UserError(f"--config.model: {error}.") from error
-
-
-def scoring_settings(config: ml_collections.ConfigDict) -> ScoringSettings:
-    return ScoringSettings(**config.evaluation)
-
-
-def compute_settings(config: ml_collections.ConfigDict) -> Compute:
-    return Compute(**config.compute)
 
 
 def training_settings(config: ml_collections.ConfigDict, stage: str) -> TrainingSettings:

@@ -103,8 +103,8 @@ def start_network(stage: Stage, loaded: Mapping[StartWeights, Weights], seed: in
     network = new_network(stage.network, seed)
     for start in stage.starts:
         if start.path is None:
-            part = {"kinetics": "The trunk", "soundnet": "SoundNet"}[start.setting]
-            console.print(f"{part} starts from random values: --config.init.{start.setting} is not given.")
+            flag = f"--config.init.{start.setting}"
+            console.print(f"{start.parts[0]}: starts from random values, since {flag} is not given.", highlight=False)
             continue
         weights = loaded[start] if start in loaded else start.load()
         try:

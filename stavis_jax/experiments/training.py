@@ -12,10 +12,10 @@ from data_pipelines.clips.batches import clips_per_epoch, evaluation_batches, tr
 from data_pipelines.runtime.errors import out_of_memory_as_user_error
 from data_pipelines.shards.reader import Shards
 from stavis_jax.experiments.data import ExperimentData
-from stavis_jax.experiments.settings import compute_settings
 from stavis_jax.experiments.stages import Stage, StartWeights, load_start_weights, plan_stages, start_network
 from stavis_jax.experiments.workdir import check_same_settings, write_settings
 from stavis_jax.models.stavis import Stavis
+from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel, is_first_host, wait_for_all_hosts
 from stavis_jax.training.loop import TrainingData, train
 from stavis_jax.weights.directory import WeightsInfo, save_weights
@@ -72,7 +72,7 @@ def train_stage(
             f"A batch of {settings.batch_size} clips uses {devices.num_devices} of {jax.device_count()} devices.",
             highlight=False,
         )
-    compute_settings(config).configure(network, devices.num_devices)
+    Compute(**config.compute).configure(network, devices.num_devices)
 
     def keep(trained: Stavis, name: str) -> None:
         if is_first_host():

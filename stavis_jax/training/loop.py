@@ -129,18 +129,15 @@ class _Training:
         )
         self.loss_step = jax.jit(functools.partial(step.loss_step, self.job), out_shardings=devices.everywhere)
         self.progress = Progress({"steps_per_epoch": data.steps_per_epoch, "digest": data.digest})
-        if checkpoints.latest_step() is not None:
-            self.resume()
-        self.losses = EpochLosses(title, data.films, self.progress.losses)
-
-    def resume(self) -> None:
         now = self.progress.data
-        self.state, self.progress = self.checkpoints.restore(self.state, self.data.batches)
+        if checkpoints.latest_step() is not None:
+            self.state, self.progress = checkpoints.restore(self.state, data.batches)
         if self.progress.data != now:
             raise UserError(
-                f"{self.title}: was trained on other data ({self.progress.data['steps_per_epoch']} steps an epoch, now "
-                f"{now['steps_per_epoch']}). Give the same shards, or another --workdir."
+                f"{title}: was trained on other data ({self.progress.data['steps_per_epoch']} steps an epoch, now "
+                f"{data.steps_per_epoch}). Give the same shards, or another --workdir."
             )
+        self.losses = EpochLosses(title, data.films, self.progress.losses)
 
     def network(self) -> Stavis:
         return self.job.network(self.state)
