@@ -17,7 +17,7 @@ if os.environ.get(KEEP_BIG_BUFFERS):
     keep_big_buffers()
 
 
-def load_model(weights: str, size: int) -> stavis_jax.SaliencyModel:
+def load_model(weights: str, size: int) -> stavis_jax.StavisModel:
     """Returns the model as `stavis_jax.load` gives it, for clips of `size` pixels."""
     model = stavis_jax.load(Path(weights) / "converted")
     model.size = size

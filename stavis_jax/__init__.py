@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stavis_jax import metrics
     from stavis_jax.models.stavis import NetworkConfig, Outputs
+    from stavis_jax.ops.backend_form import BackendForm
     from stavis_jax.outputs.options import PredictionOptions
     from stavis_jax.outputs.write import write_predictions
     from stavis_jax.prediction.api import predict_film, predict_frames, predict_video
     from stavis_jax.prediction.frame_prediction import FramePrediction
-    from stavis_jax.prediction.model import SaliencyModel, load
+    from stavis_jax.prediction.model import StavisModel, load
+    from stavis_jax.prediction.protocol import SaliencyModel
 
 __all__ = [
+    "BackendForm",
     "FramePrediction",
     "NetworkConfig",
     "Outputs",
     "PredictionOptions",
     "SaliencyModel",
+    "StavisModel",
     "load",
     "metrics",
     "predict_film",
@@ -36,11 +40,13 @@ __all__ = [
 ]
 
 _MODULES = {
+    "BackendForm": "stavis_jax.ops.backend_form",
     "FramePrediction": "stavis_jax.prediction.frame_prediction",
     "NetworkConfig": "stavis_jax.models.stavis",
     "Outputs": "stavis_jax.models.stavis",
     "PredictionOptions": "stavis_jax.outputs.options",
-    "SaliencyModel": "stavis_jax.prediction.model",
+    "SaliencyModel": "stavis_jax.prediction.protocol",
+    "StavisModel": "stavis_jax.prediction.model",
     "load": "stavis_jax.prediction.model",
     "predict_film": "stavis_jax.prediction.api",
     "predict_frames": "stavis_jax.prediction.api",

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"--stride {options.stride}: is too large. Give at most {LARGEST_STRIDE}.")
     number, count = arguments["shard"]
 
-    def load() -> stavis_jax.SaliencyModel:
+    def load() -> stavis_jax.StavisModel:
         enable_compilation_cache()
         return stavis_jax.load(arguments["checkpoint"], variant=arguments["variant"])
 

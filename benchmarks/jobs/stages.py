@@ -69,21 +69,20 @@ def ours(weights: str, stage: str, batch: int, size: int) -> Callable[[], Any]:
 
     from benchmarks import jax_side
     from stavis_jax.models.attention import StageSaliency
-    from stavis_jax.models.fusion import Evidence
+    from stavis_jax.models.fusion import FusionInputs
     from stavis_jax.models.stavis import Stavis
     from stavis_jax.ops.pooling import max_pool3d
-    from stavis_jax.ops.video import fastest_layout, lay_out, scale_by_map
+    from stavis_jax.ops.video import lay_out, scale_by_map
     from stavis_jax.weights.flat_names import Weights, network_from
 
     model = jax_side.load_model(weights, size)
-    layout = fastest_layout()
     features = [jnp.asarray(x) for x in stage_inputs(stage, model.depth, batch, size)]
 
     def clips(begin: int, end: int) -> list:
         shares = [x[begin:end] for x in features]
-        return [lay_out(x, layout) if x.ndim == 5 else x for x in shares]
+        return [lay_out(x, model.form.layout) if x.ndim == 5 else x for x in shares]
 
-    clips_at_once = 1 if layout == "frames" else batch
+    clips_at_once = 1 if model.form.clip_by_clip else batch
     shares = [clips(i, i + clips_at_once) for i in range(0, batch, clips_at_once)]
     if stage == MATMUL:
         shares = [features]
@@ -98,19 +97,20 @@ def ours(weights: str, stage: str, batch: int, size: int) -> Callable[[], Any]:
             if stage == "attention4":
                 return saliency
             attended = scale_by_map(*features, 1 + saliency.attention)
-            return saliency, max_pool3d(attended) if stage == "attention1" else attended
+            return saliency, max_pool3d(attended, network.form.max_pool) if stage == "attention1" else attended
         if stage == "sound":
-            return network.soundnet(*features, False, as_columns=layout == "frames")
+            return network.soundnet(*features, False)
         *saliency, middle, sound = features
         stages = [StageSaliency(x, x[..., 0], x[..., 0]) for x in saliency]  # fusion reads the features alone
         attention = [getattr(network, f"attention{number}") for number in (1, 2, 3, 4)]
         hidden = network.hidden(middle, sound)
-        return network.fuseav(Evidence(stages, attention, network.fuse, network.localization, hidden, (size, size)))
+        localization, shape = network.localization, (size, size)
+        return network.fuseav(FusionInputs(stages, attention, network.fuse, localization, hidden, shape))
 
     @jax.jit
     def compiled(arrays: Weights, features: list) -> Any:
         with jax.default_matmul_precision("highest"):
-            return run(network_from(model.config, arrays), features)
+            return run(network_from(model.config, arrays, model.form), features)
 
     def job() -> None:
         for share in shares:

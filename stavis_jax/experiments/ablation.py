@@ -23,7 +23,7 @@ from stavis_jax.experiments.settings import check_settings
 from stavis_jax.experiments.stages import StartWeights, load_start_weights, plan_stages
 from stavis_jax.experiments.training import train_stages
 from stavis_jax.experiments.workdir import check_same_settings
-from stavis_jax.prediction.model import SaliencyModel
+from stavis_jax.prediction.model import StavisModel
 from stavis_jax.weights.directory import read_weights
 from stavis_jax.weights.flat_names import Weights
 
@@ -112,7 +112,7 @@ class Ablation:
         which, batch_size = self.config.evaluation.weights, self.config.evaluation.batch_size
         weights, info = read_weights(part.weights(self.workdir, which))
         with out_of_memory_as_user_error(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
-            return cost.measure(SaliencyModel(info.network_config(), weights, info.size), batch_size)
+            return cost.measure(StavisModel(info.network_config(), weights, info.size), batch_size)
 
     def _say(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False)

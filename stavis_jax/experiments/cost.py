@@ -12,7 +12,8 @@ from flax import nnx
 
 from data_pipelines.inputs.windows import CLIP_FRAMES, WAVEFORM_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig, Stavis
-from stavis_jax.prediction.model import SaliencyModel
+from stavis_jax.ops.backend_form import TEXTBOOK
+from stavis_jax.prediction.model import StavisModel
 from stavis_jax.training import parameter_groups
 from stavis_jax.weights.flat_names import expected_shapes, flat_name, network_from
 
@@ -36,7 +37,7 @@ class Cost:
     device: str
 
 
-def measure(model: SaliencyModel, batch_size: int) -> Cost:
+def measure(model: StavisModel, batch_size: int) -> Cost:
     """Returns the cost of a system at the clip size it was trained on."""
     device = jax.devices()[0].device_kind
     return Cost(
@@ -59,20 +60,20 @@ def learning_parameters(config: NetworkConfig) -> int:
 def gflops_of_clip(config: NetworkConfig, size: int) -> float:
     """Returns XLA's count of operations for the logits of one clip, [1, 16, size, size, 3], in units of 10^9.
 
-    It is the same on every device: it counts the array layout's program before the device's own optimisations.
+    It is the same on every device: it counts the textbook form's program before the device's own optimisations.
     """
     weights = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in expected_shapes(config).items()}
     clip = jax.ShapeDtypeStruct((1, CLIP_FRAMES, size, size, 3), jnp.float32)
     waveform = jax.ShapeDtypeStruct((1, WAVEFORM_SAMPLES), jnp.float32)
 
     def logits(weights, clip, waveform):
-        return network_from(config, weights)(clip, waveform, layout="array").logits
+        return network_from(config, weights, TEXTBOOK)(clip, waveform).logits
 
     counts = jax.jit(logits).lower(weights, clip, waveform).cost_analysis() or {}
     return counts.get("flops", math.nan) / 1e9
 
 
-def clips_per_second(model: SaliencyModel, batch_size: int) -> float:
+def clips_per_second(model: StavisModel, batch_size: int) -> float:
     """Returns the median speed over a few batches that are on the device already, after one that compiles."""
     draw = np.random.default_rng(0).normal
     clip = jnp.asarray(50 * draw(size=(batch_size, CLIP_FRAMES, model.size, model.size, 3)), jnp.float32)

@@ -18,7 +18,7 @@ from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from stavis_jax.experiments.data import ExperimentData
 from stavis_jax.maps.map_folders import MapFolder, find_video_folder
 from stavis_jax.maps.pictures import saliency_picture
-from stavis_jax.prediction.model import SaliencyModel
+from stavis_jax.prediction.model import StavisModel
 from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME, PredictedVideo
 from stavis_jax.weights.directory import read_weights
 
@@ -38,7 +38,7 @@ def predict_test_films(
       UserError: the weights cannot be read, or a batch does not fit into memory.
     """
     arrays, info = read_weights(weights)
-    model = SaliencyModel(info.network_config(), arrays, size=info.size)
+    model = StavisModel(info.network_config(), arrays, size=info.size)
     output.parent.mkdir(parents=True, exist_ok=True)
     with out_of_memory_as_user_error(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
         write_test_maps(model, data, output, batch_size, console)
@@ -46,7 +46,7 @@ def predict_test_films(
 
 
 def write_test_maps(
-    model: SaliencyModel, data: ExperimentData, output: Path, batch_size: int = 8, console: Console | None = None
+    model: StavisModel, data: ExperimentData, output: Path, batch_size: int = 8, console: Console | None = None
 ) -> None:
     """Predicts every test window and writes OUTPUT/split<n>_results/<database>/<video>/pred_sal_000009.png and so on.
 

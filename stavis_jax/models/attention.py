@@ -1,4 +1,13 @@
-"""DSAM, the deeply supervised attention module after each stage of the trunk (paper, section 3.1)."""
+"""DSAM, the deeply supervised attention module after each stage of the trunk (paper, section 3.1).
+
+  step                                   output of stage m
+  mean over time                         h x w x C
+  side_prep: 3x3 convolution             h x w x 16   saliency features S_m
+  score: 1x1 convolution                 h x w        activation A_m
+  softmax over all positions             h x w        attention M_m
+
+The network scales the stage's output by 1 + M_m, and upsamples S_m and A_m to the input size.
+"""
 
 from typing import NamedTuple
 
@@ -16,7 +25,7 @@ SALIENCY_CHANNELS = 16
 
 
 class StageSaliency(NamedTuple):
-    """What a stage says about saliency, at its own resolution h x w."""
+    """The saliency of one stage, at its own resolution h x w."""
 
     features: jax.Array  # S_m [B, h, w, 16]
     activation: jax.Array  # A_m [B, h, w], logits
@@ -24,14 +33,14 @@ class StageSaliency(NamedTuple):
 
 
 def spatial_softmax(activation: jax.Array) -> jax.Array:
-    """M = exp(A) / sum over the h*w positions of exp(A): [B, h, w] -> [B, h, w]."""
+    """Returns M = exp(A) / sum over the h*w positions of exp(A), [B, h, w]."""
     return jax.nn.softmax(activation, axis=(1, 2))
 
 
 class DeeplySupervisedAttention(nnx.Module):
-    """Stage m's saliency features, activation and attention, from the mean over time of the stage's output.
+    """The module of stage m.
 
-    The upsampling kernels start bilinear and are trained, as in the authors' released checkpoints: `upsample_features`
+    Its upsampling kernels start bilinear and are trained, as in the authors' released checkpoints: `upsample_features`
     [2s, 2s, 16, 16] for S_m and `upsample_activation` [2s, 2s, 1, 1] for A_m, with stride s = 2^m.
     """
 
@@ -39,8 +48,8 @@ class DeeplySupervisedAttention(nnx.Module):
         self.side_prep = Conv2D(channels, SALIENCY_CHANNELS, 3, rngs=rngs)
         self.score = Conv2D(SALIENCY_CHANNELS, 1, 1, bias=LOGIT_BIAS, rngs=rngs)
         kernel = bilinear_kernel(2**stage)[:, :, None, None]
-        each_to_itself = np.eye(SALIENCY_CHANNELS, dtype=np.float32)[None, None]
-        self.upsample_features = nnx.Param(jnp.asarray(kernel * each_to_itself))
+        identity = np.eye(SALIENCY_CHANNELS, dtype=np.float32)[None, None]
+        self.upsample_features = nnx.Param(jnp.asarray(kernel * identity))
         self.upsample_activation = nnx.Param(jnp.asarray(kernel))
 
     def __call__(self, video: Video) -> StageSaliency:

@@ -1,10 +1,19 @@
-"""The 13 systems of Tables 4 and 5, as a table: which localisation, and how picture and sound become one map.
+"""Fusion of picture and sound to one saliency map: the 13 systems of Tables 4 and 5.
 
-`visual` and `l3mul-s3` are the released networks. The others follow the paper's description (section 3.4): there is no
-code or checkpoint of theirs to compare with.
+  system           logits
+  visual           S_v = conv(V), and four side outputs
+  l*-audio-only    conv(L^u)
+  l*-s1            w_v S_v + w_a L^u + b
+  l*-s2, l3mul-s2  conv(V * (1 + L^u))
+  l3mul-s3         conv(concat(V, L^u))
+  l3mul-fus        w_1 S_v + w_2 audio-only + w_3 S3 + b
 
-Every stage after the saliency features is linear, so the final 1x1 convolution is applied before the upsampling where
-nothing comes between: gradients still reach both factors, and few tensors of many channels are made at full size.
+V [B, H, W, 64] are the upsampled saliency features of the four stages, L^u [B, H, W, K] the upsampled localisation
+maps, conv is a 1x1 convolution to one channel. `visual` and `l3mul-s3` are the released networks. The others follow the
+paper's description (section 3.4); no code or checkpoint of them was released.
+
+All these stages are linear, so a 1x1 convolution is applied before the upsampling wherever nothing comes between. The
+gradients still reach both factors, and few tensors of many channels are made at full size.
 """
 
 import dataclasses
@@ -17,135 +26,165 @@ from flax import nnx
 from stavis_jax.models.attention import SALIENCY_CHANNELS, DeeplySupervisedAttention, StageSaliency
 from stavis_jax.models.initialization import LOGIT_BIAS
 from stavis_jax.models.layers import Conv2D
-from stavis_jax.models.localization import METHODS, MULTIPLE_MAPS, Localization
+from stavis_jax.models.localization import (
+    MULTIPLE_MAPS,
+    BilinearLocalization,
+    CosineLocalization,
+    Localization,
+    ProductLocalization,
+)
 from stavis_jax.ops.upsampling import upsample_bilinear, upsample_transposed
 
-NUM_STAGES = 4
-VISUAL_CHANNELS = NUM_STAGES * SALIENCY_CHANNELS
-
-Size = tuple[int, int]
-
-
-class StageFusion(nnx.Module):
-    """S_v (`fuse`): 1x1 convolution to one channel of the four stages' upsampled saliency features."""
-
-    def __init__(self, *, rngs: nnx.Rngs):
-        self.conv = Conv2D(VISUAL_CHANNELS, 1, 1, bias=LOGIT_BIAS, rngs=rngs)
-
-    def __call__(
-        self, stages: Sequence[StageSaliency], attention: Sequence[DeeplySupervisedAttention], size: Size
-    ) -> jax.Array:
-        weights = self.conv.kernel[...][0, 0, :, 0]
-        return project_features(stages, attention, weights, size) + self.conv.bias[...].reshape(1, 1, 1)
+VISUAL_CHANNELS = 4 * SALIENCY_CHANNELS  # of V
+STAGE_CHANNELS = [slice(c, c + SALIENCY_CHANNELS) for c in range(0, VISUAL_CHANNELS, SALIENCY_CHANNELS)]  # in V
 
 
 @dataclasses.dataclass(frozen=True)
-class Evidence:
-    """What a fusion goes by: picture features V and localisation maps L, both still small, and how to upsample them."""
+class FusionInputs:
+    """What a fusion computes its logits from, before upsampling.
+
+    Attributes:
+      stages: saliency features and activations of the four stages.
+      attention: the four modules that made them; they hold the upsampling kernels.
+      fuse: the fusion that makes S_v.
+      localization: the localisation method; None without sound.
+      hidden: h_v [B, h, w, 128] and h_a [B, 128]; None without sound.
+      size: height and width of the logits.
+    """
 
     stages: Sequence[StageSaliency]
     attention: Sequence[DeeplySupervisedAttention]
-    fuse: StageFusion
-    localization: Localization
-    hidden: tuple[jax.Array, jax.Array]  # h_v [B, h, w, 128], h_a [B, 128]
-    size: Size  # H, W of the map to be made
+    fuse: "VisualFusion"
+    localization: Localization | None
+    hidden: tuple[jax.Array, jax.Array] | None
+    size: tuple[int, int]
 
     def visual_map(self) -> jax.Array:
-        """S_v, [B, H, W]."""
-        return self.fuse(self.stages, self.attention, self.size)
+        """Returns S_v [B, H, W]."""
+        return self.fuse(self)
 
-    def features(self, weights: jax.Array) -> jax.Array:
-        """V summed with weights [64]: [B, H, W]."""
-        return project_features(self.stages, self.attention, weights, self.size)
+    def weighted_features(self, weights: jax.Array) -> jax.Array:
+        """Returns sum_c w_c V_c [B, H, W], weights [64].
 
-    def located(self, weights: jax.Array) -> jax.Array:
-        """L^u summed with weights [K]: [B, H, W]."""
+        The weights and each stage's 16 -> 16 upsampling kernel are first combined to one 16 -> 1 kernel.
+        """
+        total = 0.0
+        for share, stage, module in zip(STAGE_CHANNELS, self.stages, self.attention, strict=True):
+            kernel = jnp.einsum("yxio,o->yxi", module.upsample_features[...], weights[share])[..., None]
+            total = total + upsample_transposed(stage.features, kernel, self.size)[..., 0]
+        return total
+
+    def weighted_localization(self, weights: jax.Array) -> jax.Array:
+        """Returns sum_k w_k L^u_k [B, H, W], weights [K]."""
         return upsample_bilinear(self.localization.weighted_sum(*self.hidden, weights), self.size)
+
+    def weighted_products(self, weights: jax.Array) -> jax.Array:
+        """Returns sum_c w_c V_c L^u_c [B, H, W] for 64 localisation maps, one stage's 16 channels at a time."""
+        maps = self.localization(*self.hidden)  # [B, h, w, 64]
+        total = 0.0
+        for share, stage, module in zip(STAGE_CHANNELS, self.stages, self.attention, strict=True):
+            features = upsample_transposed(stage.features, module.upsample_features[...], self.size)
+            located = jax.vmap(lambda x: upsample_bilinear(x, self.size), -1, -1)(maps[..., share])
+            total = total + jnp.einsum("bhwc,bhwc,c->bhw", features, located, weights[share])
+        return total
+
+    def side_logits(self) -> tuple[jax.Array, ...]:
+        """Returns the four stages' activations A_m, upsampled: 4 x [B, H, W]."""
+        return tuple(
+            upsample_transposed(stage.activation[..., None], module.upsample_activation[...], self.size)[..., 0]
+            for stage, module in zip(self.stages, self.attention, strict=True)
+        )
 
 
 class Fusion(nnx.Module):
-    """What a system makes of its evidence."""
+    """A system's last module. It ends in a 1x1 convolution to one channel."""
 
-    def __call__(self, evidence: Evidence) -> jax.Array:
-        """Logits [B, H, W]."""
+    def __init__(self, channels: int, *, bias: float = LOGIT_BIAS, rngs: nnx.Rngs):
+        self.conv = Conv2D(channels, 1, 1, bias=bias, rngs=rngs)
+
+    @property
+    def weights(self) -> jax.Array:
+        """Weights [channels] of the convolution."""
+        return self.conv.kernel[...][0, 0, :, 0]
+
+    @property
+    def bias(self) -> jax.Array:
+        return self.conv.bias[...].reshape(1, 1, 1)
+
+    def __call__(self, inputs: FusionInputs) -> jax.Array:
+        """Returns logits [B, H, W]."""
         raise NotImplementedError
 
     def localization_weights(self) -> jax.Array:
-        """Weights [K] of the localisation maps in the logits, to show where the sound is as one map."""
+        """Returns the weights [K] of the localisation maps in the logits, to show them as one map."""
         raise NotImplementedError
+
+
+class VisualFusion(Fusion):
+    """S_v = conv(V)."""
+
+    def __init__(self, *, rngs: nnx.Rngs):
+        super().__init__(VISUAL_CHANNELS, rngs=rngs)
+
+    def __call__(self, inputs: FusionInputs) -> jax.Array:
+        return inputs.weighted_features(self.weights) + self.bias
 
 
 class AudioOnly(Fusion):
-    """1x1 convolution to one channel of the localisation maps: conv(L^u)."""
+    """conv(L^u)."""
 
-    def __init__(self, localization_maps: int, *, rngs: nnx.Rngs):
-        self.conv = Conv2D(localization_maps, 1, 1, bias=LOGIT_BIAS, rngs=rngs)
-
-    def __call__(self, evidence: Evidence) -> jax.Array:
-        return evidence.located(self.localization_weights()) + _bias(self.conv)
+    def __call__(self, inputs: FusionInputs) -> jax.Array:
+        return inputs.weighted_localization(self.weights) + self.bias
 
     def localization_weights(self) -> jax.Array:
-        return _weights(self.conv)
+        return self.weights
 
 
 class WeightedSum(Fusion):
-    """S1: w_v S_v + w_a L^u + b. It starts as S_v + L^u: what the visual training learned is kept."""
+    """S1: w_v S_v + w_a L^u + b. It starts as S_v + L^u, which keeps what the visual training learned."""
 
-    def __init__(self, localization_maps: int = 1, *, rngs: nnx.Rngs):
-        self.conv = Conv2D(1 + localization_maps, 1, 1, rngs=rngs)
+    def __init__(self, localization_maps: int, *, rngs: nnx.Rngs):
+        super().__init__(1 + localization_maps, bias=0.0, rngs=rngs)
         self.conv.kernel[...] = jnp.ones_like(self.conv.kernel[...])
 
-    def __call__(self, evidence: Evidence) -> jax.Array:
-        visual = _weights(self.conv)[0] * evidence.visual_map()
-        return visual + evidence.located(self.localization_weights()) + _bias(self.conv)
+    def __call__(self, inputs: FusionInputs) -> jax.Array:
+        visual = self.weights[0] * inputs.visual_map()
+        return visual + inputs.weighted_localization(self.localization_weights()) + self.bias
 
     def localization_weights(self) -> jax.Array:
-        return _weights(self.conv)[1:]
+        return self.weights[1:]
 
 
 class LocalizationAttention(Fusion):
-    """S2: conv(V * (1 + L^u)), a 1x1 convolution. One map for all 64 channels, or 64, channel by channel."""
+    """S2: conv(V * (1 + L^u)), with one localisation map for all 64 channels or one map per channel."""
 
     def __init__(self, localization_maps: int, *, rngs: nnx.Rngs):
+        super().__init__(VISUAL_CHANNELS, rngs=rngs)
         self.localization_maps = localization_maps
-        self.conv = Conv2D(VISUAL_CHANNELS, 1, 1, bias=LOGIT_BIAS, rngs=rngs)
 
-    def __call__(self, evidence: Evidence) -> jax.Array:
-        weights = _weights(self.conv)
+    def __call__(self, inputs: FusionInputs) -> jax.Array:
+        features = inputs.weighted_features(self.weights)
         if self.localization_maps == 1:
-            attended = evidence.features(weights) * (1 + evidence.located(jnp.ones(1)))
-        else:
-            attended = evidence.features(weights) + self._channel_by_channel(evidence, weights)
-        return attended + _bias(self.conv)
-
-    def _channel_by_channel(self, evidence: Evidence, weights: jax.Array) -> jax.Array:
-        """sum_c w_c V_c L^u_c, a stage's 16 channels at a time."""
-        maps = evidence.localization(*evidence.hidden)  # [B, h, w, 64]
-        total = 0.0
-        for m, (stage, module) in enumerate(zip(evidence.stages, evidence.attention, strict=True)):
-            mine = slice(m * SALIENCY_CHANNELS, (m + 1) * SALIENCY_CHANNELS)
-            features = upsample_transposed(stage.features, module.upsample_features[...], evidence.size)
-            located = jax.vmap(lambda x: upsample_bilinear(x, evidence.size), -1, -1)(maps[..., mine])
-            total = total + jnp.einsum("bhwc,bhwc,c->bhw", features, located, weights[mine])
-        return total
+            return features * (1 + inputs.weighted_localization(jnp.ones(1))) + self.bias
+        return features + inputs.weighted_products(self.weights) + self.bias
 
     def localization_weights(self) -> jax.Array:
-        """Their mean: what each map adds depends on the picture."""
+        """Returns equal weights: how much a map adds to the logits depends on the picture."""
         return jnp.full((self.localization_maps,), 1 / self.localization_maps, jnp.float32)
 
 
 class Concatenation(Fusion):
-    """S3 (`fuseav`): 1x1 convolution to one channel of concat(V, L^u), 64 visual and K localisation channels."""
+    """S3: conv(concat(V, L^u)), 64 + K channels."""
 
     def __init__(self, localization_maps: int, *, rngs: nnx.Rngs):
-        self.conv = Conv2D(VISUAL_CHANNELS + localization_maps, 1, 1, bias=LOGIT_BIAS, rngs=rngs)
+        super().__init__(VISUAL_CHANNELS + localization_maps, rngs=rngs)
 
-    def __call__(self, evidence: Evidence) -> jax.Array:
-        visual = evidence.features(_weights(self.conv)[:VISUAL_CHANNELS])
-        return visual + evidence.located(self.localization_weights()) + _bias(self.conv)
+    def __call__(self, inputs: FusionInputs) -> jax.Array:
+        visual = inputs.weighted_features(self.weights[:VISUAL_CHANNELS])
+        return visual + inputs.weighted_localization(self.localization_weights()) + self.bias
 
     def localization_weights(self) -> jax.Array:
-        return _weights(self.conv)[VISUAL_CHANNELS:]
+        return self.weights[VISUAL_CHANNELS:]
 
 
 class SumOfMaps(Fusion):
@@ -154,34 +193,23 @@ class SumOfMaps(Fusion):
     def __init__(self, localization_maps: int, *, rngs: nnx.Rngs):
         self.audio_only = AudioOnly(localization_maps, rngs=rngs)
         self.concatenation = Concatenation(localization_maps, rngs=rngs)
-        self.conv = Conv2D(3, 1, 1, rngs=rngs)
+        super().__init__(3, bias=0.0, rngs=rngs)
         self.conv.kernel[...] = jnp.full_like(self.conv.kernel[...], 1 / 3)
 
-    def __call__(self, evidence: Evidence) -> jax.Array:
-        weights = _weights(self.conv)
-        maps = evidence.visual_map(), self.audio_only(evidence), self.concatenation(evidence)
-        return sum(weights[i] * saliency for i, saliency in enumerate(maps)) + _bias(self.conv)
+    def __call__(self, inputs: FusionInputs) -> jax.Array:
+        maps = inputs.visual_map(), self.audio_only(inputs), self.concatenation(inputs)
+        return sum(self.weights[i] * saliency_map for i, saliency_map in enumerate(maps)) + self.bias
 
     def localization_weights(self) -> jax.Array:
-        weights = _weights(self.conv)
-        located = (self.audio_only.localization_weights(), self.concatenation.localization_weights())
-        return weights[1] * located[0] + weights[2] * located[1]
-
-
-def _weights(conv: Conv2D) -> jax.Array:
-    """[C] of a 1x1 convolution to one channel."""
-    return conv.kernel[...][0, 0, :, 0]
-
-
-def _bias(conv: Conv2D) -> jax.Array:
-    return conv.bias[...].reshape(1, 1, 1)
+        audio_only, concatenation = self.audio_only.localization_weights(), self.concatenation.localization_weights()
+        return self.weights[1] * audio_only + self.weights[2] * concatenation
 
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """One system: a localisation method with K maps, and the module that makes the logits; or the picture alone."""
+    """One system: a localisation method with K maps and a fusion. Without them it is the picture alone."""
 
-    localization: str = ""
+    localization: type[Localization] | None = None
     num_maps: int = 0
     fusion: type[Fusion] | None = None
 
@@ -191,57 +219,27 @@ class Variant:
 
     @property
     def uses_visual_map(self) -> bool:
-        """Whether S_v's own convolution is part of the logits."""
+        """Whether the logits depend on S_v's own convolution."""
         return self.fusion in (None, WeightedSum, SumOfMaps)
 
     @property
     def uses_features(self) -> bool:
-        """Whether the picture's saliency features are part of the logits."""
+        """Whether the logits depend on the saliency features."""
         return self.fusion is not AudioOnly
 
-    def new_localization(self, rngs: nnx.Rngs) -> Localization:
-        return METHODS[self.localization](self.num_maps, rngs=rngs)
 
-    def new_fusion(self, rngs: nnx.Rngs) -> Fusion:
-        return self.fusion(self.num_maps, rngs=rngs)
-
-
-VARIANTS = (
-    {"visual": Variant()}
-    | {f"{method}-audio-only": Variant(method, 1, AudioOnly) for method in METHODS}
-    | {f"{method}-s1": Variant(method, 1, WeightedSum) for method in METHODS}
-    | {f"{method}-s2": Variant(method, 1, LocalizationAttention) for method in METHODS}
-    | {
-        "l3mul-s2": Variant("l3", MULTIPLE_MAPS, LocalizationAttention),
-        "l3mul-s3": Variant("l3", MULTIPLE_MAPS, Concatenation),
-        "l3mul-fus": Variant("l3", MULTIPLE_MAPS, SumOfMaps),
-    }
-)
-
-
-def project_features(
-    stages: Sequence[StageSaliency],
-    attention: Sequence[DeeplySupervisedAttention],
-    weights: jax.Array,
-    size: Size,
-) -> jax.Array:
-    """The 64 upsampled saliency channels V summed with weights [64]: -> [B, H, W].
-
-    Weights and each stage's 16 -> 16 upsampling kernel become one 16 -> 1 kernel first.
-    """
-    total = 0.0
-    for m, (stage, module) in enumerate(zip(stages, attention, strict=True)):
-        stage_weights = weights[m * SALIENCY_CHANNELS : (m + 1) * SALIENCY_CHANNELS]
-        kernel = jnp.einsum("yxio,o->yxi", module.upsample_features[...], stage_weights)[..., None]
-        total = total + upsample_transposed(stage.features, kernel, size)[..., 0]
-    return total
-
-
-def side_logits(
-    stages: Sequence[StageSaliency], attention: Sequence[DeeplySupervisedAttention], size: Size
-) -> tuple[jax.Array, ...]:
-    """The four stages' activations A_m, upsampled: 4 x [B, H, W]."""
-    return tuple(
-        upsample_transposed(stage.activation[..., None], module.upsample_activation[...], size)[..., 0]
-        for stage, module in zip(stages, attention, strict=True)
-    )
+VARIANTS = {
+    "visual": Variant(),
+    "l1-audio-only": Variant(CosineLocalization, 1, AudioOnly),
+    "l2-audio-only": Variant(ProductLocalization, 1, AudioOnly),
+    "l3-audio-only": Variant(BilinearLocalization, 1, AudioOnly),
+    "l1-s1": Variant(CosineLocalization, 1, WeightedSum),
+    "l2-s1": Variant(ProductLocalization, 1, WeightedSum),
+    "l3-s1": Variant(BilinearLocalization, 1, WeightedSum),
+    "l1-s2": Variant(CosineLocalization, 1, LocalizationAttention),
+    "l2-s2": Variant(ProductLocalization, 1, LocalizationAttention),
+    "l3-s2": Variant(BilinearLocalization, 1, LocalizationAttention),
+    "l3mul-s2": Variant(BilinearLocalization, MULTIPLE_MAPS, LocalizationAttention),
+    "l3mul-s3": Variant(BilinearLocalization, MULTIPLE_MAPS, Concatenation),
+    "l3mul-fus": Variant(BilinearLocalization, MULTIPLE_MAPS, SumOfMaps),
+}

@@ -1,4 +1,7 @@
-"""Layers with parameters that the networks below share: convolutions, BatchNorm, linear maps."""
+"""Layers with parameters that the parts of the network share: convolutions, BatchNorm, linear maps.
+
+A convolution's `form` is the textbook form until the network that it is part of sets another one.
+"""
 
 from typing import Any
 
@@ -7,28 +10,29 @@ import jax.numpy as jnp
 from flax import nnx
 
 from stavis_jax.models import initialization
+from stavis_jax.ops.backend_form import TEXTBOOK
 from stavis_jax.ops.batch_norm import Statistics, normalise, normalise_by_batch
 from stavis_jax.ops.conv1d import conv1d
-from stavis_jax.ops.conv2d import conv2d, conv2d_with_dots_backward
+from stavis_jax.ops.conv2d import conv2d
 from stavis_jax.ops.conv3d import conv3d
-from stavis_jax.ops.video import Video, fastest_layout, map_frames
+from stavis_jax.ops.video import Video, map_frames
 
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.1  # PyTorch's: the share of the new batch
 
 
 class Conv3D(nnx.Module):
-    """3D convolution without bias: video of C channels -> video of D channels."""
+    """3D convolution without bias: a video of C channels to one of D channels."""
 
     def __init__(self, channels: int, features: int, size: int, strides=(1, 1, 1), *, rngs: nnx.Rngs):
         init = initialization.fan_out_normal(features * size**3)
         self.kernel = nnx.Param(init(rngs.params(), (size, size, size, channels, features)))
-        self.strides = tuple(strides)
+        self.strides, self.form = tuple(strides), TEXTBOOK
 
     def __call__(self, video: Video) -> Video:
         dtype = jax.tree.leaves(video)[0].dtype
-        kernel = jax.tree.map(lambda k: k.astype(dtype), value_of(self.kernel))  # an array, or time taps
-        return conv3d(video, kernel, self.strides)
+        kernel = jax.tree.map(lambda k: k.astype(dtype), value_of(self.kernel))  # an array or its time taps
+        return conv3d(video, kernel, self.strides, self.form.conv3d)
 
 
 class Conv2D(nnx.Module):
@@ -37,11 +41,11 @@ class Conv2D(nnx.Module):
     def __init__(self, channels: int, features: int, size: int, *, bias: float = 0.0, rngs: nnx.Rngs):
         self.kernel = nnx.Param(initialization.head_normal(rngs.params(), (size, size, channels, features)))
         self.bias = nnx.Param(jnp.full((features,), bias, jnp.float32))
+        self.form = TEXTBOOK
 
     def __call__(self, image: jax.Array) -> jax.Array:
-        # Of heads' few features XLA:CPU makes the kernel's gradient slowly.
-        convolve = conv2d_with_dots_backward if fastest_layout() == "frames" else conv2d
-        return convolve(image, self.kernel[...], (1, 1)) + _broadcast(self.bias[...], image.ndim)
+        output = conv2d(image, self.kernel[...], form=self.form.conv2d)
+        return output + _broadcast(self.bias[...], image.ndim)
 
 
 class Conv1D(nnx.Module):
@@ -50,10 +54,10 @@ class Conv1D(nnx.Module):
     def __init__(self, channels: int, features: int, size: int, stride: int, padding: int, *, rngs: nnx.Rngs):
         self.kernel = nnx.Param(initialization.head_normal(rngs.params(), (size, channels, features)))
         self.bias = nnx.Param(jnp.zeros((features,), jnp.float32))
-        self.stride, self.padding = stride, padding
+        self.stride, self.padding, self.form = stride, padding, TEXTBOOK
 
-    def __call__(self, signal: jax.Array, as_columns: bool = False) -> jax.Array:
-        output = conv1d(signal, self.kernel[...], self.stride, self.padding, as_columns)
+    def __call__(self, signal: jax.Array) -> jax.Array:
+        output = conv1d(signal, self.kernel[...], self.stride, self.padding, self.form.conv1d)
         return output + _broadcast(self.bias[...], signal.ndim)
 
 
@@ -69,12 +73,12 @@ class Dense(nnx.Module):
 
 
 class BatchNorm(nnx.Module):
-    """Batch normalisation over all axes but the last, of an array or of a video in any layout.
+    """Batch normalisation over all axes but the last, of an array or a video in any layout.
 
-    Training uses the statistics of the batch (of the whole batch where it is split over devices) and moves the
-    running ones as PyTorch does, with the unbiased variance; flax's own layer keeps the biased one. With `groups` > 1
-    each of that many equal parts of the batch has its own, as replicas of PyTorch's DataParallel have; the running ones
-    are the first part's. Statistics are float32 whatever comes in.
+    Training uses the statistics of the batch, of the whole batch if it is split over devices. It updates the running
+    statistics as PyTorch does, with the unbiased variance, where flax's own layer keeps the biased one. With `groups` >
+    1, each of that many equal parts of the batch has statistics of its own, as replicas of PyTorch's DataParallel have,
+    and the running statistics are those of the first part. All statistics are float32.
     """
 
     def __init__(self, features: int):
@@ -90,15 +94,14 @@ class BatchNorm(nnx.Module):
             return normalise(video, self.mean[...], self.var[...], scale, bias, BATCH_NORM_EPSILON)
         if self.groups == 1:
             normalised, statistics = normalise_by_batch(video, scale, bias, BATCH_NORM_EPSILON)
-            self._move(statistics)
+            self._update_running(statistics)
             return normalised
         groups = map_frames(lambda x: x.reshape(self.groups, -1, *x.shape[1:]), video)
         normalised, statistics = jax.vmap(lambda x: normalise_by_batch(x, scale, bias, BATCH_NORM_EPSILON))(groups)
-        self._move(Statistics(*(values[0] for values in statistics)))
+        self._update_running(Statistics(*(values[0] for values in statistics)))
         return map_frames(lambda x: x.reshape(-1, *x.shape[2:]), normalised)
 
-    def _move(self, batch: Statistics) -> None:
-        """Moves the running statistics towards a batch's."""
+    def _update_running(self, batch: Statistics) -> None:
         kept = 1 - BATCH_NORM_MOMENTUM
         unbiased = batch.var * (batch.count / jnp.maximum(batch.count - 1, 1))
         self.mean[...] = kept * self.mean[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(batch.mean)
@@ -106,10 +109,10 @@ class BatchNorm(nnx.Module):
 
 
 def _broadcast(vector: jax.Array, rank: int) -> jax.Array:
-    """[C] -> [1, ..., 1, C]."""
+    """Reshapes a vector [C] to [1, ..., 1, C]."""
     return vector.reshape((1,) * (rank - 1) + vector.shape)
 
 
 def value_of(variable: nnx.Variable) -> Any:
-    """An array, or what stands in its place; flax 0.12 gave the way to it another name."""
+    """Returns the variable's array or tuple of arrays. flax 0.12 gave the accessor another name."""
     return variable.get_value() if hasattr(type(variable), "get_value") else variable.value

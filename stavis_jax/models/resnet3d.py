@@ -38,17 +38,17 @@ WIDTHS = (64, 128, 256)
 
 
 def expansion(depth: int) -> int:
-    """Output channels of a block over its width."""
+    """Returns the ratio of a block's output channels to its width."""
     return 4 if depth in BOTTLENECK_DEPTHS else 1
 
 
 def stage_channels(depth: int) -> tuple[int, int, int, int]:
-    """Channels after the stem and the three layers."""
+    """Returns the channels after the stem and the three layers."""
     return (STEM_CHANNELS, *(width * expansion(depth) for width in WIDTHS))
 
 
 class ProjectionShortcut(nnx.Module):
-    """Type B: a strided 1x1x1 convolution and BatchNorm."""
+    """Shortcut of type B: a strided 1x1x1 convolution and BatchNorm."""
 
     def __init__(self, channels: int, features: int, stride: int, *, rngs: nnx.Rngs):
         self.conv = Conv3D(channels, features, 1, (stride,) * 3, rngs=rngs)
@@ -59,7 +59,7 @@ class ProjectionShortcut(nnx.Module):
 
 
 class PaddingShortcut(nnx.Module):
-    """Type A: every stride-th step and pixel, missing channels zero. No parameters."""
+    """Shortcut of type A: takes every stride-th step and pixel and adds zero channels. It has no parameters."""
 
     def __init__(self, channels: int, features: int, stride: int):
         self.extra_channels, self.stride = features - channels, stride
@@ -83,7 +83,7 @@ def _shortcut(kind: ShortcutType, channels: int, features: int, stride: int, rng
 
 
 class BasicBlock(nnx.Module):
-    """Two 3x3x3 convolutions (depths 10, 18, 34): [.., channels] -> [.., width]."""
+    """Two 3x3x3 convolutions (depths 10, 18, 34): [..., channels] -> [..., width]."""
 
     def __init__(self, channels: int, width: int, stride: int, shortcut: ShortcutType, *, rngs: nnx.Rngs):
         self.conv1 = Conv3D(channels, width, 3, (stride,) * 3, rngs=rngs)
@@ -99,7 +99,7 @@ class BasicBlock(nnx.Module):
 
 
 class Bottleneck(nnx.Module):
-    """1x1x1, 3x3x3, 1x1x1 convolutions: [.., channels] -> [.., 4 width]."""
+    """1x1x1, 3x3x3 and 1x1x1 convolutions: [..., channels] -> [..., 4 width]."""
 
     def __init__(self, channels: int, width: int, stride: int, shortcut: ShortcutType, *, rngs: nnx.Rngs):
         self.conv1 = Conv3D(channels, width, 1, rngs=rngs)
@@ -122,7 +122,10 @@ def _add_and_rectify(x: Video, y: Video) -> Video:
 
 
 class Layer(nnx.Module):
-    """A stage of residual blocks, `block0`, `block1`, ...; the first one may stride."""
+    """A stage of residual blocks `block0`, `block1`, ...; the first one may have a stride.
+
+    With `rematerialize`, training computes the blocks again in the backward pass, which saves memory.
+    """
 
     def __init__(
         self, depth: int, channels: int, width: int, blocks: int, stride: int, shortcut: ShortcutType, *, rngs: nnx.Rngs
@@ -146,7 +149,10 @@ def _run_block(block: nnx.Module, x: Video, train: bool) -> Video:
 
 
 class ResNet3D(nnx.Module):
-    """The trunk's stages. The network calls them one by one, with an attention module after each."""
+    """The stages of the trunk. The network calls them one by one, with an attention module after each.
+
+    `dtype` is that of the activations and products. Parameters and statistics are float32.
+    """
 
     def __init__(self, depth: int = 50, shortcut: ShortcutType = "B", *, rngs: nnx.Rngs):
         channels, blocks = stage_channels(depth), BLOCKS_OF_DEPTH[depth]
@@ -155,8 +161,9 @@ class ResNet3D(nnx.Module):
         self.layer1 = Layer(depth, channels[0], WIDTHS[0], blocks[0], 1, shortcut, rngs=rngs)
         self.layer2 = Layer(depth, channels[1], WIDTHS[1], blocks[1], 2, shortcut, rngs=rngs)
         self.layer3 = Layer(depth, channels[2], WIDTHS[2], blocks[2], 2, shortcut, rngs=rngs)
-        self.dtype = jnp.dtype(jnp.float32)  # of the activations; parameters and statistics are float32
+        self.dtype = jnp.dtype(jnp.float32)
 
     def stem(self, clip: Video, train: bool) -> Video:
+        """Returns the stem's output [B, T, ceil(H/2), ceil(W/2), 64]."""
         clip = map_frames(lambda x: x.astype(self.dtype), clip)
         return map_frames(nnx.relu, self.bn1(self.conv1(clip), train))

@@ -1,11 +1,11 @@
-"""The stem on overlapping clips of one film: a frame's share of the work is done once, not once for each of 16 clips.
+"""The stem for overlapping clips of one film, which computes each frame once and not once for each of 16 clips.
 
-conv1 is linear, so what its time taps make of a frame can be kept and summed when its neighbours are there:
+conv1 is linear: y[t] = sum over k = 0..6 of W_k * x[t + k - 3], over the frames that lie inside the clip. So the
+products of a frame with the seven time taps can be kept and summed later, together with those of its neighbours.
 
-  y[t] = sum over the taps k whose frame t + k - 3 lies inside the clip of W_k * x[t + k - 3]
-
-The ten inner time steps of a clip use all seven taps and are the same for every clip; of its three first and three last
-steps one, two or three taps fall outside. So there are seven kinds of stem frames. Exact, up to the order of the sums.
+The ten inner steps of a clip use all seven taps and are the same in every clip. At its first and last three steps, one,
+two or three taps fall outside the clip. This makes seven kinds of stem frames. The result is exact up to the order of
+the sums.
 """
 
 import collections
@@ -19,15 +19,15 @@ from stavis_jax.models.layers import value_of
 from stavis_jax.models.resnet3d import ResNet3D
 from stavis_jax.ops.conv2d import conv2d
 
-REACH = 3  # frames to either side that a tap of conv1 looks at
+REACH = 3  # frames that conv1 sees on either side
 TAPS = 2 * REACH + 1
-INNER = REACH  # of the kinds 0 to 6: all taps inside the clip
+INNER = REACH  # the kind with all taps inside the clip
 
 Kinds = tuple[jax.Array, ...]  # 7 x [1, h, w, 64], one frame as each kind of stem frame
 
 
 def kind_of(step: int) -> int:
-    """Which kind a clip's time step 0 to 15 is: 0, 1, 2 lack their 3, 2, 1 first taps, 4, 5, 6 their 1, 2, 3 last."""
+    """Returns the kind of a clip's step 0 to 15: 0, 1, 2 lack the first 3, 2, 1 taps, 4, 5, 6 the last 1, 2, 3."""
     if step < REACH:
         return step
     return max(INNER, step - (CLIP_FRAMES - TAPS))
@@ -37,15 +37,23 @@ FIRST_STEP_OF_KIND = tuple(next(step for step in range(CLIP_FRAMES) if kind_of(s
 
 
 def products(trunk: ResNet3D, frames: jax.Array) -> tuple[jax.Array, ...]:
-    """What conv1's time taps make of each frame [N, H, W, 3], float32 minus the mean: N x [1, h, w, 7 * 64]."""
-    kernel = jnp.stack(tuple(value_of(trunk.conv1.kernel)))  # [7, 7, 7, 3, 64], time first; may be taken apart
+    """Convolves each frame with conv1's seven time taps.
+
+    Args:
+      trunk: holds conv1.
+      frames: [N, H, W, 3], float32, RGB minus the ActivityNet mean.
+
+    Returns:
+      The products of each frame, N x [1, h, w, 7 * 64].
+    """
+    kernel = jnp.stack(tuple(value_of(trunk.conv1.kernel)))  # [7, 7, 7, 3, 64], may be a tuple of taps
     side_by_side = kernel.transpose(1, 2, 3, 0, 4).reshape(*kernel.shape[1:4], TAPS * kernel.shape[-1])
     frames, side_by_side = frames.astype(trunk.dtype), side_by_side.astype(trunk.dtype)
     return tuple(conv2d(frames[i : i + 1], side_by_side, trunk.conv1.strides[1:]) for i in range(len(frames)))
 
 
 def kinds_of(trunk: ResNet3D, window: tuple[jax.Array, ...]) -> Kinds:
-    """The middle one of 7 neighbours, of each of which `window` has the products, as every kind of stem frame."""
+    """Returns the middle one of 7 neighbouring frames as every kind of stem frame; `window` holds their products."""
     channels = window[0].shape[-1] // TAPS
     terms = [frame[..., k * channels : (k + 1) * channels] for k, frame in enumerate(window)]
     sums = [sum(terms[first + 1 :], terms[first]) for first in range(REACH, 0, -1)]
@@ -54,9 +62,9 @@ def kinds_of(trunk: ResNet3D, window: tuple[jax.Array, ...]) -> Kinds:
 
 
 class NewestStemFrames:
-    """Of a film's newest frames what the next clips may need, `stride` frames from one clip to the next.
+    """Caches the stem frames that upcoming clips still need. Clips start `stride` frames apart.
 
-    A stem frame is known 3 frames late: the newest are those of the frame 3 before the newest.
+    Stem frames are known 3 frames late, because they depend on the 3 frames that follow.
     """
 
     def __init__(self, num_clips: int, stride: int):
@@ -66,15 +74,15 @@ class NewestStemFrames:
 
     @property
     def num_kept(self) -> int:
-        """How many stem frames [1, h, w, 64] there are once there is one."""
+        """Number of stem frames [1, h, w, 64] in the cache, from the first frame on."""
         return sum(kept.maxlen for kept in self._kinds)
 
     def add(self, frame: Kinds) -> None:
-        """The next frame. Before the first one lie copies of it, which no clip of real frames gets to see."""
+        """Adds the next frame. The first one also fills the places before it, which no clip of real frames uses."""
         for kept, kind in zip(self._kinds, frame, strict=True):
             kept.extend([kind] * (1 if kept else kept.maxlen))
 
     def clip(self, number: int) -> tuple[jax.Array, ...]:
-        """The stem's output of one of the newest clips, counted from 0, the newest last: 16 x [1, h, w, 64]."""
+        """Returns the stem's output for one of the newest clips, 16 x [1, h, w, 64]. Clip 0 is the oldest."""
         steps = [(kind_of(step), step) for step in range(CLIP_FRAMES)]
         return tuple(self._kinds[kind][step - FIRST_STEP_OF_KIND[kind] + number * self._stride] for kind, step in steps)

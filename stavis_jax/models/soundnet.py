@@ -1,4 +1,4 @@
-"""SoundNet, conv1 to conv7: waveform -> sound features (supplement, Table 2).
+"""SoundNet, conv1 to conv7: sound features of a waveform (supplement, Table 2).
 
   conv   channels  kernel  stride  padding  then
   1      16        64      2       32       BN, ReLU, max pool 8
@@ -9,7 +9,7 @@
   6      512       4       2       2        BN, ReLU
   7      1024      4       2       2        BN, ReLU, max over the remaining time
 
-The table prints the pools' stride as 1; the released weights were trained with stride = kernel.
+The supplement prints a stride of 1 for the pools; the released weights were trained with stride = kernel.
 """
 
 import jax
@@ -29,11 +29,11 @@ ROWS = (
     (1024, 4, 2, 1),
 )
 SOUND_FEATURES = ROWS[-1][0]
-FEWEST_SAMPLES = 12_766  # shorter: nothing is left for the last pool
+FEWEST_SAMPLES = 12_766  # fewer leave no time step for the last maximum
 
 
 class SoundNet(nnx.Module):
-    """Waveform [B, S] in [-256, 256] -> features [B, 1024]. S >= FEWEST_SAMPLES."""
+    """Waveform [B, S] at 22,050 Hz in [-256, 256] -> features [B, 1024]. S is at least FEWEST_SAMPLES."""
 
     def __init__(self, *, rngs: nnx.Rngs):
         channels = 1
@@ -42,10 +42,10 @@ class SoundNet(nnx.Module):
             setattr(self, f"bn{i}", BatchNorm(features))
             channels = features
 
-    def __call__(self, waveform: jax.Array, train: bool, as_columns: bool = False) -> jax.Array:
-        x = waveform[:, :, None]
+    def __call__(self, waveform: jax.Array, train: bool) -> jax.Array:
+        x = waveform[:, :, None]  # [B, S, 1]
         for i, (_, _, _, pool) in enumerate(ROWS, start=1):
-            x = getattr(self, f"conv{i}")(x, as_columns)
+            x = getattr(self, f"conv{i}")(x)
             x = nnx.relu(getattr(self, f"bn{i}")(x, train))
             x = max_pool1d(x, pool) if pool > 1 else x
-        return max_over(x, axis=1)
+        return max_over(x, axis=1)  # [B, 1024]

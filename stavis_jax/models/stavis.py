@@ -1,4 +1,18 @@
-"""STAViS: clip and waveform -> saliency logits (paper, Figure 2)."""
+"""STAViS, the whole network (paper, Figure 2).
+
+For ResNet-50, B clips of 16 x 112 x 112 and B waveforms:
+
+  stage                 input                      output
+  stem                  clip                       16 x 56 x 56 x 64
+  DSAM 1, max pool      stem                       8 x 28 x 28 x 64
+  layer1, DSAM 2        pool                       8 x 28 x 28 x 256
+  layer2, DSAM 3        layer1                     4 x 14 x 14 x 512
+  layer3, DSAM 4        layer2                     2 x 7 x 7 x 1024
+  SoundNet              waveform                   1024
+  localisation          layer2 before DSAM 3,      14 x 14 x K
+                        SoundNet
+  fusion                DSAM 1 to 4, localisation  112 x 112
+"""
 
 import dataclasses
 from typing import NamedTuple
@@ -8,11 +22,13 @@ from flax import nnx
 
 from stavis_jax.models import fusion
 from stavis_jax.models.attention import DeeplySupervisedAttention, StageSaliency
+from stavis_jax.models.layers import Conv1D, Conv2D, Conv3D
 from stavis_jax.models.localization import HiddenFeatures
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH, ResNet3D, ShortcutType, stage_channels
 from stavis_jax.models.soundnet import SoundNet
+from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.pooling import max_pool3d
-from stavis_jax.ops.video import Layout, Video, fastest_layout, lay_out, num_frames, scale_by_map, time_mean
+from stavis_jax.ops.video import Video, lay_out, num_frames, scale_by_map, time_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +36,7 @@ class NetworkConfig:
     """Which network: one of fusion.VARIANTS, a ResNet depth, a shortcut type.
 
     Raises:
-      ValueError: a name or number that is not on the list; the message gives the list.
+      ValueError: a value is not on its list; the message gives the list.
     """
 
     variant: str = "l3mul-s3"
@@ -28,20 +44,20 @@ class NetworkConfig:
     shortcut: ShortcutType = "B"
 
     def __post_init__(self):
-        for value, choices, name in (
-            (self.variant, tuple(fusion.VARIANTS), "variant"),
-            (self.depth, tuple(BLOCKS_OF_DEPTH), "depth"),
-            (self.shortcut, ("A", "B"), "shortcut"),
+        for name, choices in (
+            ("variant", tuple(fusion.VARIANTS)),
+            ("depth", tuple(BLOCKS_OF_DEPTH)),
+            ("shortcut", ("A", "B")),
         ):
-            if value not in choices:
-                raise ValueError(f"{name} {value!r} is not one of {', '.join(map(str, choices))}")
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} {getattr(self, name)!r} is not one of {', '.join(map(str, choices))}")
 
 
 class Outputs(NamedTuple):
-    """What the network says of a batch of clips."""
+    """The network's outputs for a batch of clips."""
 
-    logits: jax.Array  # [B, H, W]; saliency = sigmoid
-    side_logits: tuple[jax.Array, ...]  # `visual`: 4 x [B, H, W]; else ()
+    logits: jax.Array  # [B, H, W]; saliency = sigmoid(logits)
+    side_logits: tuple[jax.Array, ...]  # 4 x [B, H, W] for `visual`, otherwise ()
     attention: tuple[jax.Array, ...]  # 4 x [B, h, w], each sums to 1
     localization: jax.Array | None  # [B, h, w, K], before upsampling; None without sound
 
@@ -49,70 +65,73 @@ class Outputs(NamedTuple):
 class Stavis(nnx.Module):
     """The network of one variant.
 
-    A variant with sound keeps the visual heads too (`fuse`, the stages' activation kernels): they get no gradient
-    there, but the checkpoint of either variant then holds what the authors' files hold.
+    A variant with sound keeps the visual heads (`fuse` and the stages' activation kernels). They get no gradient there,
+    but its checkpoint then holds what the authors' files hold.
     """
 
-    def __init__(self, config: NetworkConfig, *, rngs: nnx.Rngs):
+    def __init__(self, config: NetworkConfig, *, rngs: nnx.Rngs, form: BackendForm | None = None):
+        """Draws starting values.
+
+        Args:
+          config: which network.
+          rngs: random numbers for the starting values.
+          form: how it computes; by default the fastest form to train on JAX's default backend.
+        """
         variant, channels = fusion.VARIANTS[config.variant], stage_channels(config.depth)
-        self.config = config
+        self.config, self.form = config, form or BackendForm.for_platform()
         self.trunk = ResNet3D(config.depth, config.shortcut, rngs=rngs)
         self.attention1 = DeeplySupervisedAttention(1, channels[0], rngs=rngs)
         self.attention2 = DeeplySupervisedAttention(2, channels[1], rngs=rngs)
         self.attention3 = DeeplySupervisedAttention(3, channels[2], rngs=rngs)
         self.attention4 = DeeplySupervisedAttention(4, channels[3], rngs=rngs)
-        self.fuse = fusion.StageFusion(rngs=rngs)
+        self.fuse = fusion.VisualFusion(rngs=rngs)
         if variant.uses_sound:
             self.soundnet = SoundNet(rngs=rngs)
             self.hidden = HiddenFeatures(channels[2], rngs=rngs)
-            self.localization = variant.new_localization(rngs)
-            self.fuseav = variant.new_fusion(rngs)
+            self.localization = variant.localization(variant.num_maps, rngs=rngs)
+            self.fuseav = variant.fusion(variant.num_maps, rngs=rngs)
+        self.set_attributes(Conv1D, Conv2D, Conv3D, form=self.form)
 
-    def __call__(
-        self, clip: jax.Array, waveform: jax.Array, *, train: bool = False, layout: Layout | None = None
-    ) -> Outputs:
+    def __call__(self, clip: jax.Array, waveform: jax.Array | None, *, train: bool = False) -> Outputs:
         """Runs the network.
 
         Args:
-          clip: [B, T, H, W, 3], float32, RGB in [0, 255] minus the ActivityNet mean. T = 16 in the paper; H and W any,
-            multiples of 16 are not cropped.
-          waveform: [B, S] at 22,050 Hz in [-256, 256], Hann-windowed; S = 35,280 in the paper. Unused by `visual`.
-          train: BatchNorm uses the batch's statistics and moves the running ones.
-          layout: how videos travel inside (ops/video.py); the backend's fastest by default.
+          clip: [B, T, H, W, 3], float32, RGB in [0, 255] minus the ActivityNet mean. T = 16 in the paper. H and W may
+            have any values; multiples of 16 are not cropped.
+          waveform: [B, S] at 22,050 Hz in [-256, 256], Hann-windowed; S = 35,280 in the paper. `visual` ignores it.
+          train: whether BatchNorm uses the batch's statistics and updates the running ones.
 
         Returns:
           Outputs at H x W.
         """
-        stem = self.trunk.stem(lay_out(clip, layout or fastest_layout()), train)  # [B, 16, 56, 56, 64]
+        stem = self.trunk.stem(lay_out(clip, self.form.layout), train)  # [B, 16, 56, 56, 64]
         return self.after_stem(stem, waveform, clip.shape[2:4], train=train)
 
     def after_stem(
         self, stem: Video, waveform: jax.Array | None, size: tuple[int, int], *, train: bool = False
     ) -> Outputs:
-        """The rest of the network, from the trunk's first features [B, T, ceil(H/2), ceil(W/2), 64]; `size`: (H, W)."""
+        """Runs the network from the stem's output [B, T, ceil(H/2), ceil(W/2), 64] on; `size` is (H, W)."""
         stages, middle = self._visual_path(stem, train)
-        attention = (self.attention1, self.attention2, self.attention3, self.attention4)
+        attention = self.attention1, self.attention2, self.attention3, self.attention4
         attention_maps = tuple(stage.attention for stage in stages)
+        inputs = fusion.FusionInputs(stages, attention, self.fuse, None, None, size)
         if not fusion.VARIANTS[self.config.variant].uses_sound:
-            logits = self.fuse(stages, attention, size)
-            return Outputs(logits, fusion.side_logits(stages, attention, size), attention_maps, None)
-        sound = self.soundnet(waveform, train, as_columns=isinstance(stem, tuple))  # [B, 1024]
-        hidden = self.hidden(middle, sound)  # [B, h, w, 128], [B, 128]
-        evidence = fusion.Evidence(stages, attention, self.fuse, self.localization, hidden, size)
-        return Outputs(self.fuseav(evidence), (), attention_maps, self.localization(*hidden))
+            return Outputs(inputs.visual_map(), inputs.side_logits(), attention_maps, None)
+        sound = self.soundnet(waveform, train)  # [B, 1024]
+        hidden = self.hidden(middle, sound)  # [B, 14, 14, 128], [B, 128]
+        inputs = dataclasses.replace(inputs, localization=self.localization, hidden=hidden)
+        return Outputs(self.fuseav(inputs), (), attention_maps, self.localization(*hidden))
 
     def _visual_path(self, x: Video, train: bool) -> tuple[list[StageSaliency], jax.Array]:
-        """Stem -> the four stages' saliency, and layer2's two centre time steps averaged. Shapes are of 16x112x112."""
+        """Returns the four stages' saliency, and the mean of layer2's two middle time steps."""
         stage1 = self.attention1(x)
-        x = max_pool3d(scale_by_map(x, 1 + stage1.attention))  # [B, 8, 28, 28, 64]
+        x = max_pool3d(scale_by_map(x, 1 + stage1.attention), self.form.max_pool)  # [B, 8, 28, 28, 64]
         x = self.trunk.layer1(x, train)  # [B, 8, 28, 28, 256]
         stage2 = self.attention2(x)
-        x = scale_by_map(x, 1 + stage2.attention)
-        x = self.trunk.layer2(x, train)  # [B, 4, 14, 14, 512]
+        x = self.trunk.layer2(scale_by_map(x, 1 + stage2.attention), train)  # [B, 4, 14, 14, 512]
         stage3 = self.attention3(x)
         centre = num_frames(x) // 2
-        middle = time_mean(x, max(centre - 1, 0), centre + 1)  # before this stage's attention, as the released weights
-        x = scale_by_map(x, 1 + stage3.attention)
-        x = self.trunk.layer3(x, train)  # [B, 2, 7, 7, 1024]
-        stage4 = self.attention4(x)  # its attention is reported, not used
+        middle = time_mean(x, max(centre - 1, 0), centre + 1)  # before DSAM 3, as in the released network
+        x = self.trunk.layer3(scale_by_map(x, 1 + stage3.attention), train)  # [B, 2, 7, 7, 1024]
+        stage4 = self.attention4(x)  # its attention is an output only
         return [stage1, stage2, stage3, stage4], middle

@@ -1,26 +1,31 @@
-"""1D convolution for waveforms in two forms behind one function."""
+"""1D convolution of waveforms in two forms."""
+
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-LONGEST_FOR_COLUMNS = 2048  # steps; beyond, gathering the columns costs more than it saves
+LONGEST_FOR_COLUMNS = 2048  # steps; for longer signals, gathering the columns costs more than it saves
 
 
-def conv1d(signal: jax.Array, kernel: jax.Array, stride: int, padding: int, as_columns: bool = False) -> jax.Array:
-    """Cross-correlates a signal with a kernel, zero-padded by `padding` steps on both sides.
+def conv1d(
+    signal: jax.Array, kernel: jax.Array, stride: int, padding: int, form: Literal["xla", "columns"] = "xla"
+) -> jax.Array:
+    """Cross-correlates a signal with a kernel.
 
     Args:
       signal: [B, S, C].
       kernel: [k, C, D].
       stride: steps between outputs.
       padding: zeros added on each side.
-      as_columns: one dot over gathered columns where the signal is short: XLA:CPU is slow on small 1D convolutions.
+      form: "columns" computes short signals as one matrix product over gathered columns, because XLA:CPU is slow on
+        small 1D convolutions.
 
     Returns:
       [B, (S + 2 padding - k) // stride + 1, D].
     """
-    if as_columns and signal.shape[1] <= LONGEST_FOR_COLUMNS:
+    if form == "columns" and signal.shape[1] <= LONGEST_FOR_COLUMNS:
         return _conv_columns(signal, kernel, stride, padding)
     return lax.conv_general_dilated(
         signal, kernel, (stride,), [(padding, padding)], dimension_numbers=("NWC", "WIO", "NWC")

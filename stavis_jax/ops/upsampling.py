@@ -1,4 +1,4 @@
-"""The network's two ways up to the input size: a learned transposed convolution, and a half-pixel resize."""
+"""Upsampling to the input size: a learned transposed convolution, and a bilinear resize."""
 
 import jax
 import jax.numpy as jnp
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def upsample_transposed(features: jax.Array, kernel: jax.Array, size: tuple[int, int]) -> jax.Array:
-    """Transposed convolution whose kernel is twice its stride, cropped to `size` about the centre.
+    """Applies a transposed convolution whose kernel is twice its stride, and crops the centre to `size`.
 
-    Each input step spreads over 2x2 output blocks of stride x stride pixels: one dot, then four shifted adds.
-    Of an odd surplus the smaller part is cut left and top.
+    Each input position spreads over 2x2 output blocks of stride x stride pixels, so this is one matrix product and four
+    shifted additions. Where an odd number of pixels is cropped, the smaller half is cut left and top.
 
     Args:
       features: [B, h, w, C].
@@ -34,12 +34,12 @@ def upsample_transposed(features: jax.Array, kernel: jax.Array, size: tuple[int,
 
 
 def bilinear_kernel(stride: int) -> np.ndarray:
-    """The triangle weights a transposed convolution of that stride starts from: [2s, 2s]."""
+    """Returns the bilinear weights [2s, 2s] that a transposed convolution of stride s starts from."""
     distance = np.abs(np.arange(2 * stride) + 0.5 - stride)
     triangle = 1 - distance / stride
     return np.outer(triangle, triangle).astype(np.float32)
 
 
 def upsample_bilinear(maps: jax.Array, size: tuple[int, int]) -> jax.Array:
-    """Maps [B, h, w] -> [B, H, W], bilinear with half-pixel centres, renormalised at the border."""
+    """Resizes maps [B, h, w] to [B, H, W], bilinearly with half-pixel centres, renormalised at the border."""
     return jax.image.resize(maps, (maps.shape[0], *size), method="linear", antialias=False)

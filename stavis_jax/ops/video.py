@@ -1,11 +1,10 @@
-"""A video inside the network: one array, or a tuple of its frames.
+"""A video inside the network: one array [B, T, H, W, C] ("array"), or a tuple of T frames [B, H, W, C] ("frames").
 
-XLA:CPU runs one small 2D convolution a frame several times faster than a 3D one, and stacking frames between layers
-costs as much as the arithmetic. So on a CPU a video travels as a tuple of T arrays [B, H, W, C] ("frames"), elsewhere
-as one array [B, T, H, W, C] ("array"). Both hold the same numbers; element-wise steps map over whatever there is.
+XLA:CPU runs one small 2D convolution per frame several times faster than a 3D convolution, and stacking the frames
+between layers costs as much as the arithmetic. So the CPU's form of the network works on frames, the others on arrays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import jax
@@ -15,16 +14,16 @@ Video = jax.Array | tuple[jax.Array, ...]
 Layout = Literal["array", "frames"]
 
 
-def fastest_layout() -> Layout:
-    """The layout for the default backend."""
-    return "frames" if jax.default_backend() == "cpu" else "array"
-
-
 def lay_out(clip: jax.Array, layout: Layout) -> Video:
-    """Clip [B, T, H, W, C] -> the same video in `layout`."""
+    """Returns a clip [B, T, H, W, C] as a video in `layout`."""
+    return clip if layout == "array" else tuple(clip[:, t] for t in range(clip.shape[1]))
+
+
+def join_clips(clips: Sequence[tuple[jax.Array, ...]], layout: Layout) -> Video:
+    """Joins B clips of frames [1, H, W, C] to one video of batch size B in `layout`."""
     if layout == "array":
-        return clip
-    return tuple(clip[:, t] for t in range(clip.shape[1]))
+        return jnp.concatenate([jnp.stack(frames, axis=1) for frames in clips])
+    return tuple(jnp.concatenate(frames) for frames in zip(*clips, strict=True))
 
 
 def num_frames(video: Video) -> int:
@@ -32,19 +31,19 @@ def num_frames(video: Video) -> int:
 
 
 def map_frames(function: Callable, *videos: Video) -> Video:
-    """Applies an element-wise function, whatever the layout."""
+    """Applies an element-wise function to videos of any layout."""
     return jax.tree.map(function, *videos)
 
 
 def scale_by_map(video: Video, factor: jax.Array) -> Video:
-    """Multiplies every time step and channel by a float32 map [B, H, W]; the video keeps its type."""
+    """Multiplies every time step and channel by a float32 map [B, H, W]. The video keeps its dtype."""
     if isinstance(video, tuple):
         return tuple((frame.astype(factor.dtype) * factor[..., None]).astype(frame.dtype) for frame in video)
     return (video.astype(factor.dtype) * factor[:, None, :, :, None]).astype(video.dtype)
 
 
 def time_mean(video: Video, start: int = 0, stop: int | None = None) -> jax.Array:
-    """Mean of the time steps start..stop-1 (all by default): -> float32 [B, H, W, C]."""
+    """Returns the mean of the time steps start..stop-1, by default of all: float32 [B, H, W, C]."""
     if isinstance(video, tuple):
         frames = [frame.astype(jnp.float32) for frame in video[start:stop]]
         return sum(frames[1:], frames[0]) / len(frames)

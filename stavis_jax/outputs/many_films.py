@@ -10,7 +10,7 @@ from data_pipelines.films.film import Film, film_name
 from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax.outputs.options import PredictionOptions
 from stavis_jax.outputs.write import StartProgress, write_predictions
-from stavis_jax.prediction.api import SaliencyModel
+from stavis_jax.prediction.protocol import SaliencyModel
 
 MAX_NAMES = 20  # of failed films in the last line
 
@@ -61,7 +61,7 @@ def predict_films(
             opened.append((open_film(path), folder))
     if opened:
         model = load()
-        options.appearance.check(getattr(model, "uses_sound", True))
+        options.appearance.check(model.uses_sound)
     for film, folder in opened:
         with _error_as_line(film.path, failed, len(films)):
             with progress(one_line(film.name)) as start:

@@ -1,12 +1,9 @@
 """Predicts one film and writes its outputs into a folder."""
 
 import dataclasses
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from data_pipelines.films.film import Film, open_film
 from data_pipelines.films.frame_folder import pictures_in
@@ -15,7 +12,8 @@ from stavis_jax.outputs.folder import finished_folder, is_done, write_settings
 from stavis_jax.outputs.options import PredictionOptions
 from stavis_jax.outputs.registry import open_outputs
 from stavis_jax.outputs.write_behind import write_behind
-from stavis_jax.prediction.api import Advance, SaliencyModel, predict_film
+from stavis_jax.prediction.api import Advance, predict_film
+from stavis_jax.prediction.protocol import SaliencyModel
 
 # Called with the number of frames, or None if it is not known. Returns what is called with 1 after every frame.
 StartProgress = Callable[[int | None], Advance]
@@ -48,7 +46,7 @@ def write_predictions(
     """
     film = open_film(film) if isinstance(film, Path | str) else film
     options = options or PredictionOptions()
-    options.appearance.check(getattr(model, "uses_sound", True))
+    options.appearance.check(model.uses_sound)
     settings = _settings(film, model, options)
     if is_done(folder, settings, overwrite):
         return None
@@ -65,7 +63,7 @@ def write_predictions(
     return number
 
 
-def _settings(film: Film, model: Any, options: PredictionOptions) -> dict[str, Any]:
+def _settings(film: Film, model: SaliencyModel, options: PredictionOptions) -> dict[str, Any]:
     """Returns everything that the outputs depend on."""
     is_folder = film.path.is_dir()
     settings = {
@@ -74,8 +72,7 @@ def _settings(film: Film, model: Any, options: PredictionOptions) -> dict[str, A
         "film size in bytes": _size(pictures_in(film.path) if is_folder else [film.path]),
         "frame rate in Hz": film.frame_rate_hz if is_folder else None,  # a film file has its own
         **_sound_settings(film),
-        "variant": getattr(model, "variant", "not known"),
-        "checkpoint": _checksum(getattr(model, "weights", {})),
+        **model.identity(),
         "outputs": sorted(options.outputs),
         "stride": options.stride,
         "resize-filter": options.resize_filter,
@@ -96,11 +93,3 @@ def _sound_settings(film: Film) -> dict[str, Any]:
 def _size(files: Sequence[Path]) -> int:
     """Returns the size of all files together, in bytes."""
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _checksum(weights: dict[str, Any]) -> str:
-    """Returns the CRC-32 of a network's arrays, which tells checkpoints apart."""
-    checksum = 0
-    for name in sorted(weights):
-        checksum = zlib.crc32(np.ascontiguousarray(weights[name]).data, zlib.crc32(name.encode(), checksum))
-    return f"{checksum:08x}"

@@ -1,1 +1,1 @@
-"""A film -> saliency maps in memory."""
+"""Films to saliency maps, in memory."""

@@ -1,8 +1,7 @@
-"""A film -> a saliency map for every frame, as an array or one by one."""
+"""Saliency maps of all frames of a film, as one array or one by one."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,20 +10,12 @@ from data_pipelines.films.sound import FULL_SCALE, resample
 from data_pipelines.inputs.resizing import ResizeFilter, ResizePicture
 from stavis_jax.prediction.frame_prediction import FramePrediction
 from stavis_jax.prediction.frame_stream import predict_stream
+from stavis_jax.prediction.protocol import SaliencyModel
 from stavis_jax.prediction.read_ahead import read_ahead
 
-FRAMES_AHEAD = 64  # read before they are needed, 40 kB each
+FRAMES_AHEAD = 64  # frames read in advance, 40 kB each
 
-Advance = Callable[[int], object]  # called with the number of frames done since the last call
-
-
-class SaliencyModel(Protocol):
-    """What `stavis_jax.load` returns, as far as prediction needs it."""
-
-    size: int  # of clips and maps, pixels
-
-    def __call__(self, clip: np.ndarray, waveform: np.ndarray) -> Any:
-        """Clip [B, 16, S, S, 3] minus the mean, waveform [B, 35280] -> an object with `logits` [B, S, S]."""
+Advance = Callable[[int], object]  # takes the number of frames predicted since the last call
 
 
 def predict_film(
@@ -35,22 +26,24 @@ def predict_film(
     stride: int = 1,
     resize_filter: ResizeFilter = "bicubic",
 ) -> Iterator[FramePrediction]:
-    """Predicts every frame of a film one by one, in memory that does not grow with its length.
+    """Predicts the frames of a film one by one, in memory that does not grow with its length.
+
+    `frame_stream.predict_stream` says which clip and which sound belong to a frame.
 
     Args:
-      film: path of a film file or of a folder of frames, or what `data_pipelines.films.film.open_film` makes of one.
-      model: see `SaliencyModel`.
-      batch_size: clips a call of the network.
-      stride: every how many frames the network is asked; predictions between are interpolated in time.
-      resize_filter: that of the data the model was trained with, "bicubic" or "nearest".
+      film: path of a film file or of a folder of frames, or a film that is open.
+      model: predicts clips; see `SaliencyModel`.
+      batch_size: clips in a call of the model.
+      stride: frames from one call's clip to the next, at most 64; predictions in between are interpolated in time.
+      resize_filter: the filter of the data that the model was trained with, "bicubic" or "nearest".
 
     Raises:
-      ValueError: `batch_size` or `stride` is not positive, or `stride` larger than 64.
-      UserError: the file is missing, is no film or holds no frame; or the model's maps are not finite.
+      ValueError: `batch_size` or `stride` is not positive, or `stride` is larger than 64.
+      UserError: the film is missing, cannot be read or holds no frame; or the model's maps are not finite.
     """
     film = open_film(film) if isinstance(film, Path | str) else film
     frames = read_ahead(film.frames(model.size, resize_filter), FRAMES_AHEAD)
-    waveform, ahead = (film.waveform(), film.waveform(warn=False)) if getattr(model, "uses_sound", True) else ((), ())
+    waveform, ahead = (film.waveform(), film.waveform(warn=False)) if model.uses_sound else ((), ())
     return predict_stream(
         frames, waveform, film.frame_rate_hz, model, waveform_ahead=ahead, batch_size=batch_size, stride=stride
     )
@@ -64,7 +57,10 @@ def predict_video(
     stride: int = 1,
     resize_filter: ResizeFilter = "bicubic",
 ) -> np.ndarray:
-    """Predicts a map for every frame of a film: float32 [N, S, S] in [0, 1]. Arguments and errors: `predict_film`."""
+    """Predicts a map for every frame of a film: float32 [N, S, S] in [0, 1].
+
+    Arguments and errors are those of `predict_film`.
+    """
     predictions = predict_film(path, model, batch_size=batch_size, stride=stride, resize_filter=resize_filter)
     return np.stack([prediction.saliency for prediction in predictions])
 
@@ -82,21 +78,19 @@ def predict_frames(
 ) -> np.ndarray:
     """Predicts a map for every frame of a film in memory: float32 [N, S, S] in [0, 1].
 
-    Which clip and which sound are a frame's: see `frame_stream.predict_stream`.
-
     Args:
-      frames: uint8 [N, H, W, 3], RGB; resized if H, W differ from the model's size.
+      frames: uint8 [N, H, W, 3], RGB; resized to the model's size.
       waveform: the sound from the first frame on, [num_samples] or [num_samples, channels]: PCM of any integer type, or
         float in [-256, 256), which is 256 times the usual [-1, 1); None for silence.
-      rate_hz: the waveform's samples a second; resampled if not 22,050.
+      rate_hz: samples of the waveform a second; resampled to 22,050.
       fps: frames a second.
-      model: see `SaliencyModel`.
-      batch_size: clips a call; the last batch is filled up, so that every call has the same shapes.
-      stride: every how many frames the network is asked; maps between are interpolated.
+      model: predicts clips; see `SaliencyModel`.
+      batch_size: clips in a call of the model; all calls have the same shapes.
+      stride: frames from one call's clip to the next, at most 64; maps in between are interpolated in time.
       advance: called with 1 after every frame.
 
     Raises:
-      ValueError: there is no frame, or `fps`, `batch_size` or `stride` is not positive, or `stride` larger than 64.
+      ValueError: there is no frame, or `fps`, `batch_size` or `stride` is not positive, or `stride` is larger than 64.
       UserError: the model's maps are not finite.
     """
     if len(frames) == 0 or not fps > 0:
@@ -113,7 +107,7 @@ def predict_frames(
 
 
 def _mono(waveform: np.ndarray) -> np.ndarray:
-    """float32 [num_samples] in [-256, 256): the mean of the channels, PCM as a share of its type's range."""
+    """Returns the mean of the channels, float32 [num_samples] in [-256, 256). Scales PCM from its type's range."""
     waveform = np.asarray(waveform)
     mono = waveform.mean(axis=1, dtype=np.float64) if waveform.ndim == 2 else waveform
     if waveform.dtype.kind in "iu":

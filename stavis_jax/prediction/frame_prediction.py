@@ -1,4 +1,4 @@
-"""What is predicted of one frame of a film."""
+"""The prediction of one frame of a film."""
 
 import dataclasses
 
@@ -7,15 +7,15 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class FramePrediction:
-    """One frame.
+    """The prediction of one frame.
 
     Attributes:
-      number: of the frame in the film, from 1.
-      seconds: since the first frame.
+      number: number of the frame in the film, from 1.
+      seconds: time since the first frame.
       saliency: float32 [S, S] in [0, 1].
-      localization: float32 [h, w], where the sound is: its maps summed as the fusion weighs them, min-max not applied;
-        None without sound, or if it was not asked for.
-      attention: of DSAM, 4 x float32 [h, w], each sums to 1; () if it was not asked for.
+      localization: float32 [h, w], the localisation maps summed with the fusion's weights, of any range; None if the
+        model has none.
+      attention: attention maps of the four stages, 4 x float32 [h, w], each sums to 1; () if the model has none.
     """
 
     number: int

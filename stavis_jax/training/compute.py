@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 
 from data_pipelines.runtime.errors import UserError
@@ -36,8 +35,7 @@ class Compute:
 
     def configure(self, network: Stavis, num_devices: int) -> None:
         """Sets the network's layers; what it learns and its parameters stay as they are."""
-        on_accelerator = jax.default_backend() in ("gpu", "tpu")
-        half = self.dtype == "bfloat16" or (self.dtype == "auto" and on_accelerator)
+        half = self.dtype == "bfloat16" or (self.dtype == "auto" and network.form.trains_in_bfloat16)
         network.trunk.dtype = jnp.dtype(jnp.bfloat16 if half else jnp.float32)
         network.trunk.set_attributes(Layer, rematerialize=self.rematerialize)
         network.set_attributes(BatchNorm, groups=num_devices if self.batch_norm == "per-device" else 1)

@@ -10,7 +10,6 @@ import optax
 from flax import nnx
 
 from stavis_jax.models.stavis import Outputs, Stavis
-from stavis_jax.ops.video import Layout
 from stavis_jax.training import losses, parameter_groups
 from stavis_jax.weights.flat_names import flat_name
 
@@ -35,7 +34,6 @@ class Job:
     optimizer: optax.GradientTransformation
     loss_weights: losses.LossWeights
     effective_batch: int
-    layout: Layout | None = None  # of videos inside the network; None: the backend's fastest
 
     def network(self, state: TrainState) -> Stavis:
         return nnx.merge(self.graphdef, state.params, state.batch_stats)
@@ -49,7 +47,6 @@ def create(
     effective_batch: int,
     loss_weights: losses.LossWeights | None = None,
     freeze_upsampling: bool = False,
-    layout: Layout | None = None,
 ) -> tuple[Job, TrainState]:
     """A training about to start from `network`; `make_optimizer` takes the tree of rate factors."""
     graphdef, params, batch_stats = nnx.split(network, nnx.Param, nnx.BatchStat)
@@ -58,7 +55,7 @@ def create(
     factors = jax.tree.unflatten(jax.tree.structure(params), [by_name[name] for name in names])
     optimizer = make_optimizer(factors)
     state = TrainState(jnp.zeros((), jnp.int32), params, batch_stats, optimizer.init(params))
-    return Job(graphdef, optimizer, loss_weights or losses.LossWeights(), effective_batch, layout), state
+    return Job(graphdef, optimizer, loss_weights or losses.LossWeights(), effective_batch), state
 
 
 def train_step(
@@ -94,7 +91,7 @@ def loss_gradients(
     def loss_of(params: nnx.State):
         # A fresh tree: flax lets a variable change only inside the trace that made it.
         network = nnx.merge(job.graphdef, params, jax.tree.map(lambda x: x, state.batch_stats))
-        outputs = network(batch["clip"], batch["waveform"], train=True, layout=job.layout)
+        outputs = network(batch["clip"], batch["waveform"], train=True)
         total, terms = _total_loss(job, outputs, batch, side_weight)
         return total, (terms, nnx.state(network, nnx.BatchStat))
 
@@ -104,7 +101,7 @@ def loss_gradients(
 
 def loss_step(job: Job, state: TrainState, batch: Batch) -> tuple[dict[str, jax.Array], Outputs]:
     """The main output's loss on a batch in scoring mode: sums over the valid clips, their "count"; and the outputs."""
-    outputs = job.network(state)(batch["clip"], batch["waveform"], layout=job.layout)
+    outputs = job.network(state)(batch["clip"], batch["waveform"])
     values = _terms(job, outputs.logits, batch)
     sums = {name: jnp.sum(value * batch["weight"]) for name, value in values.items()}
     return sums | {"count": jnp.sum(batch["weight"])}, outputs._replace(side_logits=())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models import fusion
-from stavis_jax.prediction.model import SaliencyModel, load
+from stavis_jax.prediction.model import StavisModel, load
 from stavis_jax.weights.directory import read_info
 from stavis_jax.weights.loading import VISUAL, find_directory
 
@@ -30,7 +30,7 @@ class Networks:
         self._load = functools.lru_cache(MAX_IN_MEMORY)(load)
         self.variants = {name: _variants_in(path) for name, path in self._paths.items()}
 
-    def load(self, checkpoint: str, variant: str) -> SaliencyModel:
+    def load(self, checkpoint: str, variant: str) -> StavisModel:
         """Returns a network, from memory if it was used recently.
 
         Raises:

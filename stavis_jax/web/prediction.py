@@ -11,7 +11,7 @@ from data_pipelines.runtime.errors import Stopped
 from stavis_jax.outputs.options import OutputOptions, PredictionOptions
 from stavis_jax.outputs.write import StartProgress, write_predictions
 from stavis_jax.prediction.api import Advance
-from stavis_jax.prediction.model import SaliencyModel
+from stavis_jax.prediction.protocol import SaliencyModel
 
 OUTPUTS = ("overlay", "track", "npz")
 

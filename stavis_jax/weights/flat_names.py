@@ -1,4 +1,4 @@
-"""A network's arrays under flat names: 'trunk/layer1/block0/bn1/mean' -> array."""
+"""Networks to arrays by flat name, such as 'trunk/layer1/block0/bn1/mean', and back."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ import numpy as np
 from flax import nnx
 
 from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.ops.backend_form import BackendForm
 
 Weights = dict[str, np.ndarray]
 
@@ -17,33 +18,36 @@ def flat_name(path: tuple) -> str:
 
 
 def read_network(network: Stavis) -> Weights:
-    """Parameters and BatchNorm statistics of a network, as float32 arrays on the host."""
+    """Returns the parameters and BatchNorm statistics of a network, as float32 arrays on the host."""
     flat = nnx.to_flat_state(nnx.state(network))
     return {flat_name(path): np.asarray(jax.device_get(variable[...])) for path, variable in flat}
 
 
 def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every array of a network, without making any."""
+    """Returns the shape of every array of a network by name, without making arrays."""
     flat = nnx.to_flat_state(nnx.state(_outline(config)))
     return {flat_name(path): tuple(variable.shape) for path, variable in flat}
 
 
-def network_from(config: NetworkConfig, weights: Mapping[str, jax.Array]) -> Stavis:
-    """A network made of these arrays, all it needs; draws no starting values. Works inside `jit` too."""
-    graphdef, state = nnx.split(_outline(config))
+def network_from(config: NetworkConfig, weights: Mapping[str, jax.Array], form: BackendForm | None = None) -> Stavis:
+    """Returns a network of these arrays, which must be all that it has. Works inside `jit` too.
+
+    `form`: see `Stavis`.
+    """
+    graphdef, state = nnx.split(_outline(config, form))
     arrays = [weights[flat_name(path)] for path, _ in nnx.to_flat_state(state)]
     return nnx.merge(graphdef, jax.tree.unflatten(jax.tree.structure(state), arrays))
 
 
-def new_network(config: NetworkConfig, seed: int) -> Stavis:
-    """A network with starting values: those of `Stavis(config, rngs=nnx.Rngs(seed))`, drawn several times faster."""
-    options = {"xla_backend_optimization_level": 0}  # dozens of tiny programs that run once: compiling is all the time
+def new_network(config: NetworkConfig, seed: int, form: BackendForm | None = None) -> Stavis:
+    """Returns `Stavis(config, rngs=nnx.Rngs(seed), form=form)`, whose starting values it draws several times faster."""
+    options = {"xla_backend_optimization_level": 0}  # compiling takes nearly all of the time
     state = jax.jit(lambda: nnx.state(Stavis(config, rngs=nnx.Rngs(seed))), compiler_options=options)()
-    return nnx.merge(nnx.graphdef(_outline(config)), state)
+    return nnx.merge(nnx.graphdef(_outline(config, form)), state)
 
 
 def fill_network(network: Stavis, weights: Mapping[str, np.ndarray]) -> list[str]:
-    """Puts arrays into a network in place, those whose names it has; returns the names of its arrays left as they were.
+    """Replaces a network's arrays by those of the same name. Returns the names of its arrays that have none.
 
     Raises:
       ValueError: an array has another shape than the network's.
@@ -60,6 +64,6 @@ def fill_network(network: Stavis, weights: Mapping[str, np.ndarray]) -> list[str
     return left
 
 
-def _outline(config: NetworkConfig) -> Stavis:
-    """A network with shapes in place of arrays."""
-    return nnx.eval_shape(lambda: Stavis(config, rngs=nnx.Rngs(0)))
+def _outline(config: NetworkConfig, form: BackendForm | None = None) -> Stavis:
+    """Returns a network with shapes in place of arrays."""
+    return nnx.eval_shape(lambda: Stavis(config, rngs=nnx.Rngs(0), form=form))

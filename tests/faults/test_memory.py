@@ -52,7 +52,7 @@ def test_a_training_batch_that_is_too_large_names_its_flag(variant, stage, suppl
 def test_a_scoring_batch_that_is_too_large_names_its_flag(supplies, tmp_path, tally, monkeypatch):
     tally.fault("main", "memory full")
     monkeypatch.setattr(test_maps, "write_test_maps", full_memory)
-    monkeypatch.setattr(test_maps, "SaliencyModel", lambda *_, **__: None)
+    monkeypatch.setattr(test_maps, "StavisModel", lambda *_, **__: None)
     data, maps = ExperimentData(supplies.shards), tmp_path / "maps" / "visual"
     with pytest.raises(UserError, match=r"--config\.evaluation\.batch_size=8: does not fit into memory \(Out of"):
         test_maps.predict_test_films(supplies.weights, data, [], maps, 8, Console(quiet=True))

@@ -26,7 +26,10 @@ SMALL = PredictionOptions(appearance=OutputOptions(map_size="network"))
 class Brightness:
     """A network that takes bright pixels as salient."""
 
-    size = SIZE
+    size, uses_sound = SIZE, True
+
+    def identity(self):
+        return {}
 
     def __call__(self, clip, waveform):
         return SimpleNamespace(logits=clip.mean(axis=(1, 4)) / 64)

@@ -15,6 +15,7 @@ from benchmarks.reference import training as torch_training
 from benchmarks.reference.network import TorchStavis
 from stavis_jax.configs import av
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.ops.backend_form import TEXTBOOK
 from stavis_jax.training import optimizer, step
 from stavis_jax.weights.directory import WeightsInfo
 from stavis_jax.weights.exporting import to_checkpoint
@@ -95,14 +96,14 @@ def test_ours_has_its_logits_loss_and_gradients(formulas, state_of):
         "fixations": formulas.binmap(1, BATCH, SIZE)[:, 0],
         "weight": np.ones(BATCH, np.float32),
     }
-    network = network_from(NetworkConfig(depth=10), jax.tree.map(jnp.asarray, weights))
+    network = network_from(NetworkConfig(depth=10), jax.tree.map(jnp.asarray, weights), TEXTBOOK)
     rates = av.get_config().stages.audiovisual.group_rates.to_dict()
     make_optimizer = functools.partial(optimizer.sgd, 0.01)
-    job, state = step.create(network, make_optimizer, rates, effective_batch=BATCH, layout="array")
+    job, state = step.create(network, make_optimizer, rates, effective_batch=BATCH)
 
     @jax.jit
     def scored_and_learned(state: step.TrainState, batch: dict):
-        logits = job.network(state)(batch["clip"], batch["waveform"], layout="array").logits
+        logits = job.network(state)(batch["clip"], batch["waveform"]).logits
         return logits, step.loss_gradients(job, state, batch, jnp.float32(0))[:2]
 
     logits, (gradients, terms) = jax.device_get(scored_and_learned(state, batch))

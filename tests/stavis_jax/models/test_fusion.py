@@ -5,7 +5,7 @@ import pytest
 from flax import nnx
 
 from stavis_jax.models.attention import DeeplySupervisedAttention, StageSaliency
-from stavis_jax.models.fusion import VARIANTS, Evidence, StageFusion, side_logits
+from stavis_jax.models.fusion import VARIANTS, FusionInputs, VisualFusion, WeightedSum
 from stavis_jax.models.localization import BilinearLocalization, CosineLocalization, ProductLocalization
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.upsampling import upsample_bilinear, upsample_transposed
@@ -57,9 +57,10 @@ def upsampled_features(stages, attention) -> jax.Array:
 
 
 def test_visual_fusion_is_the_convolution_of_the_upsampled_features(stages, attention):
-    fuse = randomise(StageFusion(rngs=nnx.Rngs(0)))
+    fuse = randomise(VisualFusion(rngs=nnx.Rngs(0)))
     plain = fuse.conv(upsampled_features(stages, attention))[..., 0]
-    np.testing.assert_allclose(fuse(stages, attention, SIZE), plain, rtol=0, atol=ATOL)
+    inputs = FusionInputs(stages, attention, fuse, None, None, SIZE)
+    np.testing.assert_allclose(inputs.visual_map(), plain, rtol=0, atol=ATOL)
 
 
 @pytest.fixture
@@ -68,23 +69,24 @@ def build(stages, attention, sound):
 
     def build(name: str, seed: int = 0):
         variant, rngs = VARIANTS[name], nnx.Rngs(0)
-        fuse, localization = randomise(StageFusion(rngs=rngs), 5), randomise(variant.new_localization(rngs), 6)
-        evidence = Evidence(stages, attention, fuse, localization, sound[1], SIZE)
-        return randomise(variant.new_fusion(rngs), seed), evidence
+        fuse = randomise(VisualFusion(rngs=rngs), 5)
+        localization = randomise(variant.localization(variant.num_maps, rngs=rngs), 6)
+        inputs = FusionInputs(stages, attention, fuse, localization, sound[1], SIZE)
+        return randomise(variant.fusion(variant.num_maps, rngs=rngs), seed), inputs
 
     return build
 
 
-def upsampled_maps(evidence: Evidence) -> jax.Array:
+def upsampled_maps(inputs: FusionInputs) -> jax.Array:
     """L^u: [B, H, W, K]."""
-    maps = evidence.localization(*evidence.hidden)
+    maps = inputs.localization(*inputs.hidden)
     return jnp.stack([upsample_bilinear(maps[..., k], SIZE) for k in range(maps.shape[-1])], axis=-1)
 
 
-def drawn_in_the_paper(name: str, fusion, evidence: Evidence) -> jax.Array:
+def drawn_in_the_paper(name: str, fusion, inputs: FusionInputs) -> jax.Array:
     """The variant's logits from full-resolution V, S_v and L^u, convolution by convolution."""
-    features, located = upsampled_features(evidence.stages, evidence.attention), upsampled_maps(evidence)
-    visual = evidence.fuse.conv(features)
+    features, located = upsampled_features(inputs.stages, inputs.attention), upsampled_maps(inputs)
+    visual = inputs.fuse.conv(features)
     if name.endswith("audio-only"):
         return fusion.conv(located)
     if name.endswith("s1"):
@@ -103,8 +105,8 @@ def computed(function) -> np.ndarray:
     return np.asarray(jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})())
 
 
-def logits(fusion, evidence: Evidence) -> np.ndarray:
-    return computed(lambda: fusion(evidence))
+def logits(fusion, inputs: FusionInputs) -> np.ndarray:
+    return computed(lambda: fusion(inputs))
 
 
 SOUNDING = [name for name, variant in VARIANTS.items() if variant.uses_sound]
@@ -112,10 +114,10 @@ SOUNDING = [name for name, variant in VARIANTS.items() if variant.uses_sound]
 
 @pytest.mark.parametrize("name", SOUNDING)
 def test_a_fusion_is_what_the_paper_draws_at_full_resolution(name, build):
-    fusion, evidence = build(name)
+    fusion, inputs = build(name)
     with jax.numpy_rank_promotion("allow"):
-        expected = computed(lambda: drawn_in_the_paper(name, fusion, evidence)[..., 0])
-    np.testing.assert_allclose(logits(fusion, evidence), expected, rtol=0, atol=3e-5 * np.abs(expected).max())
+        expected = computed(lambda: drawn_in_the_paper(name, fusion, inputs)[..., 0])
+    np.testing.assert_allclose(logits(fusion, inputs), expected, rtol=0, atol=3e-5 * np.abs(expected).max())
 
 
 def test_there_are_the_thirteen_systems_of_the_tables():
@@ -125,18 +127,18 @@ def test_there_are_the_thirteen_systems_of_the_tables():
 
 
 def test_fus_with_no_weight_on_the_others_is_s3(build):
-    fus, evidence = build("l3mul-fus")
+    fus, inputs = build("l3mul-fus")
     fus.conv.kernel[...] = jnp.float32([0, 0, 1]).reshape(1, 1, 3, 1)
     fus.conv.bias[...] = jnp.zeros(1)
-    np.testing.assert_allclose(logits(fus, evidence), logits(fus.concatenation, evidence), rtol=1e-5, atol=ATOL)
+    np.testing.assert_allclose(logits(fus, inputs), logits(fus.concatenation, inputs), rtol=1e-5, atol=ATOL)
 
 
 def test_s1_starts_as_the_visual_map_and_the_localization(build):
-    _, evidence = build("l2-s1")
-    start = VARIANTS["l2-s1"].new_fusion(nnx.Rngs(0))
+    _, inputs = build("l2-s1")
+    start = WeightedSum(1, rngs=nnx.Rngs(0))
     np.testing.assert_allclose(
-        logits(start, evidence),
-        computed(lambda: evidence.visual_map() + evidence.located(jnp.ones(1))),
+        logits(start, inputs),
+        computed(lambda: inputs.visual_map() + inputs.weighted_localization(jnp.ones(1))),
         rtol=1e-5,
         atol=ATOL,
     )
@@ -144,14 +146,14 @@ def test_s1_starts_as_the_visual_map_and_the_localization(build):
 
 def test_s2_where_nothing_is_located_is_the_convolution_of_the_features(build):
     for name in ("l3-s2", "l3mul-s2"):
-        fusion, evidence = build(name)
-        evidence.localization.kernel[...] *= 0.0
-        evidence.localization.bias[...] *= 0.0
+        fusion, inputs = build(name)
+        inputs.localization.kernel[...] *= 0.0
+        inputs.localization.bias[...] *= 0.0
         weights = fusion.conv.kernel[...][0, 0, :, 0]
         np.testing.assert_allclose(
-            logits(fusion, evidence),
+            logits(fusion, inputs),
             computed(
-                lambda fusion=fusion, evidence=evidence, w=weights: evidence.features(w) + fusion.conv.bias[...][0]
+                lambda fusion=fusion, inputs=inputs, w=weights: inputs.weighted_features(w) + fusion.conv.bias[...][0]
             ),
             rtol=1e-5,
             atol=ATOL,
@@ -159,23 +161,23 @@ def test_s2_where_nothing_is_located_is_the_convolution_of_the_features(build):
 
 
 def test_s2_with_sixty_four_equal_maps_is_s2_with_one(build):
-    many, evidence = build("l3mul-s2")
+    many, inputs = build("l3mul-s2")
     one, of_one = build("l3-s2")
-    evidence.localization.kernel[...] = jnp.repeat(of_one.localization.kernel[...], 64, axis=0)
-    evidence.localization.bias[...] = jnp.repeat(of_one.localization.bias[...], 64)
-    np.testing.assert_allclose(logits(many, evidence), logits(one, of_one), rtol=1e-4, atol=ATOL)
+    inputs.localization.kernel[...] = jnp.repeat(of_one.localization.kernel[...], 64, axis=0)
+    inputs.localization.bias[...] = jnp.repeat(of_one.localization.bias[...], 64)
+    np.testing.assert_allclose(logits(many, inputs), logits(one, of_one), rtol=1e-4, atol=ATOL)
 
 
 @pytest.mark.parametrize("name", SOUNDING)
 def test_gradients_reach_every_factor_of_the_logits(name, build):
-    fusion, evidence = build(name)
+    fusion, inputs = build(name)
 
     def loss(modules):
         fusion, fuse, attention, localization = modules
-        given = Evidence(evidence.stages, attention, fuse, localization, evidence.hidden, SIZE)
+        given = FusionInputs(inputs.stages, attention, fuse, localization, inputs.hidden, SIZE)
         return jnp.sum(jnp.sin(fusion(given)))
 
-    modules = (fusion, evidence.fuse, tuple(evidence.attention), evidence.localization)
+    modules = (fusion, inputs.fuse, tuple(inputs.attention), inputs.localization)
     gradients = nnx.jit(nnx.grad(loss))(modules)
     by_name = {"/".join(map(str, path)): leaf[...] for path, leaf in nnx.to_flat_state(nnx.state(gradients))}
     still = {name for name, gradient in by_name.items() if np.abs(gradient).max() == 0}
@@ -188,7 +190,8 @@ def test_gradients_reach_every_factor_of_the_logits(name, build):
 
 
 def test_side_logits_are_the_upsampled_activations(stages, attention):
-    for ours, stage, module in zip(side_logits(stages, attention, SIZE), stages, attention, strict=True):
+    inputs = FusionInputs(stages, attention, None, None, None, SIZE)
+    for ours, stage, module in zip(inputs.side_logits(), stages, attention, strict=True):
         kernel = module.upsample_activation[...]
         plain = upsample_transposed(stage.activation[..., None], kernel, SIZE)[..., 0]
         assert ours.shape == (2, *SIZE)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from stavis_jax.models.layers import Conv1D
 from stavis_jax.models.soundnet import FEWEST_SAMPLES, ROWS, SoundNet
+from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.weights.flat_names import flat_name
 from stavis_jax.weights.loading import load_weights
 
@@ -47,21 +49,26 @@ def test_the_papers_clip_leaves_two_steps_and_the_fewest_samples_one():
     assert steps_left(FEWEST_SAMPLES) >= 1
 
 
-@pytest.mark.parametrize("as_columns", [False, True])
-def test_features_are_the_maximum_over_time(as_columns, soundnet):
-    hear = jax.jit(lambda x: soundnet(x, False, as_columns))
+def features_on(platform: str, soundnet: SoundNet, waveform: np.ndarray) -> jax.Array:
+    """The features in the form for a platform."""
+    soundnet.set_attributes(Conv1D, form=BackendForm.for_platform(platform))
+    return jax.jit(lambda x: soundnet(x, False))(waveform)
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+def test_features_are_the_maximum_over_time(platform, soundnet):
     draw = np.random.default_rng(0).normal
     sound = np.zeros((3, 200_000), np.float32)  # two noises, too far apart for one feature to hear both
     sound[0, 40_000:44_000] = sound[2, 40_000:44_000] = draw(0, 50, 4_000)
     sound[1, 150_000:154_000] = sound[2, 150_000:154_000] = draw(0, 50, 4_000)
-    early, late, both = hear(sound)
+    early, late, both = features_on(platform, soundnet, sound)
     np.testing.assert_allclose(both, jnp.maximum(early, late), rtol=1e-4, atol=1e-4)
     assert np.abs(early - late).max() > 0.1
 
 
 def test_both_convolution_forms_hear_the_same(soundnet):
     sound = np.random.default_rng(0).normal(0, 50, (1, FEWEST_SAMPLES)).astype(np.float32)
-    plain, columns = (jax.jit(lambda x, c=c: soundnet(x, False, c))(sound) for c in (False, True))
+    plain, columns = (features_on(platform, soundnet, sound) for platform in ("gpu", "cpu"))
     np.testing.assert_allclose(columns, plain, rtol=0, atol=1e-4 * np.abs(plain).max())
 
 

@@ -15,7 +15,8 @@ from stavis_jax.models.fusion import VARIANTS
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH
 from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig, Stavis
-from stavis_jax.prediction.model import SaliencyModel
+from stavis_jax.ops.backend_form import TEXTBOOK
+from stavis_jax.prediction.model import StavisModel
 from stavis_jax.training import parameter_groups, step
 from stavis_jax.training.losses import LossWeights
 from stavis_jax.weights.directory import WeightsInfo, save_weights
@@ -53,9 +54,9 @@ def test_constants_are_told_from_what_depends_on_the_input():
 @EACH
 def test_the_gradient_of_the_training_loss_reaches_what_learns_and_nothing_else(variant):
     """Told from the gradient's program: where the loss does not reach, it is a constant zero."""
-    network = nnx.eval_shape(lambda: Stavis(NetworkConfig(variant, DEPTH), rngs=nnx.Rngs(0)))
+    network = nnx.eval_shape(lambda: Stavis(NetworkConfig(variant, DEPTH), rngs=nnx.Rngs(0), form=TEXTBOOK))
     graphdef, params, stats = nnx.split(network, nnx.Param, nnx.BatchStat)
-    job = step.Job(graphdef, None, LossWeights(), effective_batch=2, layout="array")
+    job = step.Job(graphdef, None, LossWeights(), effective_batch=2)
     shapes = {"clip": (2, 16, 32, 32, 3), "waveform": (2, FEWEST_SAMPLES), "density": (2, 32, 32), "weight": (2,)}
     batch = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
     batch["fixations"] = batch["density"]
@@ -88,7 +89,7 @@ def test_a_system_comes_back_from_disk_with_the_same_logits(variant, tmp_path):
     waveform = jnp.asarray(50 * draw.normal(size=(1, FEWEST_SAMPLES)), jnp.float32)
     loaded = stavis_jax.load(tmp_path / "last")
     assert (loaded.variant, loaded.depth, loaded.size) == (variant, DEPTH, 32)
-    expected = np.asarray(SaliencyModel(config, weights, 32).saliency_logits(clip, waveform))
+    expected = np.asarray(StavisModel(config, weights, 32).saliency_logits(clip, waveform))
     np.testing.assert_array_equal(loaded.saliency_logits(clip, waveform), expected)
     assert np.isfinite(expected).all() and np.ptp(expected) > 0
 
@@ -106,7 +107,7 @@ def test_any_trunk_carries_any_system(variant, depth, shortcut):
     waveform = jax.ShapeDtypeStruct((2, FEWEST_SAMPLES), jnp.float32)
 
     def run(clip, waveform):
-        return Stavis(NetworkConfig(variant, depth, shortcut), rngs=nnx.Rngs(0))(clip, waveform, layout="array")
+        return Stavis(NetworkConfig(variant, depth, shortcut), rngs=nnx.Rngs(0), form=TEXTBOOK)(clip, waveform)
 
     outputs = jax.eval_shape(run, clip, waveform)
     assert outputs.logits.shape == (2, 32, 32)

@@ -21,8 +21,8 @@ def assert_close(actual, desired):
 
 
 @pytest.mark.parametrize(("size", "padding"), sorted({(size, padding) for _, size, padding, _ in ROWS}))
-@pytest.mark.parametrize("as_columns", [False, True])
-def test_both_forms_are_pytorchs_convolution(as_columns, size, padding):
+@pytest.mark.parametrize("form", ["xla", "columns"])
+def test_both_forms_are_pytorchs_convolution(form, size, padding):
     convolve = jax.jit(conv1d, static_argnums=(2, 3, 4))
     for samples in (150, 151):
         signal, kernel = inputs(size, samples)
@@ -32,20 +32,20 @@ def test_both_forms_are_pytorchs_convolution(as_columns, size, padding):
             stride=2,
             padding=padding,
         )
-        ours = convolve(signal, kernel, 2, padding, as_columns)
+        ours = convolve(signal, kernel, 2, padding, form)
         assert_close(ours, theirs.permute(0, 2, 1).numpy())
 
 
 def test_both_forms_have_the_same_gradients():
-    def loss(signal, kernel, as_columns):
-        return jnp.sum(jnp.sin(conv1d(signal, kernel, 2, 4, as_columns)))
+    def loss(signal, kernel, form):
+        return jnp.sum(jnp.sin(conv1d(signal, kernel, 2, 4, form)))
 
     gradient = jax.jit(jax.grad(loss, (0, 1)), static_argnums=2)
-    for plain, fast in zip(gradient(*inputs(8), False), gradient(*inputs(8), True), strict=True):
+    for plain, fast in zip(gradient(*inputs(8), "xla"), gradient(*inputs(8), "columns"), strict=True):
         assert_close(fast, plain)
 
 
 def test_long_signals_are_never_gathered():
     signal, kernel = jax.ShapeDtypeStruct((1, LONGEST_FOR_COLUMNS + 1, 1), jnp.float32), jnp.ones((64, 1, 2))
-    program = str(jax.make_jaxpr(lambda x: conv1d(x, kernel, 2, 32, True))(signal))
+    program = str(jax.make_jaxpr(lambda x: conv1d(x, kernel, 2, 32, "columns"))(signal))
     assert "conv_general_dilated" in program

@@ -33,10 +33,9 @@ def inputs(size: int, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarr
 
 
 def convolve(form: str, strides, clip, kernel) -> jax.Array:
-    """`taps`: of frames, the kernel taken apart."""
-    video, kernel = lay_out(jnp.asarray(clip), "array" if form == "array" else "frames"), jnp.asarray(kernel)
-    video = conv3d(video, tuple(kernel) if form == "taps" else kernel, strides)
-    return video if form == "array" else jnp.stack(video, axis=1)
+    video = lay_out(jnp.asarray(clip), "array" if form == "xla" else "frames")
+    video = conv3d(video, jnp.asarray(kernel), strides, form)
+    return video if form == "xla" else jnp.stack(video, axis=1)
 
 
 def assert_close(actual, desired):
@@ -44,7 +43,7 @@ def assert_close(actual, desired):
 
 
 @pytest.mark.parametrize(("size", "strides", "shape"), USED)
-@pytest.mark.parametrize("form", ["array", "frames", "taps"])
+@pytest.mark.parametrize("form", ["xla", "sums", "karatsuba"])
 def test_every_form_is_pytorchs_convolution(form, size, strides, shape):
     clip, kernel = inputs(size, shape)
     theirs = torch.nn.functional.conv3d(
@@ -60,10 +59,10 @@ def test_every_form_is_pytorchs_convolution(form, size, strides, shape):
 def test_forms_to_train_have_the_same_gradients(size, strides, shape):
     clip, kernel = inputs(size, shape)
     gradients = {
-        layout: jax.jit(jax.grad(lambda c, k, form=layout: jnp.sum(jnp.sin(convolve(form, strides, c, k))), (0, 1)))
-        for layout in ("array", "frames")
+        form: jax.jit(jax.grad(lambda c, k, form=form: jnp.sum(jnp.sin(convolve(form, strides, c, k))), (0, 1)))
+        for form in ("xla", "sums")
     }
-    for plain, fast in zip(gradients["array"](clip, kernel), gradients["frames"](clip, kernel), strict=True):
+    for plain, fast in zip(gradients["xla"](clip, kernel), gradients["sums"](clip, kernel), strict=True):
         assert_close(fast, plain)
 
 
@@ -75,7 +74,7 @@ def test_with_many_channels_the_kernels_gradient_is_still_the_same(strides, shap
     kernel = np.float32(draw(size=(3, 3, 3, MANY_CHANNELS, 4)))
     plain, fast = (
         jax.jit(jax.grad(lambda c, k, form=form: jnp.sum(jnp.sin(convolve(form, strides, c, k))), (0, 1)))
-        for form in ("array", "frames")
+        for form in ("xla", "sums")
     )
     for expected, actual in zip(plain(clip, kernel / 60), fast(clip, kernel / 60), strict=True):
         assert_close(actual, expected)
@@ -86,5 +85,13 @@ def test_the_form_to_score_convolves_fewer_times(size, shape, plain, fast):
     """9 times in a loop of 3."""
     clip, kernel = inputs(size, shape)
     assert plain == sum(0 <= t + k < shape[0] for t in range(shape[0]) for k in range(-(size // 2), size // 2 + 1))
-    program = str(jax.make_jaxpr(lambda c, k: convolve("taps", (1, 1, 1), c, k))(clip, kernel))
+    program = str(jax.make_jaxpr(lambda c, k: convolve("karatsuba", (1, 1, 1), c, k))(clip, kernel))
     assert program.count("conv_general_dilated") == fast
+
+
+def test_a_kernel_may_be_given_as_its_time_taps():
+    clip, kernel = inputs(3, (8, 7, 7))
+    frames = lay_out(jnp.asarray(clip), "frames")
+    for form in ("sums", "karatsuba"):
+        whole, taps = (jnp.stack(conv3d(frames, k, form=form)) for k in (jnp.asarray(kernel), tuple(kernel)))
+        np.testing.assert_array_equal(taps, whole)

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stavis_jax.ops.video import lay_out, map_frames, num_frames, scale_by_map, time_mean
+from stavis_jax.ops.video import join_clips, lay_out, map_frames, num_frames, scale_by_map, time_mean
 
 LAYOUTS = ["array", "frames"]
 
@@ -36,3 +36,9 @@ def test_a_map_scales_every_step_and_channel(layout, clip):
 def test_mean_is_over_the_steps_asked_for(layout, start, stop, clip):
     mean = time_mean(lay_out(clip, layout), start, stop)
     np.testing.assert_allclose(mean, np.mean(clip[:, start:stop], axis=1), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_clips_of_frames_are_joined_to_a_batch(layout, clip):
+    clips = [lay_out(clip[i : i + 1], "frames") for i in range(2)]
+    np.testing.assert_array_equal(stacked(join_clips(clips, layout)), clip)

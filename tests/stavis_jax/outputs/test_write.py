@@ -21,7 +21,10 @@ TRACK = PredictionOptions(("track",))
 class Grey:
     """A network that predicts constant maps."""
 
-    size = SIZE
+    size, uses_sound = SIZE, True
+
+    def identity(self):
+        return {}
 
     def __call__(self, clip, waveform):
         return SimpleNamespace(logits=np.zeros((len(clip), SIZE, SIZE), np.float32))

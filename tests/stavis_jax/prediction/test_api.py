@@ -19,7 +19,10 @@ SAMPLES_PER_FRAME = 882  # 22,050 Hz / 25 fps
 class Model:
     """Gives one number a clip, from its pixels with the mean added again and its waveform."""
 
-    size = SIZE
+    size, uses_sound = SIZE, True
+
+    def identity(self):
+        return {}
 
     def __init__(self, number):
         self.number = number
@@ -35,7 +38,10 @@ class Model:
 class Brightness:
     """Finds bright pixels salient; as small as a network gets."""
 
-    size = SIZE
+    size, uses_sound = SIZE, True
+
+    def identity(self):
+        return {}
 
     def __call__(self, clip, waveform):
         return SimpleNamespace(logits=clip.mean(axis=(1, 4)) / 64)

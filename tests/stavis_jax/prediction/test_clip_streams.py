@@ -1,15 +1,15 @@
 """Overlapping clips whose stem is shared give what the network gives clip by clip."""
 
-import jax
 import numpy as np
 import pytest
 
 from data_pipelines.inputs import windows
 from stavis_jax.models import shared_stem
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.prediction.api import predict_frames
 from stavis_jax.prediction.clip_streams import ClipByClipStream, SharedStemStream, clip_stream
-from stavis_jax.prediction.model import SaliencyModel
+from stavis_jax.prediction.model import StavisModel
 from stavis_jax.weights.flat_names import new_network, read_network
 
 SIZE = 32
@@ -18,7 +18,7 @@ FPS = 25.0
 BATCH = 2  # of all tests: fewer programs to compile
 
 
-def model_of(variant: str) -> SaliencyModel:
+def model_of(variant: str, form: BackendForm | None = None) -> StavisModel:
     config = NetworkConfig(variant, 10)
     weights = read_network(new_network(config, seed=3))
     draw = np.random.default_rng(4)
@@ -27,11 +27,11 @@ def model_of(variant: str) -> SaliencyModel:
             weights[name] = draw.uniform(0.5, 2, array.shape).astype(np.float32)
         if "side_prep/kernel" in name or "score/kernel" in name or "fuse" in name:
             weights[name] = (0.05 * draw.normal(size=array.shape)).astype(np.float32)
-    return SaliencyModel(config, weights, SIZE)
+    return StavisModel(config, weights, SIZE, form=form)
 
 
 @pytest.fixture(scope="module")
-def listening() -> SaliencyModel:
+def listening() -> StavisModel:
     return model_of("l3mul-s3")
 
 
@@ -68,10 +68,9 @@ def test_sharing_the_stem_changes_nothing(listening, stride):
         np.testing.assert_allclose(maps, others, atol=ATOL)
 
 
-def test_on_an_accelerator_sharing_the_stem_changes_nothing_either(monkeypatch):
-    """There a batch's clips go through the network at once, as arrays [B, T, H, W, C]."""
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    model = model_of("l3mul-s3")
+def test_in_the_accelerators_form_sharing_the_stem_changes_nothing_either():
+    """All clips of a batch then go through the network at once, as arrays [B, T, H, W, C]."""
+    model = model_of("l3mul-s3", BackendForm.for_platform("gpu", scoring=True))
     assert not any(isinstance(array, tuple) for array in model.device_weights.values())
     shared, plain = (form(model, BATCH, 1) for form in (SharedStemStream, ClipByClipStream))
     frames = film(windows.CLIP_FRAMES + 4 * BATCH)

@@ -35,7 +35,10 @@ def corner_picture(number: int) -> np.ndarray:
 class Reader:
     """Notes how bright the corner of a clip's eighth frame is, and where its sound clicks, from the sound's middle."""
 
-    size = SIZE
+    size, uses_sound = SIZE, True
+
+    def identity(self):
+        return {}
 
     def __init__(self):
         self.shown, self.clicks = [], []
@@ -73,12 +76,12 @@ def test_each_map_is_of_its_own_frame_and_hears_what_sounds_then(tmp_path):
 PEAK_MEMORY = """
 import resource, sys
 from pathlib import Path
-from stavis_jax.film_outputs import PredictionOptions, write_predictions
-from stavis_jax.model import SaliencyModel
 from stavis_jax.models.stavis import NetworkConfig
-from stavis_jax.weights.flat import new_network, read_network
+from stavis_jax.outputs.write import PredictionOptions, write_predictions
+from stavis_jax.prediction.model import StavisModel
+from stavis_jax.weights.flat_names import new_network, read_network
 config = NetworkConfig("l3mul-s3", 10)
-model = SaliencyModel(config, read_network(new_network(config, 0)), 32)
+model = StavisModel(config, read_network(new_network(config, 0)), 32)
 film, folder = map(Path, sys.argv[1:])
 options = PredictionOptions(("overlay", "npy", "track", "contact-sheet"), stride=2)
 number = write_predictions(film, folder, model, options)

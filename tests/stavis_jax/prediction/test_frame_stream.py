@@ -9,8 +9,8 @@ import pytest
 
 from data_pipelines.films.film import FilmFrame
 from data_pipelines.inputs import windows
-from stavis_jax.prediction import frame_stream
-from stavis_jax.prediction.frame_stream import SoundBuffer, predict_stream
+from stavis_jax.prediction import sound_buffer
+from stavis_jax.prediction.frame_stream import predict_stream
 
 RATE_HZ, SIZE = 22_050, 8
 
@@ -18,7 +18,10 @@ RATE_HZ, SIZE = 22_050, 8
 class Loudness:
     """Its maps say how loud a clip is."""
 
-    size = SIZE
+    size, uses_sound = SIZE, True
+
+    def identity(self):
+        return {}
 
     def __call__(self, clip, waveform):
         loudness = np.abs(waveform).max(axis=1) / 100
@@ -32,11 +35,11 @@ def chunks(sound: np.ndarray) -> Iterator[np.ndarray]:
 @pytest.mark.parametrize("has_reader_ahead", [True, False])
 @pytest.mark.parametrize("longest_held", [0, 100_000, 10**9])
 def test_what_a_clip_hears_of_its_sound_does_not_depend_on_how_it_is_read(monkeypatch, longest_held, has_reader_ahead):
-    monkeypatch.setattr(frame_stream, "LONGEST_HELD", longest_held)
+    monkeypatch.setattr(sound_buffer, "LONGEST_HELD", longest_held)
     draw = np.random.default_rng(0)
     for num_samples in (0, 30_000, 400_000, 900_000):
         sound = draw.uniform(-256, 256, num_samples).astype(np.float32)
-        buffer = SoundBuffer(chunks(sound), chunks(sound) if has_reader_ahead else None)
+        buffer = sound_buffer.SoundBuffer(chunks(sound), chunks(sound) if has_reader_ahead else None)
         steps = draw.choice([1, 2_000, 150_000], 60, p=[0.4, 0.5, 0.1])
         limits = np.cumsum(steps)  # clips of 16 frames, some with gaps between
         for begin, end in zip(limits[:-15], limits[15:] + 3, strict=True):

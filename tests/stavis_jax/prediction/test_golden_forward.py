@@ -13,6 +13,7 @@ import stavis_jax
 from stavis_jax.convert import pytorch_to_directory
 from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.pooling import max_pool3d
 from stavis_jax.ops.video import lay_out, scale_by_map, time_mean
 from stavis_jax.weights.flat_names import network_from
@@ -73,7 +74,7 @@ def outputs_of(checkpoint_of, inputs_of):
 @functools.partial(jax.jit, static_argnums=0)
 def every_layer(config: NetworkConfig, weights: dict, clip: jax.Array, waveform: jax.Array) -> dict[str, jax.Array]:
     """What lies between input and logits, under the names of golden/README.md."""
-    network, layers = network_from(config, weights), {}
+    network, layers = network_from(config, weights, BackendForm.for_platform("cpu")), {}
 
     def stage(number: int, name: str, video):
         layers[name] = jnp.stack(video, axis=1)
@@ -82,11 +83,11 @@ def every_layer(config: NetworkConfig, weights: dict, clip: jax.Array, waveform:
         return scale_by_map(video, 1 + saliency.attention)
 
     x = stage(1, "stem", network.trunk.stem(lay_out(clip, "frames"), False))
-    x = max_pool3d(x)
+    x = max_pool3d(x, network.form.max_pool)
     layers["maxpool"] = jnp.stack(x, axis=1)
     x = stage(2, "layer1", network.trunk.layer1(x, False))
     x = network.trunk.layer2(x, False)
-    layers["soundnet"] = network.soundnet(waveform, False, as_columns=True)
+    layers["soundnet"] = network.soundnet(waveform, False)
     layers["fusion"] = network.localization(*network.hidden(time_mean(x, 1, 3), layers["soundnet"]))
     x = stage(3, "layer2", x)
     stage(4, "layer3", network.trunk.layer3(x, False))
@@ -150,15 +151,10 @@ def test_pictures_are_the_authors(outputs_of):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
-def test_array_layout_gives_the_authors_logits_too(name, checkpoint_of, inputs_of):
+def test_the_accelerators_form_gives_the_authors_logits_too(name, checkpoint_of, inputs_of):
     case = CASES[name]
-    weights, info = load_weights(checkpoint_of(case), variant_of(case))
-
-    @jax.jit
-    def logits(weights, clip, waveform):
-        return network_from(info.network_config(), weights)(clip, waveform, layout="array").logits
-
-    ours = logits(weights, *inputs_of(case))
+    model = stavis_jax.load(checkpoint_of(case), variant_of(case), form=BackendForm.for_platform("tpu", scoring=True))
+    ours = model.saliency_logits(*inputs_of(case))
     np.testing.assert_allclose(ours, ARRAYS[f"{name}/map"][:, 0], rtol=0, atol=LOGITS_ATOL)
 
 

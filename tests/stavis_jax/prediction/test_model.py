@@ -11,6 +11,7 @@ from data_pipelines.runtime.errors import UserError
 from stavis_jax.convert import pytorch_to_directory
 from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.prediction import programs
 from stavis_jax.weights.directory import read_weights, save_weights
 
 SPEC = "audiovisual_resnet10"
@@ -91,10 +92,8 @@ def test_other_sizes_and_lengths_of_film_work(models):
 
 
 def test_factors_are_not_rounded_to_fewer_bits_on_accelerators(models):
-    from stavis_jax.prediction.model import _outputs
-
     model = models["l3mul-s3"]
-    program = str(_outputs.trace(model.config, model.weights, *example(1)).jaxpr)
+    program = str(programs.outputs.trace(model.config, model.form, model.device_weights, *example(1)).jaxpr)
     products = program.count("conv_general_dilated[") + program.count("dot_general[")
     assert products > 20
     assert (
@@ -110,7 +109,7 @@ def test_factors_are_not_rounded_to_fewer_bits_on_accelerators(models):
         (lambda clip, waveform: (np.moveaxis(clip, -1, 1), waveform), r"clip: shape .*expected \[B, T, H, W, 3\]"),
         (lambda clip, waveform: (clip.astype(np.uint8), waveform), "clip: uint8, expected float32, pixels minus"),
         (lambda clip, waveform: (clip[:0], waveform[:0]), r"clip: shape \(0, 4"),
-        (lambda clip, waveform: (clip, None), r"waveform: shape \(\), l3mul-s3 expects \[B, S\] with B = 2"),
+        (lambda clip, waveform: (clip, None), r"waveform: shape \(\), l3mul-s3 expects \[B, S\] with the clip's B = 2"),
         (lambda clip, waveform: (clip, waveform[:1]), r"waveform: shape \(1, 35280\)"),
         (lambda clip, waveform: (clip, waveform[:, :9000]), r"waveform: shape \(2, 9000\).*S >= 12766. Pad"),
         (lambda clip, waveform: (clip, waveform.astype(np.int16)), "waveform: int16, expected float32"),
@@ -147,7 +146,7 @@ def test_visual_weights_cannot_be_run_with_sound(checkpoint, tmp_path):
     visual = {name: array for name, array in weights.items() if not name.startswith(("soundnet/", "fuseav/"))}
     save_weights(tmp_path / "run" / "visual" / "best", visual, info)
     assert stavis_jax.load(tmp_path / "run").variant == "visual"
-    with pytest.raises(UserError, match=r"best: l3mul-s3 needs arrays that are not there: fuseav/conv/bias"):
+    with pytest.raises(UserError, match=r"best: l3mul-s3 needs arrays that are missing: fuseav/conv/bias"):
         stavis_jax.load(tmp_path / "run" / "visual" / "best", "l3mul-s3")
 
 
@@ -155,13 +154,15 @@ def test_arrays_of_another_depth_are_refused(checkpoint, tmp_path):
     pytorch_to_directory(checkpoint, tmp_path / "converted")
     weights, _ = read_weights(tmp_path / "converted")
     weights["hidden/visual/kernel"] = np.ones((512, 128), np.float32)
-    with pytest.raises(UserError, match="other shapes than l3mul-s3 of depth 10: hidden/visual/kernel"):
-        stavis_jax.SaliencyModel(NetworkConfig("l3mul-s3", 10), weights)
+    with pytest.raises(UserError, match="shapes of these arrays do not fit l3mul-s3: hidden/visual/kernel"):
+        stavis_jax.StavisModel(NetworkConfig("l3mul-s3", 10), weights)
 
 
 @pytest.mark.parametrize(("spec", "holds"), [("kinetics_resnet50", "a classifier"), ("soundnet8", "SoundNet")])
 def test_backbone_alone_cannot_predict(spec, holds, write_golden_checkpoint):
-    with pytest.raises(UserError, match=rf"holds {holds}: .* can start a training, not predict. Give a STAViS"):
+    with pytest.raises(
+        UserError, match=rf"holds {holds}, which has no saliency heads. .*, but not predict. Give a STAViS"
+    ):
         stavis_jax.load(write_golden_checkpoint(spec))
 
 

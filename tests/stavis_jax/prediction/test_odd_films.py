@@ -22,7 +22,10 @@ SIZE, RATE_HZ = 16, 8_000
 class Loudness:
     """Its maps say how loud a clip is; as small as a network gets."""
 
-    size = SIZE
+    size, uses_sound = SIZE, True
+
+    def identity(self):
+        return {}
 
     def __call__(self, clip, waveform):
         loudness = np.abs(waveform).max(axis=1)

@@ -21,8 +21,9 @@ from data_pipelines.synthesize import synthesize
 from stavis_jax.models.layers import BatchNorm, Conv2D, Conv3D
 from stavis_jax.models.resnet3d import Layer
 from stavis_jax.models.stavis import NetworkConfig, Outputs
+from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.upsampling import upsample_bilinear
-from stavis_jax.ops.video import fastest_layout, lay_out, map_frames, time_mean
+from stavis_jax.ops.video import lay_out, map_frames, time_mean
 from stavis_jax.training.devices import DataParallel, is_first_host
 from stavis_jax.training.loop import TrainingData, train
 from stavis_jax.training.settings import TrainingSettings
@@ -59,11 +60,12 @@ class SmallNetwork(nnx.Module):
     """What the loop needs of a network, under names the real one has too; its side output is half its logits."""
 
     def __init__(self, *, rngs: nnx.Rngs):
-        self.config = NetworkConfig("visual", depth=10)
+        self.config, self.form = NetworkConfig("visual", depth=10), BackendForm.for_platform()
         self.trunk, self.fuse = SmallTrunk(rngs=rngs), SmallHead(rngs=rngs)
+        self.set_attributes(Conv2D, Conv3D, form=self.form)
 
-    def __call__(self, clip, waveform, *, train: bool = False, layout=None) -> Outputs:
-        video = self.trunk(lay_out(clip, layout or fastest_layout()), train)
+    def __call__(self, clip, waveform, *, train: bool = False) -> Outputs:
+        video = self.trunk(lay_out(clip, self.form.layout), train)
         features = time_mean(video)
         logits = upsample_bilinear(self.fuse(features), clip.shape[2:4])
         attention = jax.nn.softmax(features[..., 0], axis=(1, 2))

@@ -10,9 +10,10 @@ from flax import nnx
 from small_training import RATES, SmallNetwork
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.models.layers import BatchNorm
+from stavis_jax.models.layers import BatchNorm, Conv3D
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH, Layer
 from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.ops.backend_form import TEXTBOOK, BackendForm
 from stavis_jax.ops.pooling import max_pool3d
 from stavis_jax.ops.video import lay_out
 from stavis_jax.training import optimizer, step
@@ -21,6 +22,7 @@ from stavis_jax.training.devices import DataParallel
 
 # Compiling is nearly all of the time.
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+PLATFORMS = pytest.mark.parametrize("platform", ["cpu", "gpu"])
 LAYOUTS = pytest.mark.parametrize("layout", ["array", "frames"])
 
 
@@ -128,18 +130,20 @@ def test_per_device_statistics_need_no_talk_between_devices():
     assert "all-reduce" not in text and "all-gather" not in text
 
 
-@pytest.mark.parametrize(("depth", "layout"), [(10, "array"), (50, "frames")])
-def test_rematerialised_blocks_give_the_same_gradients_and_statistics(depth, layout):
+@pytest.mark.parametrize(("depth", "platform"), [(10, "gpu"), (50, "cpu")])
+def test_rematerialised_blocks_give_the_same_gradients_and_statistics(depth, platform):
+    form = BackendForm.for_platform(platform)
     channels = 4 * 4 if depth == 50 else 4
     results = []
     for rematerialize in (False, True):
         layer = Layer(depth, 8, 4, 2, 2, "B", rngs=nnx.Rngs(0))
         layer.rematerialize = rematerialize
+        layer.set_attributes(Conv3D, form=form)
         graphdef, params, stats = nnx.split(layer, nnx.Param, nnx.BatchStat)
 
         def loss(params, graphdef=graphdef, stats=stats):
             layer = nnx.merge(graphdef, params, jax.tree.map(lambda x: x, stats))
-            outputs = jax.tree.leaves(layer(lay_out(draw(4, 2, 4, 8, 8, 8), layout), True))
+            outputs = jax.tree.leaves(layer(lay_out(draw(4, 2, 4, 8, 8, 8), form.layout), True))
             assert outputs[0].shape[-1] == channels
             return sum(jnp.sum(x * x) for x in outputs), nnx.state(layer, nnx.BatchStat)
 
@@ -152,30 +156,33 @@ def test_rematerialised_blocks_give_the_same_gradients_and_statistics(depth, lay
 
 
 @pytest.mark.parametrize("variant", ["visual", "l3mul-s3"])
-@LAYOUTS
-def test_bfloat16_is_the_trunks_and_all_else_stays_float32(variant, layout):
-    network = nnx.eval_shape(lambda: Stavis(NetworkConfig(variant, 10), rngs=nnx.Rngs(0)))
+@PLATFORMS
+def test_bfloat16_is_the_trunks_and_all_else_stays_float32(variant, platform):
+    form = BackendForm.for_platform(platform)
+    network = nnx.eval_shape(lambda: Stavis(NetworkConfig(variant, 10), rngs=nnx.Rngs(0), form=form))
     Compute(dtype="bfloat16", rematerialize=True).configure(network, 1)
     clip, waveform = jax.ShapeDtypeStruct((2, 4, 32, 32, 3), jnp.float32), jax.ShapeDtypeStruct((2, 35280), jnp.float32)
     graphdef, state = nnx.split(network)
 
     def run(state, clip, waveform):
         network = nnx.merge(graphdef, state)
-        outputs = network(clip, waveform, train=True, layout=layout)
-        stem = network.trunk.stem(lay_out(clip, layout), True)
-        return outputs, nnx.state(network), network.trunk.layer1(max_pool3d(stem), True)
+        outputs = network(clip, waveform, train=True)
+        stem = network.trunk.stem(lay_out(clip, form.layout), True)
+        return outputs, nnx.state(network), network.trunk.layer1(max_pool3d(stem, form.max_pool), True)
 
     outputs, after, activations = jax.eval_shape(run, state, clip, waveform)
     assert {leaf.dtype for leaf in jax.tree.leaves(activations)} == {jnp.dtype("bfloat16")}
     assert {leaf.dtype for leaf in jax.tree.leaves((outputs, after))} == {jnp.dtype("float32")}
 
 
-@LAYOUTS
-def test_bfloat16_pools_as_float32(layout):
-    clip = draw(5, 1, 5, 6, 7, 2).astype(jnp.bfloat16)
-    pooled = max_pool3d(lay_out(clip, layout))
+@PLATFORMS
+def test_bfloat16_pools_as_float32(platform):
+    form, clip = BackendForm.for_platform(platform), draw(5, 1, 5, 6, 7, 2).astype(jnp.bfloat16)
+    pooled, expected = (
+        max_pool3d(lay_out(clip.astype(dtype), form.layout), form.max_pool) for dtype in (jnp.bfloat16, jnp.float32)
+    )
     assert {leaf.dtype for leaf in jax.tree.leaves(pooled)} == {jnp.dtype("bfloat16")}
-    np.testing.assert_array_equal(gathered(pooled), gathered(max_pool3d(lay_out(clip.astype(jnp.float32), layout))))
+    np.testing.assert_array_equal(gathered(pooled), gathered(expected))
 
 
 def test_bfloat16_steps_as_float32_within_its_rounding():
@@ -195,11 +202,12 @@ def test_bfloat16_steps_as_float32_within_its_rounding():
         np.testing.assert_allclose(a, b, rtol=0.02, atol=0.02 * float(jnp.abs(b).max()))
 
 
-def test_auto_is_float32_on_a_cpu():
+@pytest.mark.parametrize(("platform", "dtype"), [("cpu", jnp.float32), ("gpu", jnp.bfloat16), ("tpu", jnp.bfloat16)])
+def test_auto_is_float32_on_a_cpu_and_bfloat16_on_accelerators(platform, dtype):
     network = SmallNetwork(rngs=nnx.Rngs(0))
-    Compute(dtype="bfloat16").configure(network, 1)
+    network.form = BackendForm.for_platform(platform)
     Compute().configure(network, 1)
-    assert network.trunk.dtype == jnp.float32
+    assert network.trunk.dtype == dtype
 
 
 @pytest.mark.parametrize(
@@ -218,16 +226,15 @@ def test_a_wrong_choice_lists_the_right_ones(wrong, message):
 @pytest.mark.parametrize("depth", BLOCKS_OF_DEPTH)
 def test_every_depth_has_a_step(depth):
     """Traced with all shapes, not run; each parameter has a gradient of its shape."""
-    network = nnx.eval_shape(lambda: Stavis(NetworkConfig("visual", depth), rngs=nnx.Rngs(0)))
+    network = nnx.eval_shape(lambda: Stavis(NetworkConfig("visual", depth), rngs=nnx.Rngs(0), form=TEXTBOOK))
     Compute(dtype="bfloat16", batch_norm="per-device", rematerialize=True).configure(network, 2)
     jobs = []
 
     def make(params, stats):
         graphdef = nnx.graphdef(network)
         job, state = step.create(
-            nnx.merge(graphdef, params, stats), functools.partial(optimizer.sgd, 0.1), RATES, effective_batch=4,
-            layout="array",
-        )  # fmt: skip
+            nnx.merge(graphdef, params, stats), functools.partial(optimizer.sgd, 0.1), RATES, effective_batch=4
+        )
         jobs.append(job)
         return state
 

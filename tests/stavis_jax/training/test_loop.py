@@ -12,6 +12,7 @@ from rich.console import Console
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.training import loop, optimizer, step
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
@@ -134,11 +135,12 @@ def test_batch_that_does_not_split_over_the_devices_is_refused():
 
 
 @pytest.mark.slow
-def test_a_step_is_the_same_on_one_device_and_on_eight(network):
+def test_a_step_is_the_same_on_one_device_and_on_eight():
+    network = new_network(NetworkConfig("visual", depth=10), seed=0, form=BackendForm.for_platform("tpu"))
     results = []
     for devices in (DataParallel(jax.devices()[:1]), DataParallel()):
         make_optimizer = functools.partial(optimizer.sgd, 1e-3)
-        job, state = step.create(network, make_optimizer, RATES, effective_batch=BATCH, layout="array")
+        job, state = step.create(network, make_optimizer, RATES, effective_batch=BATCH)
         state = devices.replicate(jax.tree.map(jnp.copy, state))
         train_step = jax.jit(functools.partial(step.train_step, job), out_shardings=devices.everywhere)
         batch = {name: array for name, array in make_batch(1).items() if name in loop.ON_DEVICE}

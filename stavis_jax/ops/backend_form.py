@@ -1,0 +1,67 @@
+"""The form in which a network computes on each kind of device.
+
+Every op of the network has a textbook form, which XLA compiles well for GPUs and TPUs, and some have faster ones for
+XLA:CPU. All forms give the same numbers up to rounding. A `BackendForm` names one form of every op. It is chosen once,
+where a network is built or loaded, and every layer is given it. Any form runs on any device.
+
+To add a form: add its name to a field below, the code to the op, and the name to the rows of the platforms it is for.
+"""
+
+import dataclasses
+from typing import Literal
+
+import jax
+
+from stavis_jax.ops.video import Layout
+
+
+@dataclasses.dataclass(frozen=True)
+class BackendForm:
+    """Names the form of every op. The default values are the textbook forms.
+
+    Attributes:
+      layout: layout of a video inside the network (ops/video.py).
+      conv1d: "xla", or "columns", one matrix product over gathered columns (ops/conv1d.py).
+      conv2d: "xla", or "dots" for kernel gradients by one matrix product a tap (ops/conv2d.py).
+      conv3d: "xla", on arrays; on frames "sums", which is fast to train, or "karatsuba", which is faster to score and
+        slow to differentiate (ops/conv3d.py).
+      max_pool: "windows", on arrays, or "comparisons", on frames (ops/pooling.py).
+      clip_by_clip: whether a model scores the clips of a batch one after another. What a clip needs in between then
+        stays in the CPU's cache.
+      trains_in_bfloat16: whether training with dtype "auto" computes the trunk in bfloat16.
+    """
+
+    layout: Layout = "array"
+    conv1d: Literal["xla", "columns"] = "xla"
+    conv2d: Literal["xla", "dots"] = "xla"
+    conv3d: Literal["xla", "sums", "karatsuba"] = "xla"
+    max_pool: Literal["windows", "comparisons"] = "windows"
+    clip_by_clip: bool = False
+    trains_in_bfloat16: bool = False
+
+    def __post_init__(self):
+        on_frames = {self.layout == "frames", self.conv3d != "xla", self.max_pool == "comparisons"}
+        if len(on_frames) > 1:
+            raise ValueError(f"{self}: conv3d and max_pool do not work on the layout {self.layout!r}.")
+
+    @classmethod
+    def for_platform(cls, platform: str | None = None, *, scoring: bool = False) -> "BackendForm":
+        """Returns the fastest form for a platform.
+
+        Args:
+          platform: "cpu", "gpu" or "tpu"; None is JAX's default backend. Other platforms get the form of "gpu".
+          scoring: whether the network only scores. Otherwise the form is the fastest to train with.
+        """
+        platform = platform or jax.default_backend()
+        training_form, scoring_form = _FORMS.get(platform, _FORMS["gpu"])
+        return scoring_form if scoring else training_form
+
+
+TEXTBOOK = BackendForm()
+_ACCELERATOR = BackendForm(trains_in_bfloat16=True)
+_CPU = BackendForm("frames", "columns", "dots", "sums", "comparisons", clip_by_clip=True)
+_FORMS = {  # platform: form to train, form to score
+    "cpu": (_CPU, dataclasses.replace(_CPU, conv3d="karatsuba")),
+    "gpu": (_ACCELERATOR, _ACCELERATOR),
+    "tpu": (_ACCELERATOR, _ACCELERATOR),
+}

@@ -1,0 +1,111 @@
+"""The accelerators' form of the network, asked for by one argument on a CPU, against the CPU's own form."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import stavis_jax
+from data_pipelines.inputs.windows import WAVEFORM_SAMPLES
+from stavis_jax import BackendForm
+from stavis_jax.models.soundnet import FEWEST_SAMPLES
+from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.training import optimizer, parameter_groups, step
+from stavis_jax.weights.directory import WeightsInfo, save_weights
+from stavis_jax.weights.flat_names import new_network, read_network
+
+CONFIG, SIZE = NetworkConfig("l3mul-s3", 10), 32
+ATOL = 1e-4  # of logits: float32, sums in another order
+GRADIENT_RTOL = 1e-2  # of a tensor's norm: ReLUs and max-pools may flip, as in the golden trainings
+# Compiling is nearly all of the time.
+quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+RATES = dict.fromkeys(parameter_groups.GROUPS, 0.1)
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, np.ndarray]:
+    """Starting values, with heads large enough to tell maps apart."""
+    draw, weights = np.random.default_rng(0).normal, read_network(new_network(CONFIG, seed=0))
+    heads = [name for name in weights if "side_prep/kernel" in name or "score/kernel" in name or "fuse" in name]
+    return weights | {name: np.float32(0.05 * draw(size=weights[name].shape)) for name in heads}
+
+
+@pytest.fixture(scope="module")
+def model_on(weights, tmp_path_factory):
+    """Loads the network in the form for a platform."""
+    folder = tmp_path_factory.mktemp("weights") / "stavis"
+    save_weights(folder, weights, WeightsInfo.of_network(CONFIG, size=SIZE))
+    return lambda platform: stavis_jax.load(folder, form=BackendForm.for_platform(platform, scoring=True))
+
+
+@pytest.mark.parametrize("platform", ["gpu", "tpu"])
+def test_an_accelerators_model_keeps_whole_kernels_and_convolves_whole_videos(platform, model_on):
+    model = model_on(platform)
+    assert all(isinstance(array, jax.Array) for array in model.device_weights.values())
+    shapes = jax.ShapeDtypeStruct((2, 16, SIZE, SIZE, 3), jnp.float32), jax.ShapeDtypeStruct((2, 35_280), jnp.float32)
+    program = str(jax.make_jaxpr(model.saliency_logits)(*shapes))
+    assert "reduce_window_max" in program and "scan[" not in program
+    assert "scan[" in str(jax.make_jaxpr(model_on("cpu").saliency_logits)(*shapes))
+
+
+@pytest.mark.slow
+def test_scores_are_those_of_the_cpus_form(model_on):
+    draw = np.random.default_rng(1).normal
+    clip = np.float32(50 * draw(size=(2, 16, SIZE, SIZE, 3)))
+    waveform = np.float32(50 * draw(size=(2, WAVEFORM_SAMPLES)))
+    ours, cpus = (model_on(platform)(clip, waveform) for platform in ("tpu", "cpu"))
+    assert np.ptp(cpus.logits) > 0.1
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(cpus), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=ATOL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stride", [1, 8])
+def test_a_films_maps_are_those_of_the_cpus_form(stride, model_on):
+    """With a stem that clips share, and clip by clip."""
+    draw = np.random.default_rng(2)
+    frames, waveform = draw.integers(0, 256, (12, SIZE, SIZE, 3), np.uint8), draw.normal(0, 50, 12_000)
+    ours, cpus = (
+        stavis_jax.predict_frames(frames, waveform, 22_050, 25, model_on(platform), batch_size=2, stride=stride)
+        for platform in ("tpu", "cpu")
+    )
+    np.testing.assert_allclose(ours, cpus, rtol=0, atol=ATOL / 4)  # a sigmoid's slope
+
+
+@pytest.mark.slow
+def test_a_training_steps_loss_and_gradients_are_those_of_the_cpus_form(weights):
+    draw = np.random.default_rng(3)
+    batch = {
+        "clip": np.float32(draw.normal(0, 50, (2, 16, SIZE, SIZE, 3))),
+        "waveform": np.float32(draw.normal(0, 50, (2, FEWEST_SAMPLES))),
+        "density": np.float32(draw.uniform(0, 255, (2, SIZE, SIZE))),
+        "fixations": np.float32(draw.uniform(size=(2, SIZE, SIZE)) > 0.95),
+        "weight": np.ones(2, np.float32),
+    }
+    results = []
+    for platform in ("tpu", "cpu"):
+        network = new_network(CONFIG, seed=0, form=BackendForm.for_platform(platform))
+        job, state = step.create(network, functools.partial(optimizer.sgd, 0.1), RATES, effective_batch=2)
+        gradients = quick_jit(functools.partial(step.loss_gradients, job))(state, batch, jnp.float32(0.5))
+        results.append(jax.device_get((nnx.to_pure_dict(gradients[0]), gradients[1])))
+    (ours, our_terms), (cpus, cpu_terms) = results
+    for name, value in cpu_terms.items():
+        assert our_terms[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    noise = 1e-6 * np.sqrt(sum(np.sum(leaf**2) for leaf in jax.tree.leaves(cpus)))  # biases before BatchNorm have 0
+    for (path, one), other in zip(jax.tree.leaves_with_path(ours), jax.tree.leaves(cpus), strict=True):
+        difference = np.linalg.norm(one - other)
+        assert difference <= GRADIENT_RTOL * np.linalg.norm(other) + noise, jax.tree_util.keystr(path)
+
+
+def test_the_default_form_is_that_of_jaxs_default_backend():
+    assert BackendForm.for_platform() == BackendForm.for_platform("cpu")
+    assert BackendForm.for_platform("another") == BackendForm.for_platform("gpu")
+    assert new_network(CONFIG, seed=0).form == BackendForm.for_platform("cpu")
+
+
+def test_forms_that_do_not_fit_together_are_refused():
+    with pytest.raises(ValueError, match="do not work on the layout 'array'"):
+        BackendForm(conv3d="sums", max_pool="comparisons")
