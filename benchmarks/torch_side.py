@@ -39,7 +39,7 @@ def write_weights(folder: str, depth: int, size: int) -> Callable[[], None]:
 
     BatchNorm takes its statistics from a few clips; otherwise activations would grow from block to block.
     """
-    from stavis_jax.convert import pytorch_to_directory
+    from stavis_jax.weights.conversion import pytorch_to_directory
 
     def write() -> None:
         torch.manual_seed(0)

@@ -24,7 +24,7 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "cli": "runtime configs",
     "ops": "",
     "models": "inputs ops",
-    "weights": "runtime models",
+    "weights": "runtime ops models",
     "maps": "runtime raw",
     "training": "runtime inputs ops models weights maps",
     "prediction": "runtime inputs films ops models weights",
@@ -33,7 +33,7 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "scoring": "runtime raw shards maps metrics",
     "reports": "runtime raw shards maps scoring",
     "experiments": (
-        "runtime inputs raw synthetic shards clips cli models weights training prediction maps scoring reports"
+        "runtime inputs raw synthetic shards clips cli ops models weights training prediction maps scoring reports"
     ),
     "web": "runtime models weights prediction maps outputs",
 }

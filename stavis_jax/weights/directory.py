@@ -1,6 +1,6 @@
-"""Our own weight format: DIR/stavis.json says what the arrays are, DIR/weights.safetensors holds them.
+"""The project's own weight format: DIR/weights.safetensors holds the arrays, DIR/stavis.json describes them.
 
-safetensors, as a file of strangers is only data there, it is read in one go, and every framework reads it.
+safetensors files from strangers hold only data and never run code, are read in one go, and every framework reads them.
 """
 
 import dataclasses
@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import safetensors
@@ -16,30 +16,41 @@ import safetensors.numpy
 
 from data_pipelines.runtime import atomic
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.json_files import read_object
 from data_pipelines.runtime.limits import LARGEST_SIZE
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.weights.checkpoint_kinds import Architecture, Kind
 from stavis_jax.weights.flat_names import Weights
-
-Kind = Literal["stavis", "kinetics", "soundnet"]
 
 INFO_FILE = "stavis.json"
 ARRAYS_FILE = "weights.safetensors"
 FORMAT = "stavis_jax weights"
 FORMAT_VERSION = 1
+ADVICE = "Convert or train again."
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightsInfo:
-    """What a set of arrays is."""
+    """Describes a set of arrays.
+
+    Attributes:
+      kind: which network they are of.
+      variant: the system to run by default; None for a backbone.
+      depth: depth of the 3D ResNet; None for SoundNet.
+      shortcut: shortcut type of the 3D ResNet; None for SoundNet.
+      size: height and width of the clips they were trained on, pixels.
+      source: name of the .pth file or of the training run.
+      epoch: the epoch that a training would continue with, as the authors' files count.
+      batches_tracked: num_batches_tracked of each BatchNorm, which only PyTorch keeps; None if the file had none.
+    """
 
     kind: Kind = "stavis"
-    variant: str | None = None  # the system to run by default; None for a backbone
-    depth: int | None = None  # of the 3D ResNet; None for SoundNet
+    variant: str | None = None
+    depth: int | None = None
     shortcut: str | None = None
-    size: int = 112  # height and width of the clips it is for, pixels
-    source: str = ""  # name of the .pth file, or of the training run
-    epoch: int | None = None  # the epoch a training would go on with, as the authors' files count
-    # BatchNorm -> num_batches_tracked, which only PyTorch keeps; None: the file came without
+    size: int = 112
+    source: str = ""
+    epoch: int | None = None
     batches_tracked: Mapping[str, int] | None = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -57,11 +68,15 @@ class WeightsInfo:
 
     @classmethod
     def of_network(cls, config: NetworkConfig, **fields: Any) -> "WeightsInfo":
-        """Of a network's own arrays: kind, variant, depth and shortcut from its config, the rest as given."""
+        """Describes a network's own arrays; takes kind, variant, depth and shortcut from its config."""
         return cls("stavis", config.variant, config.depth, config.shortcut, **fields)
 
+    @property
+    def architecture(self) -> Architecture:
+        return Architecture(self.kind, self.depth, self.shortcut)
+
     def network_config(self, variant: str | None = None) -> NetworkConfig:
-        """The network these arrays are for, or another variant of it."""
+        """Returns the network that these arrays are for, or another variant of it."""
         return NetworkConfig(variant or self.variant, self.depth, self.shortcut)
 
 
@@ -70,9 +85,7 @@ def is_weights_directory(directory: Path) -> bool:
 
 
 def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwrite: bool = False) -> None:
-    """Writes arrays and what they are to a directory, whole or not at all.
-
-    One process writes; in a job of several hosts the others need not call it.
+    """Writes arrays and their description to a directory, whole or not at all. Only one host of a job calls it.
 
     Raises:
       UserError: the directory exists and `overwrite` is false, it holds something else, or it cannot be written.
@@ -80,7 +93,8 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
     directory = Path(directory).absolute()
     if directory.exists() and not overwrite:
         raise UserError(f"{directory}: exists already. Give another directory or delete it first.")
-    if directory.exists() and not (is_weights_directory(directory) or _is_empty(directory)):
+    is_empty = directory.is_dir() and not any(directory.iterdir())
+    if directory.exists() and not (is_weights_directory(directory) or is_empty):
         raise UserError(
             f"{directory}: is not a converted checkpoint, so it is not overwritten. Give another directory."
         )
@@ -90,55 +104,51 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
             new.mkdir()
             arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
             safetensors.numpy.save_file(arrays, new / ARRAYS_FILE)
-            written = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": _sha256(new / ARRAYS_FILE)}
-            content = written | dataclasses.asdict(info)
-            (new / INFO_FILE).write_text(json.dumps(content, indent=2) + "\n")
+            header = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": _sha256(new / ARRAYS_FILE)}
+            (new / INFO_FILE).write_text(json.dumps(header | dataclasses.asdict(info), indent=2) + "\n")
             atomic.replace_folder(new, directory)
-    except (OSError, safetensors.SafetensorError) as error:  # the latter for a full disk
+    except (OSError, safetensors.SafetensorError) as error:  # SafetensorError on a full disk
         reason = getattr(error, "strerror", None) or _first_line(error)
         raise UserError(f"{directory}: cannot be written ({reason}). Give another one.") from error
 
 
 def read_weights(directory: Path) -> tuple[Weights, WeightsInfo]:
-    """Reads a directory that `save_weights` wrote: float32 arrays on the host, and what they are.
+    """Reads a directory that `save_weights` wrote: float32 arrays on the host, and their description.
 
     Raises:
-      UserError: no such directory, one of another kind, or a damaged one.
+      UserError: the directory does not exist, is something else or is damaged.
     """
     directory = Path(directory).absolute()
     info, sha256 = _read_description(directory)
     path = directory / ARRAYS_FILE
     try:
-        intact = _sha256(path) == sha256
-        weights = safetensors.numpy.load_file(path) if intact else {}
-    # AttributeError, KeyError: safetensors' for formats of numbers that NumPy has not.
+        is_intact = _sha256(path) == sha256
+        weights = safetensors.numpy.load_file(path) if is_intact else {}
+    # safetensors raises AttributeError and KeyError for number formats that NumPy does not have.
     except (OSError, safetensors.SafetensorError, AttributeError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({_first_line(error)}). Convert or train again.") from error
-    if not intact:
-        raise UserError(f"{path}: damaged (not the bytes that were written). Convert or train again.")
+        raise UserError(f"{path}: cannot be read ({_first_line(error)}). {ADVICE}") from error
+    if not is_intact:
+        raise UserError(f"{path}: damaged (its checksum has changed). {ADVICE}")
     if other := [name for name, array in weights.items() if array.dtype != np.float32]:
-        raise UserError(f"{path}: {', '.join(other)} are not float32. Convert or train again.")
+        raise UserError(f"{path}: {', '.join(other)} are not float32. {ADVICE}")
     return weights, info
 
 
 def read_info(directory: Path) -> WeightsInfo:
-    """What the arrays of a directory are, without reading them. Raises UserError as `read_weights` does."""
+    """Reads the description alone. Raises UserError as `read_weights` does."""
     return _read_description(directory)[0]
 
 
 def _read_description(directory: Path) -> tuple[WeightsInfo, str]:
-    """What the arrays are, and the SHA-256 of their file."""
+    """Returns the description, and the SHA-256 of the arrays' file."""
     path = Path(directory) / INFO_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    if not path.is_file():
         raise UserError(
             f"{directory}: not a converted checkpoint, it has no {INFO_FILE}. "
-            f"Give a directory that `python -m stavis_jax.convert` wrote."
-        ) from error
-    except (ValueError, RecursionError) as error:  # the latter: brackets by the thousand
-        raise UserError(f"{path}: damaged ({error}). Convert or train again.") from error
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+            "Give a directory that `python -m stavis_jax.convert` wrote."
+        )
+    content = read_object(path, ADVICE)
+    if content.pop("format", None) != FORMAT:
         raise UserError(f"{path}: not written by stavis_jax. Give a directory that stavis_jax.convert wrote.")
     version = content.pop("format_version", None)
     if version != FORMAT_VERSION:
@@ -146,15 +156,11 @@ def _read_description(directory: Path) -> tuple[WeightsInfo, str]:
     try:
         return WeightsInfo(**{name: value for name, value in content.items() if name != "sha256"}), content["sha256"]
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: damaged ({error}). Convert or train again.") from error
+        raise UserError(f"{path}: damaged ({error}). {ADVICE}") from error
 
 
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0][:200] or type(error).__name__
-
-
-def _is_empty(directory: Path) -> bool:
-    return directory.is_dir() and not any(directory.iterdir())
 
 
 def _sha256(path: Path) -> str:

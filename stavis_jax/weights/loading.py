@@ -1,4 +1,4 @@
-"""Finds and reads weights, whatever they are in: a .pth file, a converted directory, a training's workdir."""
+"""Finds and reads weights of every form: a .pth file, a converted directory, a training's workdir."""
 
 import logging
 from pathlib import Path
@@ -7,20 +7,21 @@ from typing import NamedTuple
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models import fusion
 from stavis_jax.models.stavis import NetworkConfig
-from stavis_jax.weights import checkpoint_kinds
+from stavis_jax.weights.checkpoint_kinds import architecture_of, has_untrained_sound
 from stavis_jax.weights.directory import WeightsInfo, is_weights_directory, read_weights
 from stavis_jax.weights.flat_names import Weights
 from stavis_jax.weights.pytorch_file import read_checkpoint
 from stavis_jax.weights.transfer import from_pytorch
 
-VISUAL, AUDIOVISUAL = "visual", "l3mul-s3"  # what the authors' code has
-KEPT_BY_TRAINING = ("last", "best")  # WORKDIR/<variant>/<one of these>, the first there is
+VISUAL, AUDIOVISUAL = "visual", "l3mul-s3"  # the systems of the authors' code
+REASONS = {VISUAL: "its sound part was never trained", AUDIOVISUAL: "its sound part is trained"}
+KEPT_BY_TRAINING = ("last", "best")  # WORKDIR/<variant>/<one of these>; the first one found is read
 
 log = logging.getLogger("stavis_jax")
 
 
 class PyTorchWeights(NamedTuple):
-    """A .pth file's arrays, what they are, and the keys that were not needed."""
+    """The arrays of a .pth file, their description, and the keys that are not needed."""
 
     weights: Weights
     info: WeightsInfo
@@ -28,14 +29,14 @@ class PyTorchWeights(NamedTuple):
 
 
 def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights, WeightsInfo]:
-    """Reads weights of any kind.
+    """Reads weights of any form.
 
-    A STAViS checkpoint comes with all its arrays, whatever the variant; `info.variant` is the one asked for. Without
-    one, it is the one that a directory was converted for or trained as; of a workdir, the one that uses sound; of a
-    .pth file, the visual one if the sound part was never trained, and a line in the log says so.
+    All arrays of a STAViS checkpoint are returned, whatever the variant. `info.variant` is the given variant. If none
+    is given, it is the one that a directory was converted for or trained as, or of a workdir the one that uses sound. A
+    .pth file counts as visual if its sound part was never trained; a line in the log says so.
 
     Raises:
-      UserError: nothing there, another format, damaged, or an unknown variant.
+      UserError: nothing is there, the format is another one, it is damaged, or the variant is unknown.
     """
     path = Path(path)
     check_variant(variant)
@@ -44,47 +45,35 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
     if path.is_file():
         weights, info, _ = read_pytorch_weights(path, variant)
         if info.kind == "stavis" and variant is None:
-            log.warning("%s: taken as %s, since %s.", path, info.variant, reason(info.variant))
+            log.warning("%s: taken as %s, since %s.", path, info.variant, REASONS[info.variant])
         return weights, info
     return read_weights(find_directory(path, variant))
 
 
 def read_pytorch_weights(path: Path | str, variant: str | None = None) -> PyTorchWeights:
-    """Reads a .pth file: kind, depth and shortcut type from its contents, the variant too unless given.
+    """Reads a .pth file. Finds kind, depth and shortcut type in its contents, and the variant if none is given.
 
     Raises:
-      UserError: as `load_weights`; or a variant that the authors' code does not have.
+      UserError: as `load_weights`; or the variant is not one of the authors' code.
     """
     path = Path(path)
     checkpoint = read_checkpoint(path)
-    kind = checkpoint_kinds.kind_of(checkpoint.state, str(path))
-    depth = shortcut = None
-    if kind != "soundnet":
-        depth, shortcut = (
-            checkpoint_kinds.depth_of(checkpoint.state, str(path)),
-            checkpoint_kinds.shortcut_of(checkpoint.state),
-        )
-        if checkpoint.architecture not in (None, "", f"resnet-{depth}"):
-            log.warning("%s: says %s, but its arrays are resnet-%d's.", path, checkpoint.architecture, depth)
-    if kind == "stavis":
-        if variant not in (None, VISUAL, AUDIOVISUAL):
-            raise UserError(f"{path}: the authors' checkpoints are {VISUAL} or {AUDIOVISUAL}, not {variant}.")
-        variant = variant or (VISUAL if checkpoint_kinds.has_untrained_sound(checkpoint.state) else AUDIOVISUAL)
-    weights, batches_tracked, unused = from_pytorch(checkpoint.state, kind, depth, shortcut, str(path))
-    info = WeightsInfo(
-        kind,
-        variant if kind == "stavis" else None,
-        depth,
-        shortcut,
-        source=path.name,
-        epoch=checkpoint.epoch,
-        batches_tracked=batches_tracked,
-    )
-    return PyTorchWeights(weights, info, unused)
+    network = architecture_of(checkpoint.state, str(path))
+    if network.depth and checkpoint.architecture not in (None, "", f"resnet-{network.depth}"):
+        log.warning("%s: says %s, but its arrays are resnet-%d's.", path, checkpoint.architecture, network.depth)
+    if network.kind != "stavis":
+        variant = None
+    elif variant is None:
+        variant = VISUAL if has_untrained_sound(checkpoint.state) else AUDIOVISUAL
+    elif variant not in REASONS:
+        raise UserError(f"{path}: the authors' checkpoints are {VISUAL} or {AUDIOVISUAL}, not {variant}.")
+    weights, batches_tracked, unused = from_pytorch(checkpoint.state, network, str(path))
+    about = {"source": path.name, "epoch": checkpoint.epoch, "batches_tracked": batches_tracked}
+    return PyTorchWeights(weights, WeightsInfo(variant=variant, **network._asdict(), **about), unused)
 
 
 def find_directory(path: Path, variant: str | None = None) -> Path:
-    """The converted directory that `path` is, or that a training left in it.
+    """Returns the converted directory that `path` is, or that a training left in it.
 
     Raises:
       UserError: there is none, or none of that variant.
@@ -101,7 +90,7 @@ def find_directory(path: Path, variant: str | None = None) -> Path:
             "Convert with `python -m stavis_jax.convert`, or train with `python -m stavis_jax.main`."
         )
     if variant is None:
-        variant = max(trained, key=lambda name: fusion.VARIANTS[name].uses_sound)  # the first of equals
+        variant = max(trained, key=lambda name: fusion.VARIANTS[name].uses_sound)
         log.info("%s: %s is taken.", path, trained[variant])
     elif variant not in trained:
         raise UserError(f"{path}: {variant} is not trained here, only {', '.join(trained)}. Give one of these.")
@@ -109,16 +98,11 @@ def find_directory(path: Path, variant: str | None = None) -> Path:
 
 
 def check_variant(variant: str | None) -> None:
-    """Raises UserError if `variant` is neither None nor on the list; the message gives the list."""
+    """Raises UserError, with the list of variants, if `variant` is neither None nor on the list."""
     try:
         NetworkConfig(variant or AUDIOVISUAL)
     except ValueError as error:
         raise UserError(f"{error}. Give one of them.") from error
-
-
-def reason(variant: str) -> str:
-    """Why a .pth file was taken as that variant."""
-    return "its sound part was never trained" if variant == VISUAL else "its sound part is trained"
 
 
 def _kept(directory: Path) -> Path | None:

@@ -1,6 +1,7 @@
-"""Names and layouts of each network in PyTorch and here, as rows in the order of the authors' state dicts.
+"""Names and axis orders of each network's tensors in PyTorch and here, in the order of the authors' state dicts.
 
-A row says: PyTorch module, our module, kind of layer. A kind of layer says: PyTorch tensor, our array, layout.
+A network's rows are: PyTorch module, our module, layer. A layer's rows are: PyTorch tensor, our array, axis order. To
+support other key names, change the first column.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH
 
 @dataclasses.dataclass(frozen=True)
 class AxisOrder:
-    """Our axes, each by its number in PyTorch; `squeezed`: PyTorch axes of length 1 that we do without."""
+    """The PyTorch axis of each of ours, and PyTorch axes of length 1 that ours leave out."""
 
     axes: tuple[int, ...]
     squeezed: tuple[int, ...] = ()
@@ -19,14 +20,14 @@ class AxisOrder:
 
 VECTOR = AxisOrder((0,))
 UNCHANGED = AxisOrder((0, 1, 2))
-COUNTER = "num_batches_tracked"  # of BatchNorm: in files, not in the network
+COUNTER = "num_batches_tracked"  # of BatchNorm; files hold it, the network does not
 
 CONV3D = (("weight", "kernel", AxisOrder((2, 3, 4, 1, 0))),)
 CONV2D = (("weight", "kernel", AxisOrder((2, 3, 1, 0))), ("bias", "bias", VECTOR))
-CONV1D = (("weight", "kernel", AxisOrder((3, 1, 0), squeezed=(2,))), ("bias", "bias", VECTOR))  # [O, I, 1, k] there
+CONV1D = (("weight", "kernel", AxisOrder((3, 1, 0), squeezed=(2,))), ("bias", "bias", VECTOR))  # theirs: [O, I, 1, k]
 DENSE = (("weight", "kernel", AxisOrder((1, 0))), ("bias", "bias", VECTOR))
-BILINEAR = (("weight", "kernel", UNCHANGED), ("bias", "bias", VECTOR))  # first input the picture, second the sound
-UPSAMPLING = (("weight", "", AxisOrder((2, 3, 0, 1))),)  # [I, O, kH, kW] there; trained, so every entry counts
+BILINEAR = (("weight", "kernel", UNCHANGED), ("bias", "bias", VECTOR))  # inputs: picture, then sound
+UPSAMPLING = (("weight", "", AxisOrder((2, 3, 0, 1))),)  # theirs: [I, O, kH, kW]
 BATCH_NORM = (
     ("weight", "scale", VECTOR),
     ("bias", "bias", VECTOR),
@@ -49,7 +50,7 @@ BLOCK = (
     ("layer{layer}.{block}.downsample.0", "trunk/layer{layer}/block{block}/shortcut/conv", CONV3D),  # type B only
     ("layer{layer}.{block}.downsample.1", "trunk/layer{layer}/block{block}/shortcut/bn", BATCH_NORM),
 )
-ATTENTION = (  # theirs count from 0, ours from 1
+ATTENTION = (  # their stages count from 0, ours from 1
     ("score_dsn.{index}.side_prep", "attention{stage}/side_prep", CONV2D),
     ("score_dsn.{index}.score_dsn", "attention{stage}/score", CONV2D),
     ("score_dsn.{index}.upscale_", "attention{stage}/upsample_activation", UPSAMPLING),
@@ -81,23 +82,22 @@ LOCALIZATION = (
     ("fusion3.w_a_rgb", "localization", BILINEAR),
 )
 
-UNUSED_BY_TRUNK = ("layer4.", "fc.")  # of a Kinetics classifier: the trunk ends with layer3
+UNUSED_BY_TRUNK = ("layer4.", "fc.")  # parts of a Kinetics classifier after layer3, where the trunk ends
 
 
 @dataclasses.dataclass(frozen=True)
 class TensorRow:
-    """One tensor: PyTorch key, our name, layout. A BatchNorm's counter has its module's name and no layout."""
+    """One tensor: PyTorch key, our name, axis order. A BatchNorm's counter has its module's name and no order."""
 
     key: str
     name: str
-    layout: AxisOrder | None
+    order: AxisOrder | None
 
 
 def rows(kind: str, depth: int | None) -> Iterator[TensorRow]:
-    """Every tensor a checkpoint of that kind may hold, in the order of the authors' state dicts.
+    """Yields all tensors that a checkpoint of this kind may hold, in the order of the authors' state dicts.
 
-    Rows that a network of that depth and shortcut type lacks are among them (a bottleneck's third convolution, a
-    shortcut in every block).
+    Some of them do not exist in every network: a bottleneck's third convolution, a shortcut in every block.
     """
     if kind == "soundnet":
         yield from _tensors(SOUNDNET)
@@ -114,6 +114,6 @@ def rows(kind: str, depth: int | None) -> Iterator[TensorRow]:
 
 def _tensors(modules: tuple, **numbers: int) -> Iterator[TensorRow]:
     for their_module, our_module, layers in modules:
-        for key, name, layout in layers:
+        for key, name, order in layers:
             our_name = f"{our_module}/{name}" if name else our_module
-            yield TensorRow(f"{their_module}.{key}".format(**numbers), our_name.format(**numbers), layout)
+            yield TensorRow(f"{their_module}.{key}".format(**numbers), our_name.format(**numbers), order)

@@ -98,7 +98,7 @@ class Supplies:
     def pth(self) -> Path:
         """The same as a file of the authors' kind, with starting values for its sound part."""
         pytest.importorskip("torch")
-        from stavis_jax.convert import directory_to_pytorch
+        from stavis_jax.weights.conversion import directory_to_pytorch
 
         directory_to_pytorch(self.weights, self.folder / "weights.pth")
         return self.folder / "weights.pth"

@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.convert import directory_to_pytorch, main, pytorch_to_directory
+from stavis_jax.convert import main
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.weights.conversion import directory_to_pytorch, pytorch_to_directory
 from stavis_jax.weights.directory import read_info, read_weights, save_weights
 
 torch = pytest.importorskip("torch")

@@ -17,8 +17,9 @@ from stavis_jax.configs import av
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.backend_form import TEXTBOOK
 from stavis_jax.training import optimizer, step
+from stavis_jax.weights.checkpoint_kinds import Architecture
+from stavis_jax.weights.conversion import to_checkpoint
 from stavis_jax.weights.directory import WeightsInfo
-from stavis_jax.weights.exporting import to_checkpoint
 from stavis_jax.weights.flat_names import flat_name, network_from
 from stavis_jax.weights.transfer import from_pytorch, to_pytorch
 
@@ -28,6 +29,7 @@ LOSS_RTOL = 1e-5
 GRADIENT_RTOL = 1e-4  # of a parameter's norm; two float32 programs: 1.6e-5
 GRADIENT_FLOOR = 1e-6  # of the largest norm: biases before BatchNorm have no gradient but rounding, 3e-7
 SIZE, BATCH = 32, 2
+RESNET10 = Architecture("stavis", 10, "B")
 # Without optimization, the gradient of SoundNet's pooling is not finite here.
 pytestmark = pytest.mark.full_optimization
 
@@ -88,7 +90,7 @@ def test_its_rates_are_the_released_trainings():
 @pytest.mark.slow
 def test_ours_has_its_logits_loss_and_gradients(formulas, state_of):
     """Weights go over through the export; our videos are arrays, which compiles fastest."""
-    weights = from_pytorch(state_of(10, variant="head"), "stavis", 10, "B", "golden").weights
+    weights = from_pytorch(state_of(10, variant="head"), RESNET10, "golden").weights
     batch = {
         "clip": np.moveaxis(formulas.clip(1, BATCH, 16, SIZE), 1, -1),
         "waveform": formulas.audio(1, BATCH)[:, 0, 0],
@@ -121,7 +123,7 @@ def test_ours_has_its_logits_loss_and_gradients(formulas, state_of):
     assert float(terms["loss"]) == pytest.approx(loss.item(), rel=LOSS_RTOL)
     everything = {name: np.zeros_like(array) for name, array in weights.items()}
     everything |= {flat_name(path): np.asarray(leaf[...]) for path, leaf in nnx.to_flat_state(gradients)}
-    ours = to_pytorch(everything, None, "stavis", 10, "B")
+    ours = to_pytorch(everything, None, RESNET10)
     expected = {name: np.zeros_like(ours[name]) for name in ours}
     expected |= {name: p.grad.numpy() for name, p in theirs.named_parameters() if p.grad is not None}
     floor = GRADIENT_FLOOR * max(map(np.linalg.norm, expected.values()))

@@ -8,6 +8,7 @@ import pytest
 from flax import nnx
 
 from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.weights.checkpoint_kinds import Architecture
 from stavis_jax.weights.flat_names import new_network, read_network
 from stavis_jax.weights.tables import COUNTER
 from stavis_jax.weights.transfer import to_pytorch
@@ -20,7 +21,7 @@ DEVIATIONS = 5  # of ours and of theirs from the distribution, in standard error
 def drawn():
     """Our starting values under the authors' names."""
     network = new_network(NetworkConfig("l3mul-s3", 18), seed=0)
-    state = to_pytorch(read_network(network), None, "stavis", 18, "B")
+    state = to_pytorch(read_network(network), None, Architecture("stavis", 18, "B"))
     return {f"module.{key}": array.astype(np.float64) for key, array in state.items()}
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import stavis_jax
-from stavis_jax.convert import pytorch_to_directory
 from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.pooling import max_pool3d
 from stavis_jax.ops.video import lay_out, scale_by_map, time_mean
+from stavis_jax.weights.conversion import pytorch_to_directory
 from stavis_jax.weights.flat_names import network_from
 from stavis_jax.weights.loading import load_weights
 

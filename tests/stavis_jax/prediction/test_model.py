@@ -8,10 +8,10 @@ import pytest
 
 import stavis_jax
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.convert import pytorch_to_directory
 from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.prediction import programs
+from stavis_jax.weights.conversion import pytorch_to_directory
 from stavis_jax.weights.directory import read_weights, save_weights
 
 SPEC = "audiovisual_resnet10"

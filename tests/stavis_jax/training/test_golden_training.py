@@ -15,6 +15,7 @@ from stavis_jax.configs import av
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.training import optimizer, step
+from stavis_jax.weights.checkpoint_kinds import Architecture
 from stavis_jax.weights.flat_names import flat_name, network_from, read_network
 from stavis_jax.weights.transfer import from_pytorch, to_pytorch
 
@@ -65,7 +66,7 @@ class Training:
     def __init__(self, case: dict, platform: str, formulas):
         self.case, self.start = case, start_of(case, formulas)
         variant = "l3mul-s3" if case["audiovisual"] else "visual"
-        self.weights = from_pytorch(self.start, "stavis", case["depth"], "B", "golden").weights
+        self.weights = from_pytorch(self.start, Architecture("stavis", case["depth"], "B"), "golden").weights
         network = network_from(
             NetworkConfig(variant, case["depth"]),
             jax.tree.map(jnp.asarray, dict(self.weights)),
@@ -105,7 +106,7 @@ class Training:
 
     def _to_pytorch(self, arrays: dict[str, np.ndarray], rest: float = 1.0) -> dict[str, np.ndarray]:
         everything = {name: rest * array for name, array in self.weights.items()} | arrays
-        return to_pytorch(everything, {}, "stavis", self.case["depth"], "B")
+        return to_pytorch(everything, {}, Architecture("stavis", self.case["depth"], "B"))
 
     def _moved(self, key: str) -> float:
         return float(np.linalg.norm((self.after[key].astype(np.float64) - self.start[key]).ravel()))

@@ -3,7 +3,7 @@ import pytest
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH
-from stavis_jax.weights import checkpoint_kinds
+from stavis_jax.weights.checkpoint_kinds import architecture_of, has_untrained_sound
 
 SOURCE = "file.pth"
 
@@ -26,14 +26,11 @@ def state_of(spec: dict) -> dict:
     ],
 )
 def test_kind_depth_and_shortcut_are_told_from_the_keys(spec, kind, depth, shortcut, read_spec):
-    state = state_of(read_spec(spec))
-    assert checkpoint_kinds.kind_of(state, SOURCE) == kind
-    assert checkpoint_kinds.depth_of(state, SOURCE) == depth
-    assert checkpoint_kinds.shortcut_of(state) == shortcut
+    assert architecture_of(state_of(read_spec(spec)), SOURCE) == (kind, depth, shortcut)
 
 
 def test_soundnet_is_told_from_its_keys(read_spec):
-    assert checkpoint_kinds.kind_of(state_of(read_spec("soundnet8")), SOURCE) == "soundnet"
+    assert architecture_of(state_of(read_spec("soundnet8")), SOURCE) == ("soundnet", None, None)
 
 
 @pytest.mark.parametrize("depth", BLOCKS_OF_DEPTH)
@@ -45,21 +42,21 @@ def test_every_depth_is_told_from_its_blocks(depth):
         for block in range(blocks)
         for convolution in convolutions
     }
-    assert checkpoint_kinds.depth_of(state, SOURCE) == depth
+    assert architecture_of(state, SOURCE) == ("kinetics", depth, "A")
 
 
 def test_unknown_number_of_blocks_is_told():
     state = {f"layer{layer}.{block}.conv1.weight": np.zeros(0) for layer in (1, 2, 3) for block in range(9)}
     with pytest.raises(
-        UserError, match=r"file\.pth: its layers 1 to 3 have 9, 9, 9 basic blocks.*Known depths: 10, 18"
+        UserError, match=r"file\.pth: layers 1 to 3 have 9, 9, 9 basic blocks.*fits no 3D ResNet of depth 10, 18"
     ):
-        checkpoint_kinds.depth_of(state, SOURCE)
+        architecture_of(state, SOURCE)
 
 
 def test_other_networks_are_refused_with_some_of_their_keys():
     state = {f"features.{i}.weight": np.zeros(0) for i in range(30)}
     with pytest.raises(UserError, match=r"file\.pth: not a STAViS.*features\.0\.weight.*and 27 more"):
-        checkpoint_kinds.kind_of(state, SOURCE)
+        architecture_of(state, SOURCE)
 
 
 @pytest.fixture
@@ -77,19 +74,17 @@ def starting_values():
 
 
 def test_starting_values_mean_an_untrained_sound_part(starting_values):
-    assert checkpoint_kinds.has_untrained_sound(starting_values)
+    assert has_untrained_sound(starting_values)
 
 
 @pytest.mark.parametrize("key", ["fuseav.bias", "fusion3.affine_rgb.bias", "fusion3.w_a_rgb.bias", "fuseav.weight"])
 def test_any_value_that_moved_means_a_trained_sound_part(key, starting_values):
     moved = starting_values[key].copy()
     moved.flat[0] += 0.1
-    assert not checkpoint_kinds.has_untrained_sound(starting_values | {key: moved})
+    assert not has_untrained_sound(starting_values | {key: moved})
 
 
 def test_formula_checkpoint_counts_as_trained(formulas, read_spec):
     spec = {key: value for key, value in read_spec("audiovisual_resnet10").items() if ".fus" in key}
     state = formulas.state_dict(spec, 0)
-    assert not checkpoint_kinds.has_untrained_sound(
-        {key.removeprefix("module."): array for key, array in state.items()}
-    )
+    assert not has_untrained_sound({key.removeprefix("module."): array for key, array in state.items()})

@@ -70,7 +70,7 @@ def test_tensors_of_torch_before_0_4_are_read(tmp_path, monkeypatch):
 def test_file_that_would_run_code_is_refused_and_runs_none(tmp_path, is_zip):
     content = {"state_dict": {"a": torch.ones(1)}, "trap": RunsCode(tmp_path / "ran")}
     path = save(tmp_path, content, _use_new_zipfile_serialization=is_zip)
-    with pytest.raises(UserError, match=r"saved\.pth: refused, loading it would run code of its own \(\w+\.mkdir\)"):
+    with pytest.raises(UserError, match=r"saved\.pth: refused, loading it would run code from the file \(\w+\.mkdir\)"):
         read_checkpoint(path)
     assert not (tmp_path / "ran").exists()
     with path.open("rb") as file:  # the trap is one
@@ -117,7 +117,7 @@ def test_checkpoint_without_a_state_dict_is_told(tmp_path, content):
 
 def test_key_with_and_without_prefix_is_told(tmp_path):
     state = {"module.fuse.bias": torch.ones(1), "fuse.bias": torch.zeros(1)}
-    with pytest.raises(UserError, match=r"fuse\.bias is there with and without"):
+    with pytest.raises(UserError, match=r"fuse\.bias exists with and without"):
         read_checkpoint(save(tmp_path, state))
 
 

@@ -3,9 +3,9 @@ import pytest
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
-from stavis_jax.weights.checkpoint_kinds import has_untrained_sound
+from stavis_jax.weights.checkpoint_kinds import Architecture, has_untrained_sound
+from stavis_jax.weights.conversion import to_checkpoint
 from stavis_jax.weights.directory import WeightsInfo
-from stavis_jax.weights.exporting import to_checkpoint
 from stavis_jax.weights.flat_names import expected_shapes
 from stavis_jax.weights.transfer import from_pytorch
 
@@ -26,7 +26,7 @@ def test_visual_training_is_filled_up_with_starting_values(trained, read_spec):
     assert checkpoint.architecture == "resnet-10"
     assert {name.split("/")[0] for name in filled} == {"soundnet", "hidden", "localization", "fuseav"}
     assert has_untrained_sound(checkpoint.state)  # so it comes back as visual
-    back = from_pytorch(checkpoint.state, "stavis", 10, "B", "file").weights
+    back = from_pytorch(checkpoint.state, Architecture("stavis", 10, "B"), "file").weights
     for name, array in trained.items():
         np.testing.assert_array_equal(back[name], array)
 
