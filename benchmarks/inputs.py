@@ -1,4 +1,4 @@
-"""What both sides are given: made-up clips, sounds, frames and maps. Speed does not depend on what they show."""
+"""Makes random clips, sounds, frames and maps for both sides. Speed does not depend on what they show."""
 
 import numpy as np
 
@@ -7,14 +7,14 @@ FRAME_RATE_HZ = 25.0
 
 
 def clips(batch: int, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Clip [B, 16, S, S, 3], pixels minus their mean, and waveform [B, 35280], both float32."""
+    """Returns clip [B, 16, S, S, 3], pixels minus their mean, and waveform [B, 35280], both float32."""
     rng = np.random.default_rng(seed)
     clip = 50 * rng.standard_normal((batch, CLIP_FRAMES, size, size, 3), np.float32)
     return clip, 30 * rng.standard_normal((batch, WAVEFORM_SAMPLES), np.float32)
 
 
 def maps(batch: int, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Density [B, S, S] in [0, 255] and fixations [B, S, S] of 0 and 1, both float32."""
+    """Returns density [B, S, S] in [0, 255] and fixations [B, S, S] of 0 and 1, both float32."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:size, :size]
     centres = rng.uniform(0, size, (2, batch, 1, 1))
@@ -24,7 +24,7 @@ def maps(batch: int, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def film(num_frames: int, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Frames uint8 [N, S, S, 3] and their sound, float32 [samples] in [-256, 256) at 22,050 Hz."""
+    """Returns frames uint8 [N, S, S, 3] and their sound, float32 [samples] around 0 at 22,050 Hz."""
     rng = np.random.default_rng(seed)
     samples = round(num_frames / FRAME_RATE_HZ * SAMPLE_RATE_HZ)
     sound = 30 * rng.standard_normal(samples, np.float32)

@@ -31,6 +31,7 @@ FRAMES_PER_CALL = 8
 FIXATIONS = (20, 60)  # a frame of the databases: that many people looked
 FIXATIONS_OF_VIDEO = 8_000
 METRICS = ("CC", "NSS", "AUC-J", "sAUC", "SIM")
+NOT_INSTALLED = "pysaliency is not installed. benchmarks/jobs/scoring.py shows how to install it."
 
 Frame = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # prediction, density, fixations, union
 
@@ -71,7 +72,7 @@ def theirs(num_frames: int, processes: int = 1) -> Callable[[], object]:
         from pysaliency.metrics import CC, NSS, SIM
         from pysaliency.roc import general_roc
     except ImportError:
-        raise UserError("pysaliency is not installed. benchmarks/jobs/scoring.py shows how to install it.") from None
+        raise UserError(NOT_INSTALLED) from None
     from stavis_jax.metrics import postprocess
 
     def their_score(saliency_map, density, fixations, union) -> list[float]:
@@ -105,9 +106,9 @@ def measure(session: Session) -> dict[str, str]:
     try:
         one, two = (_compare(session, processes * FRAMES_PER_CALL, processes) for processes in (1, 2))
     except UserError as error:
-        if "pysaliency is not installed" not in str(error):
+        if NOT_INSTALLED not in str(error):
             raise
-        print(f"scoring left out: {error}", file=sys.stderr)
+        print(f"Scoring is left out: {NOT_INSTALLED}", file=sys.stderr)
         return {}
     with _worker("preparation", num_frames=FRAMES_PER_CALL) as worker:
         preparation_ms = 1e3 * worker.run(session.plan.window_seconds).seconds / FRAMES_PER_CALL

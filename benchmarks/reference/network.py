@@ -1,27 +1,18 @@
-"""STAViS in PyTorch: an implementation of our own, from the paper and its supplement, to measure and to test against.
+"""Implements STAViS in PyTorch from the paper and its supplement, to measure and to test against.
 
-Written as PyTorch users write networks, and with the structure they have today: every 3D convolution is nn.Conv3d,
-all 64 or 128 channels are upsampled to full size and concatenated, and one 1x1 convolution makes the map of them;
-`l3mul-s3` computes the stages' own maps too, which its training does not use. The names of its tensors are those of
-the authors' checkpoints, without `module.`; starting values are PyTorch's own, so load weights.
+The code is written as PyTorch users write networks: every 3D convolution is nn.Conv3d; all 64 or 128 channels are
+upsampled to full size and concatenated; one 1x1 convolution turns them into the map. `l3mul-s3` also computes each
+stage's own map, which its training does not use. Tensors have the names of the authors' checkpoints, without `module.`.
+Starting values are PyTorch's defaults, so load weights.
 """
 
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812, as everyone calls it
+import torch.nn.functional as F  # noqa: N812, its usual name
 from torch import Tensor, nn
 
-BLOCKS = {
-    10: (1, 1, 1),
-    18: (2, 2, 2),
-    34: (3, 4, 6),
-    50: (3, 4, 6),
-    101: (3, 4, 23),
-    152: (3, 8, 36),
-    200: (3, 24, 36),
-}
-BOTTLENECKS = (50, 101, 152, 200)
+BLOCKS = {10: (1, 1, 1), 18: (2, 2, 2), 34: (3, 4, 6), 50: (3, 4, 6)}  # of layer1, layer2 and layer3, by depth
 SALIENCY_CHANNELS, HIDDEN, LOCALIZATION_MAPS = 16, 128, 64
 SOUND_LAYERS = (  # channels, kernel, pool after
     (16, 64, 8),
@@ -35,14 +26,14 @@ SOUND_LAYERS = (  # channels, kernel, pool after
 
 
 class Outputs(NamedTuple):
-    """logits [B, H, W]; side_logits: the four stages' maps, each [B, H, W]."""
+    """Output of the network. logits [B, H, W]; side_logits: the maps of the four stages, each [B, H, W]."""
 
     logits: Tensor
     side_logits: tuple[Tensor, ...]
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3x3 convolutions, of depths 10, 18 and 34."""
+    """Residual block of two 3x3x3 convolutions, for depths 10, 18 and 34."""
 
     expansion = 1
 
@@ -62,7 +53,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1x1, 3x3x3 and 1x1x1 convolutions, of depths from 50."""
+    """Residual block of 1x1x1, 3x3x3 and 1x1x1 convolutions, for depth 50."""
 
     expansion = 4
 
@@ -91,7 +82,10 @@ def _downsample(channels: int, features: int, stride: int) -> nn.Sequential | No
 
 
 class Attention(nn.Module):
-    """DSAM of stage m: [B, C, T, h, w] -> attention [B, 1, h, w]; saliency features and activation, both upsampled."""
+    """DSAM of a stage: features [B, C, T, h, w] to attention [B, 1, h, w], saliency features and activation.
+
+    Saliency features and activation are upsampled to the size of the clip.
+    """
 
     def __init__(self, stage: int, channels: int):
         super().__init__()
@@ -106,7 +100,7 @@ class Attention(nn.Module):
         return attention, *self.upsampled(features, activation, size)
 
     def attention(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Saliency features [B, 16, h, w], activation and attention [B, 1, h, w]."""
+        """Returns saliency features [B, 16, h, w], and activation and attention, both [B, 1, h, w]."""
         features = self.side_prep(x.mean(dim=2))
         activation = self.score_dsn(features)
         return features, activation, F.softmax(activation.flatten(1), dim=1).view_as(activation)
@@ -116,13 +110,13 @@ class Attention(nn.Module):
 
 
 def _crop(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """About the centre; of an odd surplus the smaller part goes left and top."""
+    """Crops around the centre. Of an odd surplus, the smaller part is cut at the left and the top."""
     top, left = (maps.shape[2] - size[0]) // 2, (maps.shape[3] - size[1]) // 2
     return maps[:, :, top : top + size[0], left : left + size[1]]
 
 
 class Localization(nn.Module):
-    """L3mul: layer2's middle [B, C, h, w] and sound [B, 1024] -> 64 bilinear maps [B, 64, h, w]."""
+    """Localization L3mul: layer2's middle [B, C, h, w] and sound [B, 1024] to 64 bilinear maps [B, 64, h, w]."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -139,7 +133,7 @@ class Localization(nn.Module):
 
 
 def sound_network() -> nn.Sequential:
-    """SoundNet to conv7: [B, 1, 1, S] -> [B, 1024, 1, S']."""
+    """Returns SoundNet up to conv7: [B, 1, 1, S] to [B, 1024, 1, S']."""
     layers, channels = [], 1
     for features, kernel, pool in SOUND_LAYERS:
         layers += [nn.Conv2d(channels, features, (1, kernel), (1, 2), padding=(0, kernel // 2))]
@@ -150,14 +144,14 @@ def sound_network() -> nn.Sequential:
 
 
 class TorchStavis(nn.Module):
-    """The network of `visual` or `l3mul-s3`. Both have the same tensors, as in the authors' files."""
+    """STAViS in the variant `visual` or `l3mul-s3`. Both have the same tensors, as in the authors' files."""
 
     def __init__(self, variant: str = "l3mul-s3", depth: int = 50):
         super().__init__()
         if variant not in ("visual", "l3mul-s3"):
             raise ValueError(f"variant {variant!r} is neither visual nor l3mul-s3")
         self.variant, self.depth = variant, depth
-        block = Bottleneck if depth in BOTTLENECKS else BasicBlock
+        block = Bottleneck if depth >= 50 else BasicBlock
         stage2, stage3, stage4 = (width * block.expansion for width in (64, 128, 256))
         blocks = BLOCKS[depth]
         self.conv1 = nn.Conv3d(3, 64, 7, (1, 2, 2), padding=3, bias=False)
@@ -175,7 +169,7 @@ class TorchStavis(nn.Module):
         self.fusion3 = Localization(stage3)
 
     def forward(self, clip: Tensor, waveform: Tensor) -> Outputs:
-        """Clip [B, 3, T, H, W] in [0, 255] minus the mean, waveform [B, S] in [-256, 256]."""
+        """Takes clip [B, 3, T, H, W] in [0, 255] minus the mean, and waveform [B, S] in [-256, 256]."""
         size = clip.shape[3:]
         x = self.stem(clip)
         attention1, saliency1, side1 = self.score_dsn[0](x, size)
@@ -199,7 +193,7 @@ class TorchStavis(nn.Module):
         return self.relu(self.bn1(self.conv1(clip)))
 
     def sound(self, waveform: Tensor) -> Tensor:
-        """[B, S] -> [B, 1024]."""
+        """Returns sound features [B, 1024] of a waveform [B, S]."""
         return self.soundnet8(waveform[:, None, None]).amax(dim=(2, 3))
 
 
@@ -210,5 +204,5 @@ def _layer(block: type[nn.Module], channels: int, width: int, blocks: int, strid
 
 
 def attend(x: Tensor, attention: Tensor) -> Tensor:
-    """Video [B, C, T, h, w] times 1 + attention [B, 1, h, w]."""
+    """Returns video [B, C, T, h, w] times 1 + attention [B, 1, h, w]."""
     return x * (1 + attention[:, :, None])

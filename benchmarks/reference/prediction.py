@@ -1,4 +1,4 @@
-"""A map for every frame in PyTorch, as the original goes about it: every map from a whole clip of 16 frames."""
+"""Predicts a map for every frame in PyTorch as the original does: each map from a whole clip of 16 frames."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from benchmarks.machine import cores
 from benchmarks.reference.network import TorchStavis
 from benchmarks.reference.raw_clips import MEAN_RGB, read_sound, resized_picture, windowed_excerpt
 
-FRAMES_BEFORE = 7  # of a clip, before the frame whose map it gives
+FRAMES_BEFORE = 7  # frames of a clip before the frame whose map it predicts
 
 
 def predict_frames(
     network: TorchStavis, frames: np.ndarray, sound: np.ndarray, frame_rate_hz: float, batch_size: int
 ) -> np.ndarray:
-    """Frames uint8 [N, S, S, 3] and their sound -> maps float32 [N, S, S] in [0, 1]."""
+    """Returns maps float32 [N, S, S] in [0, 1] of frames uint8 [N, S, S, 3] and their sound."""
     maps = []
     for start in range(0, len(frames), batch_size):
         targets = range(start, min(start + batch_size, len(frames)))
@@ -30,9 +30,9 @@ def predict_frames(
 
 
 def predict_raw_film(network: TorchStavis, frames: Path, sound: Path, output: Path, size: int, batch_size: int) -> None:
-    """A folder of img_*.jpg and a .wav -> OUTPUT/eyeMap_*.jpg; 16 pictures decoded and resized for every map.
+    """Writes OUTPUT/eyeMap_*.jpg from a folder of img_*.jpg and a .wav. Decodes and resizes 16 pictures for each map.
 
-    With a worker a core, as PyTorch users load data.
+    A DataLoader with a worker a core reads the clips, as is usual in PyTorch.
     """
     films = RawFilm(frames, sound, size)
     number = 0
@@ -45,7 +45,7 @@ def predict_raw_film(network: TorchStavis, frames: Path, sound: Path, output: Pa
 
 
 class RawFilm(Dataset):
-    """A film's clips, one for every frame: float32 [16, S, S, 3] minus the mean, and waveform [35280]."""
+    """The clips of a film, one for each frame: clip float32 [16, S, S, 3] minus the mean, and waveform [35280]."""
 
     def __init__(self, frames: Path, sound: Path, size: int):
         self.paths, self.size = sorted(frames.glob("img_*.jpg")), size
@@ -62,7 +62,7 @@ class RawFilm(Dataset):
 
 
 def clip_frames(target: int, num_frames: int) -> np.ndarray:
-    """The 16 frames, counted from 0, around a target; the film's first and last one repeated beyond its ends."""
+    """Returns the 16 frames around a target, counted from 0. The first and last frame repeat beyond the film's ends."""
     return (target - FRAMES_BEFORE + np.arange(CLIP_FRAMES)).clip(0, num_frames - 1)
 
 

@@ -1,8 +1,9 @@
-"""Training clips straight from the raw layout, as PyTorch projects of the field read them: every picture decoded and
-resized anew for every clip. A second reading of the data's rules, apart from `data_pipelines`, to measure it against.
+"""Reads training clips from the raw layout, as PyTorch projects of the field do: each picture is decoded for each clip.
+
+This code shares nothing with `data_pipelines`, so that the two can be compared.
 
     16 JPEGs -> RGB -> 320x240 (bicubic) -> SxS (bilinear), minus the mean; the density map likewise in grey;
-    the .mat of fixations -> 320x240 -> > 0 -> SxS -> > 0; the wav, in memory, cut out under a Hann window
+    the .mat of fixations -> 320x240 -> > 0 -> SxS -> > 0; an excerpt of the .wav, held in memory, under a Hann window
 """
 
 import random
@@ -19,10 +20,10 @@ BICUBIC, BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
 
 
 class RawClips:
-    """The training clips of one database and split: a length and random access, as torch.utils.data takes it.
+    """The training clips of one database and split, as a torch.utils.data.Dataset: a length and random access.
 
     An item is a random 16 frames of a window, mirrored half of the time: clip float32 [16, S, S, 3], waveform float32
-    [35280], density and fixations float32 [S, S]. Draws from Python's `random`.
+    [35280], density and fixations float32 [S, S]. Random numbers come from Python's `random`.
     """
 
     def __init__(self, root: Path, database: str, split: int = 1, size: int = 112):
@@ -46,7 +47,7 @@ class RawClips:
         return self.read(name, fps, frames, mirrored=random.random() < 0.5)
 
     def read(self, name: str, fps: float, frames: np.ndarray, *, mirrored: bool = False) -> dict[str, np.ndarray]:
-        """The item of these 16 frame numbers of a film."""
+        """Returns the item of 16 frame numbers of a film."""
         pictures = self.root / "video_frames" / self.database / name
         maps = self.root / "annotations" / self.database / name
         target = round(float(np.median(frames)))
@@ -78,20 +79,20 @@ class RawClips:
 
 
 def resized_picture(path: Path, mode: str, size: int) -> np.ndarray:
-    """uint8 [size, size, 3] of mode RGB, [size, size] of mode L."""
+    """Returns a picture as uint8: [size, size, 3] for mode RGB, [size, size] for mode L."""
     with Image.open(path) as picture:
         small = picture.convert(mode).resize((320, 240), BICUBIC)
     return np.asarray(small.resize((size, size), BILINEAR))
 
 
 def read_sound(path: Path) -> tuple[np.ndarray, int]:
-    """A wav: float32 [samples] in [-256, 256), mono, and its samples a second."""
+    """Returns a .wav as mono float32 [samples] in [-256, 256), and its sample rate in Hz."""
     pcm, rate_hz = soundfile.read(path, dtype="int16", always_2d=True)
     return (pcm / 128).mean(axis=1).astype(np.float32), rate_hz
 
 
 def windowed_excerpt(sound: np.ndarray, rate_hz: int, fps: float, first: int, last: int) -> np.ndarray:
-    """The sound of frames `first` to `last`, counted from 1, under a Hann window and centred: float32 [35280]."""
+    """Returns the sound of frames `first` to `last`, counted from 1, under a Hann window, centred: float32 [35280]."""
     begin = int(max(0.0, (first - 1) * (1.0 / fps) * rate_hz - rate_hz / fps / 2))
     end = int(min(len(sound), (last - 1) * (1.0 / fps) * rate_hz + rate_hz / fps / 2))
     excerpt = sound[begin : end + 1]

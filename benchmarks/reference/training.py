@@ -1,6 +1,6 @@
-"""A training step in PyTorch, beside the network of network.py: losses and rates of the paper's supplement.
+"""Implements the training step of the audio-visual stage in PyTorch, with the losses and rates of the supplement.
 
-Loss of a clip: 0.1 BCE + 2 CC + 1 NSS. The audio-visual stage: `l3mul-s3`, whose side outputs do not count.
+The loss of a clip is 0.1 BCE + 2 CC + 1 NSS. The side outputs of `l3mul-s3` do not count.
 """
 
 import re
@@ -14,7 +14,7 @@ from benchmarks.reference.network import Outputs, TorchStavis
 
 EPSILON = torch.finfo(torch.float32).eps
 BASE_RATE = 0.01
-RATES = (  # the first pattern found in a name; rates over the base rate
+RATES = (  # pattern, rate over the base rate; the first pattern found in a parameter's name counts
     (r"^(conv1|bn1|layer\d)\.", 0.01),
     (r"side_prep\.weight", 0.01),
     (r"side_prep\.bias", 0.02),
@@ -26,12 +26,12 @@ RATES = (  # the first pattern found in a name; rates over the base rate
 
 
 def cross_entropy(logits: Tensor, density: Tensor) -> Tensor:
-    """Summed over pixels, against density / 255: [B, H, W] twice -> [B]."""
+    """Returns the sum over pixels of the cross-entropy against density / 255: [B]."""
     return F.binary_cross_entropy_with_logits(logits, density / 255, reduction="none").sum(dim=(1, 2))
 
 
 def correlation(logits: Tensor, density: Tensor) -> Tensor:
-    """Minus Pearson's correlation of sigmoid(logits) and density: [B]."""
+    """Returns minus Pearson's correlation of sigmoid(logits) and density: [B]."""
     saliency = logits.sigmoid()
     saliency = saliency - saliency.mean(dim=(1, 2), keepdim=True)
     density = density - density.mean(dim=(1, 2), keepdim=True)
@@ -40,7 +40,10 @@ def correlation(logits: Tensor, density: Tensor) -> Tensor:
 
 
 def nss(logits: Tensor, fixations: Tensor) -> Tensor:
-    """Minus the mean at fixated pixels of the standardised sigmoid(logits), population deviation: [B]."""
+    """Returns minus the mean, over fixated pixels, of the standardised sigmoid(logits): [B].
+
+    The standard deviation is that of the population.
+    """
     saliency = logits.sigmoid()
     spread = saliency.std(dim=(1, 2), keepdim=True, correction=0)
     standardised = (saliency - saliency.mean(dim=(1, 2), keepdim=True)) / spread
@@ -48,14 +51,14 @@ def nss(logits: Tensor, fixations: Tensor) -> Tensor:
 
 
 def loss(outputs: Outputs, density: Tensor, fixations: Tensor) -> Tensor:
-    """The batch's mean; of the stages' own maps nothing."""
+    """Returns the mean loss of the batch."""
     logits = outputs.logits
     terms = cross_entropy(logits, density), correlation(logits, density), nss(logits, fixations)
     return (0.1 * terms[0] + 2 * terms[1] + terms[2]).mean()
 
 
 def sgd(network: TorchStavis) -> torch.optim.SGD:
-    """One rate a parameter; momentum and dampening 0.9, weight decay of everything."""
+    """Returns SGD with a rate for each parameter, momentum and dampening 0.9, and weight decay of all parameters."""
     return torch.optim.SGD(list(_groups(network)), momentum=0.9, dampening=0.9, weight_decay=1e-5)
 
 
@@ -74,7 +77,7 @@ def training_step(
     density: Tensor,
     fixations: Tensor,
 ) -> Tensor:
-    """One update of a network in training mode; the loss before it."""
+    """Updates a network in training mode once. Returns the loss before the update."""
     optimizer.zero_grad(set_to_none=True)
     value = loss(network(clip, waveform), density, fixations)
     value.backward()

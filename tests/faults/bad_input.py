@@ -1,4 +1,4 @@
-"""What a row of the catalogue is: a bad input, the command it is given to, and what that says of it."""
+"""Describes a row of the catalogue: a bad input, the command that reads it, and the error that the command prints."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -14,14 +14,14 @@ MODULES = {
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a bad input is made: an empty folder, and good files to copy from."""
+    """The folder in which a test makes a bad input, and good files to copy from."""
 
     folder: Path
     supplies: Supplies
 
     @property
     def output(self) -> Path:
-        """Where the command is to write; it must not be there afterwards."""
+        """Returns the output path of the command. It must not exist afterwards."""
         return self.folder / "output"
 
     def file(self, name: str, content: bytes | str) -> Path:
@@ -31,13 +31,13 @@ class Place:
         return path
 
     def copy(self, what: str) -> Path:
-        """A copy of one of the supplies."""
+        """Copies one of the supplies and returns the copy."""
         return copy_of(getattr(self.supplies, what), self.folder)
 
 
 @dataclasses.dataclass(frozen=True)
 class BadInput:
-    """`make` writes the input and returns the command's arguments; `says`: in the command's one line of error."""
+    """A bad input. `make` writes it and returns the arguments of the command; `says` is part of the error line."""
 
     what: str
     command: str

@@ -1,4 +1,4 @@
-"""All bad inputs."""
+"""Lists all bad inputs."""
 
 import bad_archives
 import bad_checkpoints

@@ -1,4 +1,4 @@
-"""Clocks that cannot be trusted, for a process to begin with."""
+"""Clocks that go wrong. A process calls one of these functions before its command."""
 
 import itertools
 import time
@@ -7,7 +7,7 @@ HOUR_S = 3600
 
 
 def run_backwards() -> None:
-    """Every look at the time of day is an hour before the last one."""
+    """Makes the time of day go back by an hour with each call."""
     real, looks = time.time, itertools.count()
     time.time = lambda: real() - HOUR_S * next(looks)
     time.time_ns = lambda: int(time.time() * 1e9)

@@ -1,4 +1,4 @@
-"""Starts commands in processes of their own, by way of `command_server`, and says how they ended."""
+"""Starts commands in processes of their own through `command_server`, and reports how they ended."""
 
 import dataclasses
 import json
@@ -13,12 +13,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PROGRESS = re.compile(r"━|\d/(\d|\?)|-:--:--")
-TIMEOUT_S = 120  # of a machine that is busy with other things
+TIMEOUT_S = 120  # for a busy machine
 
 
 @dataclasses.dataclass(frozen=True)
 class Ended:
-    """How a command ended. `code`: negative for a signal. `num_bytes`: the memory it had, at most."""
+    """How a command ended. `code` is negative after a signal; `num_bytes` is the peak memory."""
 
     code: int
     out: str
@@ -29,7 +29,7 @@ class Ended:
 
     @property
     def error(self) -> str:
-        """The one line of its error; only warnings and progress bars may stand before it. Fails if there is none."""
+        """Returns the one error line. Fails if there is none, or if more than warnings and progress bars precede it."""
         *before, line = [line for line in self.err.splitlines() if line.strip()] or [""]
         assert self.code > 0 and not self.timed_out, self
         assert line.startswith("error: ") and len(line) < 1200 and line.isprintable(), self
@@ -39,7 +39,7 @@ class Ended:
 
 @dataclasses.dataclass
 class Running:
-    """A command under way. Its process leads a group of its own."""
+    """A running command. Its process leads a process group."""
 
     pid: int
     started: float
@@ -48,19 +48,19 @@ class Running:
     err: Path
 
     def wait(self, timeout_s: float = TIMEOUT_S) -> Ended:
-        """Waits for its end; after the timeout it is killed."""
+        """Waits for the end of the command. Kills it after the timeout."""
         answer = self.server.ask({"wait": self.pid, "timeout_s": timeout_s})
         seconds = time.monotonic() - self.started
         texts = [path.read_text(errors="replace") for path in (self.out, self.err)]
         return Ended(answer["code"], *texts, seconds, answer["bytes"], answer["timed_out"])
 
     def kill(self, sent: int = signal.SIGKILL) -> Ended:
-        """Sends a signal to the command's own process, not to those it started, and waits for its end."""
+        """Sends a signal to the command's process, but not to processes that it started, and waits for its end."""
         os.kill(self.pid, sent)
         return self.wait()
 
     def wait_until(self, condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> bool:
-        """Whether it came true before the command ended."""
+        """Returns True once the condition holds, or False if the command ends before that."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             if not self.is_running():
@@ -70,12 +70,12 @@ class Running:
         return True
 
     def is_running(self) -> bool:
-        with open(f"/proc/{self.pid}/stat") as file:  # one that has ended is a zombie until `wait`
+        with open(f"/proc/{self.pid}/stat") as file:  # an ended process stays a zombie until `wait`
             return file.read().rpartition(")")[2].split()[0] != "Z"
 
 
 class CommandServer:
-    """One for all tests of a process. `folder`: for what commands print."""
+    """Starts commands for all tests of a process. What they print goes to files in `folder`."""
 
     def __init__(self, folder: Path):
         self._folder, self._count = folder, 0
@@ -119,7 +119,7 @@ class CommandServer:
         """
         self._count += 1
         out, err = (self._folder / f"{self._count:04d}.{stream}" for stream in ("out", "err"))
-        for path in (out, err):  # it may be killed before it opens them
+        for path in (out, err):  # the command may be killed before it opens them
             path.touch()
         request = {
             "module": module,

@@ -1,4 +1,4 @@
-"""Commands in processes of their own, good files to spoil, and the tally that docs/reliability.md is made of."""
+"""Fixtures: commands in processes of their own, good files to damage, and counts for docs/reliability.md."""
 
 import functools
 import os
@@ -14,7 +14,7 @@ from supplies import Supplies
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--reliability", metavar="FILE", help="write what the fault tests did to this Markdown file")
+    parser.addoption("--reliability", metavar="FILE", help="write the results of the fault tests to this Markdown file")
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def commands(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def undisturbed(commands, supplies, tmp_path_factory) -> Callable[[str], jobs.Undisturbed]:
-    """A command's job -> what comes of it when nothing happens to it; each is run once."""
+    """Returns a function: command -> the result of its job without a fault. Each job runs once."""
 
     @functools.cache
     def run(command: str) -> jobs.Undisturbed:
@@ -49,13 +49,13 @@ def undisturbed(commands, supplies, tmp_path_factory) -> Callable[[str], jobs.Un
 
 @pytest.fixture
 def tally(record_property, supplies) -> reliability.Tally:
-    """Counts the faults a test injects; they count as survived if it passes."""
+    """Counts the faults that a test injects. They count as survived if the test passes."""
     return reliability.Tally(record_property, (str(supplies.folder),))
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config):
-    """In the process that starts the others: the reports of all come here."""
+    """Writes the page. With xdist, the main process receives the reports of all workers."""
     yield
     path = config.getoption("--reliability", default=None)
     if path:

@@ -1,4 +1,4 @@
-"""Disks of the tests' own: small ones, and ones that cannot be written. They take a right to mount, which root has."""
+"""Mounts small and read-only disks for tests. Mounting needs root."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ ALLOWED = not os.environ.get("FAULTS_WITHOUT_MOUNTS")
 
 @contextlib.contextmanager
 def disk(place: Path, kilobytes: int) -> Iterator[bool]:
-    """Mounts a disk of that size on a folder, if that may be done here; says whether."""
+    """Mounts a disk of `kilobytes` on a folder. Yields False if mounting is not allowed."""
     place.mkdir(parents=True, exist_ok=True)
     size = f"size={kilobytes}k"
     mounted = ALLOWED and _run("mount", "-t", "tmpfs", "-o", size, "tmpfs", str(place))
@@ -23,7 +23,7 @@ def disk(place: Path, kilobytes: int) -> Iterator[bool]:
 
 
 def remount(place: Path, options: str) -> None:
-    """Changes a disk's options: another size, "ro", "rw"."""
+    """Remounts a disk with other options, such as another size, "ro" or "rw"."""
     subprocess.run(["mount", "-o", f"remount,{options}", str(place)], check=True)
 
 

@@ -1,4 +1,4 @@
-"""One small run of each command, that can be done again: what it writes where, and how to tell that it is whole."""
+"""Defines one small, repeatable run of each command, and checks whether its output is complete."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from bad_input import MODULES, Place
 from PIL import Image
 
 CHECKED_BY_CONTENT = (".mp4", ".png", ".jpg")
-# Of other content each time, for all the difference it makes: the time of day, folders, speeds.
+# Their content differs between runs: it holds the time of day, folders or speeds.
 VARYING = (".html", ".json", ".mat", ".mp4", ".md", ".tex")
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """`flags`: of a place. `apart`: parts of the output are whole one by one; else the output is whole at once."""
+    """A run of a command. `apart`: the parts of the output are completed one by one, instead of all at once."""
 
     command: str
     flags: Callable[[Place], list[object]]
@@ -79,14 +79,17 @@ JOBS = {
 
 @dataclasses.dataclass(frozen=True)
 class Undisturbed:
-    """A job to which nothing happened. `content`: see the function."""
+    """The result of a job without a fault. `content`: see the function of that name."""
 
     content: dict[str, object]
     seconds: float
 
 
 def content(output: Path) -> dict[str, object]:
-    """Name -> what is in it, of files neither hidden nor partial; of varying ones, that they are there and readable."""
+    """Returns name -> content of the files that are neither hidden nor partial. The content of varying ones is None.
+
+    Fails if a picture, film or page is not complete.
+    """
     files = {}
     for path in sorted(output.rglob("*")) if output.is_dir() else []:
         name = path.relative_to(output).as_posix()
@@ -98,7 +101,7 @@ def content(output: Path) -> dict[str, object]:
 
 
 def check(path: Path) -> None:
-    """Fails if a picture or a film is not whole."""
+    """Fails if a picture, film or page is not complete."""
     if path.suffix == ".mp4":
         with av.open(str(path)) as film:
             assert sum(1 for _ in film.decode(video=0)) > 0
@@ -109,7 +112,7 @@ def check(path: Path) -> None:
 
 
 def is_whole_or_not_there(output: Path, expected: dict[str, object], apart: bool) -> bool:
-    """Whether what there is is as expected: all of it or nothing, or folder by folder and file by file."""
+    """Returns whether the output is complete or absent; with `apart`, whether each of its parts is."""
     found = content(output)
     if not apart:
         return found in ({}, expected)
@@ -118,12 +121,12 @@ def is_whole_or_not_there(output: Path, expected: dict[str, object], apart: bool
 
 
 def _part(name: str) -> str:
-    """What appears at once: a file of scores, a part of raw data, the folder of a film."""
+    """Returns the part of the output that a file belongs to: a file of scores, a part of raw data, a film's folder."""
     parts = name.split("/")
     return "/".join(parts[:2]) if parts[0].startswith("video_") else parts[0]
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Hidden and half-written files."""
+    """Returns the names of hidden and partial files."""
     paths = (path.relative_to(folder).as_posix() for path in folder.rglob("*"))
     return sorted(path for path in paths if path.startswith(".") or "/." in path or path.endswith(".partial"))

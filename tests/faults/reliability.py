@@ -1,4 +1,4 @@
-"""What the fault tests did -> docs/reliability.md."""
+"""Writes docs/reliability.md from the reports of the fault tests."""
 
 import collections
 import re
@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
-FAULT, REFUSED = "fault", "refused"  # properties of a test's report
+FAULT, REFUSED = "fault", "refused"  # names of properties in a test's report
 COMMANDS = ("synthesize", "fetch", "ingest", "prepare", "main", "ablate", "evaluate", "convert", "predict")
-# Faults that tests elsewhere inject: the test's name, the command, the fault, how many times.
+# Faults that tests in other folders inject: test, command, fault, count.
 ELSEWHERE = (
     ("test_killed_ten_times_it_ends_as_if_it_never_was", "main", "kill -9", 10),
     ("test_asked_to_stop_it_loses_no_step", "main", "SIGTERM", 1),
@@ -32,39 +32,40 @@ ELSEWHERE = (
 )
 HEAD = """# Reliability
 
-What was done to the commands, on purpose, and what came of it. This page is made by the tests that do it:
+Tests damage inputs and disturb the commands on purpose. This page lists each fault and what the command did. The tests
+write the page themselves:
 
 ```
 python -m pytest tests/faults tests/data_pipelines tests/stavis_jax/training tests/stavis_jax/test_ablate.py \\
     --reliability docs/reliability.md
 ```
 
-A fault is *survived* if nothing half-written is left under a final name and the same command, run again where that
-makes sense, ends well; anything else is *lost*. Kills come at moments drawn by a fixed seed. What is trusted and what
-is not: [SECURITY.md](../SECURITY.md).
+A fault is *survived* if no incomplete output has its final name and the same command succeeds when it runs again (where
+that applies); otherwise it is *lost*. The moments of kills are random with a fixed seed. [SECURITY.md](../SECURITY.md)
+says which inputs are trusted.
 """
 
 
 class Tally:
-    """Notes what one test did. `private`: beginnings of paths that are no one's business."""
+    """Records the faults of one test. `private`: prefixes that are removed from paths."""
 
     def __init__(self, record: Callable[[str, object], None], private: Sequence[str]):
         self._record, self._private = record, private
 
     def fault(self, command: str, kind: str, count: int = 1) -> None:
-        """Faults injected into a command. To be called before what may fail."""
+        """Records faults injected into a command. Call it before the command runs."""
         self._record(FAULT, [command, kind, count])
 
     def refused(self, command: str, what: str, line: str) -> None:
-        """The line that a bad input got."""
+        """Records the error line for a bad input."""
         for path in self._private:
             line = line.replace(path, "")
-        line = re.sub(r"[\d.]+ GB are free", "N GB are free", line)  # another number every day
+        line = re.sub(r"[\d.]+ GB are free", "N GB are free", line)  # differs between runs
         self._record(REFUSED, [command, what, line])
 
 
 def page(reports: Iterable[pytest.TestReport]) -> str:
-    """The page, of the reports of all tests."""
+    """Returns the page for the reports of all tests."""
     injected, survived = collections.Counter(), collections.Counter()
     refused: dict[str, list[tuple[str, str]]] = collections.defaultdict(list)
     for report in reports:
@@ -97,9 +98,9 @@ def _refused(refused: dict[str, list[tuple[str, str]]]) -> list[str]:
     lines = [
         "## Bad inputs",
         "",
-        f"{count} files and settings that nobody should trust. Each is refused with the line beside it and an exit "
-        "code that is not 0: no traceback, nothing written, no code of the file's run. Folders are left out of the "
-        "lines, and long ones are cut.",
+        f"{count} damaged or malicious files and settings. The command refuses each with the line shown and a non-zero "
+        "exit code. It prints no traceback, writes nothing, and runs no code from the file. Lines are shown without "
+        "folders, and long lines are shortened.",
     ]
     for command in COMMANDS:
         if rows := refused.get(command):

@@ -1,4 +1,4 @@
-"""Command: the small training of tests/stavis_jax/training/small_training.py.
+"""Runs the small training of tests/stavis_jax/training/small_training.py as a command.
 
 python -m small_run SHARDS WORKDIR [JSON of changed settings]
 """
@@ -13,7 +13,7 @@ from data_pipelines.runtime.command import command
 
 
 def small_training():
-    """The module."""
+    """Imports and returns the module."""
     folder = str(Path(__file__).parents[1] / "stavis_jax" / "training")
     if folder not in sys.path:
         sys.path.insert(0, folder)

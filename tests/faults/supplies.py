@@ -1,4 +1,4 @@
-"""Small good files for the tests to spoil: a raw data folder, shards, films, checkpoints, maps."""
+"""Makes small good files for tests to damage: raw data, shards, films, checkpoints and maps."""
 
 import functools
 import shutil
@@ -11,7 +11,7 @@ import pytest
 from made_raw_data import write_list, write_raw_film
 from PIL import Image
 
-DATABASE, FRAMES, FPS, SIZE = "Mine", 18, 10, 32  # SIZE: pixels, of the shards and the networks
+DATABASE, FRAMES, FPS, SIZE = "Mine", 18, 10, 32  # SIZE: pixels of shards and networks
 FILMS = ("one", "two", "three")
 
 
@@ -47,12 +47,12 @@ def write_film(path: Path, num_frames: int = 6, size: tuple[int, int] = (64, 48)
 
 
 def gaze_table(names: tuple[str, ...] = FILMS) -> str:
-    """A fixation in the picture's middle, for as long as the film."""
+    """Returns a gaze table with one fixation at the centre of the picture during the whole film."""
     return "video,observer,time,x,y,duration\n" + "".join(f"{name},a,0,32,24,1\n" for name in names)
 
 
 class Supplies:
-    """Made when first asked for, below `folder`; to be copied, not changed."""
+    """Good files below `folder`, made on first use. Tests copy them and never change them."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -87,7 +87,7 @@ class Supplies:
 
     @functools.cached_property
     def weights(self) -> Path:
-        """A converted directory of a `visual` network of depth 10."""
+        """Writes a converted directory of a `visual` network of depth 10."""
         from made_checkpoints import write_random_weights
 
         from stavis_jax.models.stavis import NetworkConfig
@@ -96,7 +96,7 @@ class Supplies:
 
     @functools.cached_property
     def pth(self) -> Path:
-        """The same as a file of the authors' kind, with starting values for its sound part."""
+        """Writes the same network as a .pth file, with starting values for its sound part."""
         pytest.importorskip("torch")
         from stavis_jax.weights.conversion import directory_to_pytorch
 
@@ -105,7 +105,7 @@ class Supplies:
 
     @functools.cached_property
     def maps(self) -> Path:
-        """Maps of the test film."""
+        """Writes maps of the test film."""
         folder = self.folder / "maps" / DATABASE / "three"
         folder.mkdir(parents=True)
         rng = np.random.default_rng(1)
@@ -115,7 +115,7 @@ class Supplies:
 
 
 def copy_of(source: Path, folder: Path) -> Path:
-    """A copy in `folder` under its own name."""
+    """Copies a file or folder into `folder` under its own name."""
     target = folder / source.name
     if source.is_dir():
         shutil.copytree(source, target)

@@ -1,4 +1,4 @@
-"""Every row of the catalogue: refused with one clear line, in bounded time and memory, and nothing is left behind."""
+"""Each bad input of the catalogue is refused with one line, in limited time and memory, and leaves nothing behind."""
 
 import shutil
 
@@ -7,8 +7,8 @@ from bad_input import MODULES, Place
 from catalogue import BAD_INPUTS
 from commands import ROOT
 
-TIMEOUT_S = 60  # most take a tenth of a second; the machine may be busy
-MOST_BYTES = 3 << 30  # of which imports are a third
+TIMEOUT_S = 60  # most inputs take 0.1 s; the machine may be busy
+MOST_BYTES = 3 << 30  # a third of it is imports
 
 
 @pytest.mark.parametrize("bad", BAD_INPUTS, ids=lambda bad: f"{bad.command}-{bad.what}")
@@ -21,7 +21,7 @@ def test_it_is_refused_with_one_line_and_leaves_nothing(bad, commands, supplies,
     assert ended.num_bytes < MOST_BYTES
     assert sorted(tmp_path.rglob("*")) == before
     tally.refused(bad.command, bad.what, line.replace(str(tmp_path), ""))
-    shutil.rmtree(tmp_path)  # there are three hundred of them
+    shutil.rmtree(tmp_path)  # there are over three hundred of them
 
 
 def test_there_are_more_than_a_hundred_and_each_has_a_name_of_its_own():
@@ -31,9 +31,9 @@ def test_there_are_more_than_a_hundred_and_each_has_a_name_of_its_own():
 
 
 def test_the_page_lists_them_all(request):
-    """Made anew by the command it begins with."""
+    """The command at the top of the page writes it."""
     if request.config.getoption("--reliability", default=None):
-        return  # this run makes it
+        return  # this run writes it
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     assert [bad.what for bad in BAD_INPUTS if f"| {bad.what} |" not in page] == []
     assert str(ROOT) not in page and "/tmp/" not in page and " at 0x" not in page

@@ -1,4 +1,4 @@
-"""A time of day that runs back, and files from the future: neither progress nor what is skipped depends on them."""
+"""A clock that runs back and files from the future change neither progress nor what a command skips."""
 
 import os
 import time
@@ -20,7 +20,7 @@ def test_a_clock_that_runs_back_changes_nothing(command, commands, supplies, und
 
 
 def test_raw_data_of_the_future_are_prepared_and_changes_noticed(commands, supplies, tmp_path, tally):
-    """A finished film is taken again if its files are the same, whatever the time."""
+    """A finished film is reused if its files are unchanged, whatever their times are."""
     tally.fault("prepare", "files from the future")
     place = Place(tmp_path, supplies)
     raw = place.copy("raw")

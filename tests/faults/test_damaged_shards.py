@@ -1,4 +1,4 @@
-"""Shards that were damaged on a disk or on their way: found by their checksums, and named, before they are learned."""
+"""Damaged shards: their checksums reveal the damage before training uses it, and the error names the shard."""
 
 import contextlib
 import itertools
@@ -26,7 +26,7 @@ def scramble(path: Path) -> None:
 
 
 def spoil_a_picture(path: Path) -> None:
-    """A bit of the last frame's pixels."""
+    """Flips a bit of the last frame's pixels."""
     content = bytearray(path.read_bytes())
     content[content.rindex(b"image") + 100] ^= 1
     path.write_bytes(content)
@@ -36,7 +36,7 @@ def spoil_a_picture(path: Path) -> None:
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_a_damaged_file_is_named_while_reading_batches(damage, num_workers, supplies, tmp_path, tally):
     if num_workers and damage is not spoil_a_picture:
-        return  # a process costs seconds, and tells the same
+        return  # a process takes seconds and reports the same
     tally.fault("main", f"shard damaged: {damage.__name__.replace('_', ' ')}")
     shards = copy_of(supplies.shards, tmp_path)
     damage(shards / TRAINING)
@@ -46,7 +46,7 @@ def test_a_damaged_file_is_named_while_reading_batches(damage, num_workers, supp
 
 
 def test_every_flipped_bit_of_a_record_is_found(supplies, tmp_path, tally):
-    """ArrayRecord has a hash of each record: of any hundred bits that are flipped, none comes through."""
+    """ArrayRecord stores a hash of each record. Each of a hundred flipped bits is found."""
     flips = 100
     tally.fault("main", "bit of a record flipped", flips)
     shards = copy_of(supplies.shards, tmp_path)
@@ -60,7 +60,7 @@ def test_every_flipped_bit_of_a_record_is_found(supplies, tmp_path, tally):
         path.write_bytes(content)
         for frame, expected in enumerate(whole, start=1):
             with contextlib.suppress(UserError):
-                assert read(shards, frame) == expected  # of other records, or it was told
+                assert read(shards, frame) == expected  # the flipped bit is in another record, or UserError was raised
     path.write_bytes(good)
 
 

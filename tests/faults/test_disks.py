@@ -1,7 +1,7 @@
-"""A disk that is full, or cannot be written: one line, nothing under a final name; with room, the command ends well.
+"""A full or read-only disk: one line, and no output with its final name. With space, the command then succeeds.
 
-Where no disk may be mounted, a limit on the size of files stands for a full one, a file in the path for a read-only
-one.
+If no disk can be mounted, a limit on the size of files takes the place of a full disk, and a file in the path that of a
+read-only one.
 """
 
 import pytest
@@ -25,7 +25,7 @@ def test_a_full_disk_is_one_line_and_with_room_the_command_ends_well(command, co
         assert any(fault in line for fault in FULL), line
         if not job.apart:
             assert content(place.output) == {}
-        before = content(place.output)  # whole ones
+        before = content(place.output)  # complete parts
         if mounted:
             remount(place.folder, "size=200m")
         assert commands.run(job.module, *flags).code == 0
@@ -50,7 +50,7 @@ def test_a_disk_that_cannot_be_written_is_one_line(command, commands, supplies, 
 
 
 def _on(job, place: Place, elsewhere) -> list[object]:
-    """The flags of a job that reads from elsewhere and writes on the disk."""
+    """Returns the flags of a job that reads from elsewhere and writes to the disk."""
     return [
         place.output if flag == elsewhere / "output" else flag for flag in job.flags(Place(elsewhere, place.supplies))
     ]

@@ -1,6 +1,6 @@
-"""Readers of strangers' files, given what nobody thought of: each returns or raises UserError, and nothing else, soon.
+"""Readers of untrusted files, given random input: each returns or raises UserError in limited time.
 
-Examples are drawn the same way each time (`derandomize`), so a run that passes passes again.
+The examples are the same in each run (`derandomize`).
 """
 
 import contextlib
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
 def fuzz(examples: int = EXAMPLES):
-    """The folder a test writes into is the same for all examples."""
+    """Returns a decorator for tests whose examples share one folder."""
     return hypothesis.settings(
         max_examples=examples,
         derandomize="FAULTS_EXAMPLES" not in os.environ,
@@ -53,7 +53,7 @@ def fuzz(examples: int = EXAMPLES):
 
 @contextlib.contextmanager
 def returns_or_says():
-    """What is within raises nothing but UserError, and does not take long."""
+    """Fails if the block raises anything but UserError, or takes too long."""
     begin = time.monotonic()
     with contextlib.suppress(UserError):
         yield
@@ -62,7 +62,7 @@ def returns_or_says():
 
 @st.composite
 def mutated(draw, good: bytes) -> bytes:
-    """A good file with a few changes: bytes overwritten, cut out, repeated, put in; or cut short."""
+    """Draws a good file with a few changes: bytes overwritten, removed, repeated or inserted, or the end removed."""
     content = bytearray(good)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, max(0, len(content) - 1)))
@@ -97,7 +97,7 @@ JSON = st.recursive(
 
 @st.composite
 def changed_json(draw, good: object) -> object:
-    """A good JSON value of which one part is another."""
+    """Draws a good JSON value with one part replaced."""
     if isinstance(good, dict | list) and good and draw(st.integers(0, 3)):
         keys = list(good) if isinstance(good, dict) else range(len(good))
         key = draw(st.sampled_from(keys))
@@ -108,7 +108,7 @@ def changed_json(draw, good: object) -> object:
 
 
 def lines_below(header: str):
-    """A table of words and numbers."""
+    """Draws tables of words and numbers below a header."""
     numbers = st.tuples(st.text(max_size=8), st.integers(-5, 10**19), st.floats(), st.floats())
     separators = st.sampled_from((" ", ",", ";", "\t"))
     rows = st.tuples(numbers, separators).map(lambda row: row[1].join(map(str, row[0])))
@@ -321,7 +321,7 @@ def test_archives(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mp4", "avi", "matroska", "mpegts"])
 def test_films(kind, tmp_path, caplog):
-    """Headers that lie of sizes, rates, times and places; decoded as far as there are pictures."""
+    """Headers have wrong sizes, rates, times and offsets. Films are decoded as far as there are pictures."""
     good = write_film(tmp_path / "good", 4, kind=kind).read_bytes()
     path = tmp_path / "film"
 

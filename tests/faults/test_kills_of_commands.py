@@ -1,7 +1,7 @@
-"""Commands that are killed at moments nobody chose: nothing half-written under a final name, and again they end well.
+"""Commands killed at random moments: no incomplete output has its final name, and the next run succeeds.
 
-Training has tests of its own, with more kills: tests/stavis_jax/training/test_kills.py; preparing, step by step, too:
-tests/data_pipelines/shards/test_resume.py.
+tests/stavis_jax/training/test_kills.py kills trainings; tests/data_pipelines/shards/test_resume.py kills `prepare` at
+each step.
 """
 
 import os
@@ -13,10 +13,10 @@ import pytest
 from bad_input import Place
 from jobs import JOBS, content, is_whole_or_not_there, leftovers
 
-KILLS = int(os.environ.get("FAULTS_KILLS", "2"))  # by SIGKILL, of each command
+KILLS = int(os.environ.get("FAULTS_KILLS", "2"))  # of each command, by SIGKILL
 SIGNALS = [signal.SIGKILL] * KILLS + [signal.SIGTERM]
 NAMES = {signal.SIGKILL: "kill -9", signal.SIGTERM: "SIGTERM"}
-STOPPED = (0, 143, -signal.SIGTERM)  # the last one before its first line, or after its last
+STOPPED = (0, 143, -signal.SIGTERM)  # the last if it comes before the first line of the command, or after the last
 
 
 @pytest.mark.parametrize("command", list(JOBS))
@@ -41,7 +41,7 @@ def test_killed_again_and_again_it_ends_as_if_it_never_was(command, commands, su
 
 @pytest.mark.parametrize("command", list(JOBS))
 def test_asked_to_stop_it_clears_away_what_it_had_begun(command, commands, supplies, tmp_path, tally):
-    """A later run finds finished films of prepare; of all others at most the empty folder they begin with."""
+    """Only prepare keeps finished films for the next run. Other commands leave at most their first, empty folder."""
     job, place = JOBS[command], Place(tmp_path, supplies)
     flags = job.flags(place)
     before = set(tmp_path.rglob("*"))

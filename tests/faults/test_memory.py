@@ -1,4 +1,4 @@
-"""A batch that does not fit into memory: one line that names what was too large, by its flag."""
+"""A batch that does not fit into memory: one line names the flag whose value was too large."""
 
 import jax
 import pytest
@@ -24,7 +24,7 @@ def full_memory(*_, **__):
 
 @pytest.mark.slow
 def test_a_batch_of_predict_that_is_too_large_names_its_size(commands, supplies, tmp_path, tally):
-    """In a process that gets no more than six gigabytes of addresses."""
+    """Runs in a process with at most six gigabytes of address space."""
     tally.fault("predict", "memory full")
     place = Place(tmp_path, supplies)
     flags = [*JOBS["predict"].flags(place), "--batch-size", 100_000]
@@ -69,6 +69,6 @@ def test_any_command_says_that_the_memory_is_full(error):
 
 
 def test_a_full_disk_is_no_full_memory():
-    """TensorStore has the same word for both."""
+    """TensorStore reports both with the same word."""
     assert not errors.is_out_of_memory(ValueError("RESOURCE_EXHAUSTED: No space left on device [os_error_code='28']"))
     assert errors.is_out_of_memory(RuntimeError(FULL))

@@ -1,5 +1,7 @@
-"""Films and folders with names that mean something to a shell, a terminal, HTML, a spreadsheet: they work, or one line
-says why not; no report has markup out of them."""
+"""Names of films and folders with a meaning for a shell, a terminal, HTML or a spreadsheet.
+
+Each name works, or one line says why not. No name becomes markup in a report.
+"""
 
 import csv
 import html.parser
@@ -41,7 +43,7 @@ NAMES = [
 
 @pytest.mark.parametrize("names", [NAMES[::2], NAMES[1::2]], ids=["one half", "the other"])
 def test_films_of_those_names_are_ingested_and_prepared(names, commands, supplies, tmp_path, tally):
-    """In halves, as some names are the same in raw data, less a blank or a dot."""
+    """Half of the names at a time, because some become the same name in raw data, without a blank or a dot."""
     tally.fault("ingest", "odd name", len(names))
     films, gaze = ([tmp_path / kind / f"{name}.{kind}" for name in names] for kind in ("mp4", "csv"))
     for film, table in zip(films, gaze, strict=True):
@@ -69,7 +71,7 @@ def test_films_of_all_those_names_are_predicted_at_once(commands, supplies, tmp_
         shutil.copy(supplies.film, film)
     output = tmp_path / "output"
     flags = ["--checkpoint", supplies.weights, "--output", output, "--map-size", "network"]
-    flags += ["--stride", 8, "--batch-size", 1]  # one clip a film
+    flags += ["--stride", 8, "--batch-size", 1]  # one clip per film
     ended = commands.run(MODULES["predict"], *flags, "--", *films)
     assert ended.code == 0, ended
     assert {folder.name for folder in output.iterdir()} == set(NAMES)
@@ -78,7 +80,7 @@ def test_films_of_all_those_names_are_predicted_at_once(commands, supplies, tmp_
 
 
 class Tags(html.parser.HTMLParser):
-    """The tags of a page with their attributes, as a browser sees them."""
+    """Collects the tags of a page with their attributes, as a browser would."""
 
     def __init__(self):
         super().__init__()
@@ -92,7 +94,7 @@ SCORED = [" ".join(name.split()) for name in NAMES if not name.startswith(".")]
 
 
 def test_scores_of_films_of_those_names_are_no_markup(commands, supplies, tmp_path, tally):
-    """In the report, in the tables and on the terminal."""
+    """Checks the report, the tables and the terminal."""
     tally.fault("evaluate", "odd name", len(SCORED))
     place = Place(tmp_path, supplies)
     raw, maps = place.copy("raw"), place.copy("maps")
@@ -112,7 +114,7 @@ def test_scores_by_a_method_of_that_name_are_no_markup(name, commands, supplies,
 
 
 def score(raw: Path, maps: Path, output: Path, commands, *more: str) -> dict[str, str]:
-    """Film -> method, of what is scored and is no markup."""
+    """Returns film -> method of the scored names that are not markup."""
     flags = ["--predictions", maps, "--data", raw, "--output", output, "--workers", 1, *more]
     ended = commands.run(MODULES["evaluate"], *flags)
     assert ended.code == 0, ended

@@ -1,4 +1,4 @@
-"""Training on a full disk, on one that cannot be written, under a clock that runs back, twice in one folder.
+"""Training on a full disk, on a read-only disk, with a clock that runs back, and twice in one folder.
 
 Kills, signals and damaged checkpoints are in tests/stavis_jax/training: test_kills.py and test_faults.py.
 """
@@ -26,7 +26,7 @@ def shards(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(commands, shards, tmp_path_factory) -> dict[str, np.ndarray]:
-    """The last weights of a training that nothing happens to."""
+    """Returns the last weights of a training without a fault."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     assert commands.run(SMALL, shards, folder).code == 0
     return last(folder)
@@ -38,7 +38,7 @@ def last(folder: Path) -> dict[str, np.ndarray]:
 
 
 def assert_same(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
-    """To the bit."""
+    """Compares the weights bit by bit."""
     assert ours.keys() == theirs.keys()
     for name, array in theirs.items():
         np.testing.assert_array_equal(ours[name], array, err_msg=name)
@@ -46,7 +46,7 @@ def assert_same(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> N
 
 @pytest.mark.parametrize("kilobytes", [20, 140, 320])
 def test_a_full_disk_is_one_line_and_with_room_it_goes_on(kilobytes, commands, shards, trained, tmp_path, tally):
-    """Full while the first checkpoint is written, a later one, or one of the last."""
+    """The disk fills up during the first checkpoint, a later one, or one of the last."""
     tally.fault("main", "full disk")
     with disk(tmp_path / "disk", kilobytes) as mounted:
         folder = tmp_path / "disk" / "run"

@@ -1,6 +1,6 @@
-"""A second run for the same output while the first one is at it: refused. Training: test_training_faults.py.
+"""A second run for the same output is refused while the first one runs. Training: test_training_faults.py.
 
-The lock is the folder's and goes away with its process: after a kill nothing is in the way, as the kills show.
+The lock ends with its process, so that a killed run blocks nothing; the tests of kills show that.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Processes that share a command's work and are killed; commands that are killed and whose processes must not stay."""
+"""Killed worker processes end the command in one line, and no worker outlives a killed command."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ SHARED = ("synthesize", "ingest", "prepare", "evaluate")
 
 
 def start_with_workers(command: str, commands, place: Place, count: int):
-    """A command that shares its work between two processes, and these, once so many are there."""
+    """Starts a command with two workers. Returns it and its workers once `count` of them run."""
     flags = [*JOBS[command].flags(place), "--workers", 2]
     running = commands.start(MODULES[command], *flags)
     workers: list[psutil.Process] = []
@@ -23,7 +23,7 @@ def start_with_workers(command: str, commands, place: Place, count: int):
         found = psutil.Process(running.pid).children(recursive=True)
         workers.clear()
         for process in found:
-            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            with contextlib.suppress(psutil.NoSuchProcess):  # the process has just ended
                 if "spawn_main" in " ".join(process.cmdline()):
                     workers.append(process)
         return len(workers) >= count
@@ -35,7 +35,7 @@ def start_with_workers(command: str, commands, place: Place, count: int):
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("command", SHARED)
 def test_a_killed_worker_is_one_line_and_nothing_is_written(command, count, commands, supplies, tmp_path, tally):
-    """The first one, while the other is starting, or when both are there."""
+    """Kills the first worker while the second one is starting, or when both run."""
     tally.fault(command, "killed worker process")
     place = Place(tmp_path, supplies)
     running, workers = start_with_workers(command, commands, place, count)

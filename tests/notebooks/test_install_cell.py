@@ -1,4 +1,4 @@
-"""The cell that installs: what is there keeps its version. pip is asked what it would do with wheels made here."""
+"""The cell that installs keeps the versions of installed packages. pip resolves wheels made here."""
 
 import base64
 import hashlib
@@ -24,7 +24,7 @@ def install_cell(name: str) -> str:
 
 
 def write_wheel(folder: Path, name: str, version: str, *requirements: str) -> None:
-    """A package without content."""
+    """Writes the wheel of an empty package."""
     info = f"{name}-{version}.dist-info"
     requires = "".join(f"Requires-Dist: {requirement}\n" for requirement in requirements)
     files = {
@@ -42,7 +42,10 @@ def write_wheel(folder: Path, name: str, version: str, *requirements: str) -> No
 
 @pytest.fixture
 def wheels(tmp_path) -> Path:
-    """`wanted`, which needs what is kept and `missing`; newer versions of it all, which the newest `missing` needs."""
+    """Writes wheels of `wanted`, which needs the kept packages and `missing`, and of newer versions of all of them.
+
+    The newest `missing` needs those newer versions.
+    """
     folder = tmp_path / "wheels"
     folder.mkdir()
     for name in KEPT:
@@ -54,7 +57,7 @@ def wheels(tmp_path) -> Path:
 
 
 def planned(pip: list[str], wheels: Path) -> dict[str, str]:
-    """What a pip command would install: name -> version. Asks no index."""
+    """Returns name -> version of what a pip command would install. Uses no index."""
     report = wheels.parent / "report.json"
     offline = ["--dry-run", "--ignore-requires-python", "--no-index", f"--find-links={wheels}", f"--report={report}"]
     subprocess.run([*pip, *offline], check=True, capture_output=True, cwd=wheels.parent)
@@ -64,7 +67,7 @@ def planned(pip: list[str], wheels: Path) -> dict[str, str]:
 
 @pytest.fixture
 def run_cell(tmp_path, monkeypatch):
-    """Runs the cell with a source to install, where pip ends with these codes; returns its commands and constraints."""
+    """Runs the cell, with pip ending with these exit codes. Returns pip's commands and constraints."""
 
     def run_cell(source: str, *codes: int) -> list[tuple[list[str], str]]:
         calls, left = [], list(codes)
@@ -98,7 +101,7 @@ def test_pip_adds_what_is_missing_and_replaces_nothing(run_cell, wheels):
     assert planned([*command[:-1], "wanted"], wheels) == {"wanted": "1.0", "missing": "1.0"}
     with pytest.raises(subprocess.CalledProcessError):
         planned([*command[:-1], "missing>=2"], wheels)
-    # Left to itself, pip would replace them all.
+    # Without constraints, pip would replace them all.
     free = [part for part in command[:-1] if part not in ("--constraint", "installed.txt")]
     assert planned([*free, "missing>=2"], wheels).keys() == {"missing", *KEPT}
 

@@ -1,4 +1,4 @@
-"""Both notebooks, run in small in an empty folder, and what they leave there."""
+"""Runs both notebooks at a small size in an empty folder and checks what they write."""
 
 import json
 import math
@@ -41,7 +41,7 @@ def place_of(notebook: nbformat.NotebookNode, cell_id: str) -> int:
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs a notebook with other settings, as papermill does; returns what each code cell printed, by its id."""
+    """Runs a notebook with other settings, as papermill does. Returns cell id -> printed text."""
 
     def run(name: str, **settings) -> dict[str, str]:
         notebook = read(name)
@@ -74,7 +74,7 @@ def test_the_training_notebook_trains_on_all_devices_and_scores(run, tmp_path):
     printed = run("colab_tpu_train", SETTINGS=SMALL_TRAINING)
     assert printed["devices"].startswith("2 devices")
     assert "visual: 1 epochs, 2 clips a batch, 1 a device" in printed["settings"]
-    assert "devices" not in printed["train"]  # it says so where it takes fewer than there are
+    assert "devices" not in printed["train"]  # printed only if it uses fewer than there are
     workdir = tmp_path / "runs" / "colab"
     methods = json.loads((workdir / "results.json").read_text())["methods"]
     assert methods.keys() == {"center-bias", "visual", "l3mul-s3"}

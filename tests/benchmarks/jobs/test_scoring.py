@@ -27,7 +27,7 @@ def test_missing_pysaliency_leaves_the_job_out_and_says_where_to_read(monkeypatc
 
     monkeypatch.setattr(scoring, "_compare", fail)
     assert scoring.measure(Session(QUICK, tmp_path)) == {}
-    assert "scoring left out: pysaliency is not installed. benchmarks/jobs/scoring.py" in capsys.readouterr().err
+    assert "Scoring is left out: pysaliency is not installed. benchmarks/jobs/scoring.py" in capsys.readouterr().err
 
 
 def test_section_holds_the_ratios_of_one_process_and_of_two(monkeypatch, tmp_path):
