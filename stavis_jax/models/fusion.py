@@ -26,13 +26,7 @@ from flax import nnx
 from stavis_jax.models.attention import SALIENCY_CHANNELS, DeeplySupervisedAttention, StageSaliency
 from stavis_jax.models.initialization import LOGIT_BIAS
 from stavis_jax.models.layers import Conv2D
-from stavis_jax.models.localization import (
-    MULTIPLE_MAPS,
-    BilinearLocalization,
-    CosineLocalization,
-    Localization,
-    ProductLocalization,
-)
+from stavis_jax.models.localization import MULTIPLE_MAPS, Bilinear, Cosine, InnerProduct, Localization
 from stavis_jax.ops.upsampling import upsample_bilinear, upsample_transposed
 
 VISUAL_CHANNELS = 4 * SALIENCY_CHANNELS  # of V
@@ -230,16 +224,16 @@ class Variant:
 
 VARIANTS = {
     "visual": Variant(),
-    "l1-audio-only": Variant(CosineLocalization, 1, AudioOnly),
-    "l2-audio-only": Variant(ProductLocalization, 1, AudioOnly),
-    "l3-audio-only": Variant(BilinearLocalization, 1, AudioOnly),
-    "l1-s1": Variant(CosineLocalization, 1, WeightedSum),
-    "l2-s1": Variant(ProductLocalization, 1, WeightedSum),
-    "l3-s1": Variant(BilinearLocalization, 1, WeightedSum),
-    "l1-s2": Variant(CosineLocalization, 1, LocalizationAttention),
-    "l2-s2": Variant(ProductLocalization, 1, LocalizationAttention),
-    "l3-s2": Variant(BilinearLocalization, 1, LocalizationAttention),
-    "l3mul-s2": Variant(BilinearLocalization, MULTIPLE_MAPS, LocalizationAttention),
-    "l3mul-s3": Variant(BilinearLocalization, MULTIPLE_MAPS, Concatenation),
-    "l3mul-fus": Variant(BilinearLocalization, MULTIPLE_MAPS, SumOfMaps),
+    "l1-audio-only": Variant(Cosine, 1, AudioOnly),
+    "l2-audio-only": Variant(InnerProduct, 1, AudioOnly),
+    "l3-audio-only": Variant(Bilinear, 1, AudioOnly),
+    "l1-s1": Variant(Cosine, 1, WeightedSum),
+    "l2-s1": Variant(InnerProduct, 1, WeightedSum),
+    "l3-s1": Variant(Bilinear, 1, WeightedSum),
+    "l1-s2": Variant(Cosine, 1, LocalizationAttention),
+    "l2-s2": Variant(InnerProduct, 1, LocalizationAttention),
+    "l3-s2": Variant(Bilinear, 1, LocalizationAttention),
+    "l3mul-s2": Variant(Bilinear, MULTIPLE_MAPS, LocalizationAttention),
+    "l3mul-s3": Variant(Bilinear, MULTIPLE_MAPS, Concatenation),
+    "l3mul-fus": Variant(Bilinear, MULTIPLE_MAPS, SumOfMaps),
 }

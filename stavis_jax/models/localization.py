@@ -42,7 +42,7 @@ class Localization(nnx.Module):
         return self(visual, sound) @ weights
 
 
-class CosineLocalization(Localization):
+class Cosine(Localization):
     """L1, in [0, 1]; 0 where h_v or h_a is zero. It has no parameters."""
 
     def __init__(self, num_maps: int = 1, *, rngs: nnx.Rngs):
@@ -52,7 +52,7 @@ class CosineLocalization(Localization):
         return jnp.einsum("bhwi,bi->bhw", _unit(visual), _unit(sound))[..., None]
 
 
-class ProductLocalization(Localization):
+class InnerProduct(Localization):
     """L2. Its starting values are distributed like the diagonal of L3's."""
 
     def __init__(self, num_maps: int = 1, *, rngs: nnx.Rngs):
@@ -66,7 +66,7 @@ class ProductLocalization(Localization):
         return (jnp.einsum("bhwi,bi->bhw", visual, weighted) + self.bias[...].reshape(1, 1, 1))[..., None]
 
 
-class BilinearLocalization(Localization):
+class Bilinear(Localization):
     """L3 and L3mul: map k is h_v' M_k h_a + mu_k."""
 
     def __init__(self, num_maps: int = MULTIPLE_MAPS, *, rngs: nnx.Rngs):

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit
@@ -62,15 +61,6 @@ def predict_stream(
     return _interpolated(_predict_targets(frames, timeline, sound, model, batch_size, stride), timeline)
 
 
-class _Target(NamedTuple):
-    """The prediction of a clip's target frame, which is counted from 0."""
-
-    frame: int
-    saliency: np.ndarray
-    localization: np.ndarray | None
-    attention: tuple[np.ndarray, ...]
-
-
 def _predict_targets(
     frames: Iterable[FilmFrame],
     timeline: Timeline,
@@ -78,7 +68,7 @@ def _predict_targets(
     model: SaliencyModel,
     batch_size: int,
     stride: int,
-) -> Iterator[_Target]:
+) -> Iterator[FramePrediction]:
     """Predicts frames 0, stride, 2 stride, ... up to the first one that is not before the film's last frame."""
     stream = clip_stream(model, batch_size, stride)
     span = windows.CLIP_FRAMES + stream.lag
@@ -96,11 +86,11 @@ def _predict_targets(
         with _memory_for(batch_size):
             predictions = stream.predict(np.stack(waveforms))
         if running:
-            yield from _targets(*running)
+            yield from _targets(*running, timeline)
         running = batch, predictions
         if newest >= timeline.last_frame:
             break
-    yield from _targets(*running)
+    yield from _targets(*running, timeline)
 
 
 def _padded(frames: Iterable[FilmFrame], timeline: Timeline, before: int) -> Iterator[np.ndarray]:
@@ -126,45 +116,44 @@ def _waveform(timeline: Timeline, sound: SoundBuffer, target: int) -> np.ndarray
     return windows.waveform(sound.excerpt(begin, end + 1))
 
 
-def _targets(batch: range, predictions: ClipPredictions) -> Iterator[_Target]:
+def _targets(batch: range, predictions: ClipPredictions, timeline: Timeline) -> Iterator[FramePrediction]:
     """Waits for a batch and yields its targets, except those before the film's first frame."""
     with _memory_for(len(batch)):
         logits = np.asarray(predictions.logits, np.float32)
     if not np.isfinite(logits[[frame >= 0 for frame in batch]]).all():
         raise UserError("checkpoint: its maps hold values that are not numbers. Give another checkpoint.")
     localization = None if predictions.localization is None else np.asarray(predictions.localization)
-    attention = [np.asarray(maps) for maps in predictions.attention]
+    attention = [np.asarray(stage) for stage in predictions.attention]
     for i, frame in enumerate(batch):
         if frame >= 0:
             located = None if localization is None else localization[i]
-            yield _Target(frame, expit(logits[i]), located, tuple(maps[i] for maps in attention))
+            maps = tuple(stage[i] for stage in attention)
+            yield FramePrediction(frame + 1, timeline.seconds(frame), expit(logits[i]), located, maps)
 
 
 def _memory_for(num_clips: int) -> contextlib.AbstractContextManager[None]:
     return out_of_memory_as_user_error(f"a batch of {num_clips} clips", "Give a smaller --batch-size.")
 
 
-def _interpolated(targets: Iterable[_Target], timeline: Timeline) -> Iterator[FramePrediction]:
+def _interpolated(targets: Iterable[FramePrediction], timeline: Timeline) -> Iterator[FramePrediction]:
     """Yields predictions of all frames. Those between two targets are weighted by their distance in time."""
     previous = None
     for target in targets:
-        first = target.frame if previous is None else previous.frame + 1
-        for frame in range(first, min(target.frame, timeline.last_frame) + 1):
-            seconds = timeline.seconds(frame)
-            if frame == target.frame:
-                yield FramePrediction(frame + 1, seconds, *target[1:])
-                continue
-            begin, end = timeline.seconds(previous.frame), timeline.seconds(target.frame)
-            yield FramePrediction(frame + 1, seconds, *_mix(previous, target, (seconds - begin) / (end - begin)))
+        first = target.number if previous is None else previous.number + 1
+        for number in range(first, min(target.number, timeline.last_frame + 1) + 1):
+            seconds = timeline.seconds(number - 1)
+            yield target if number == target.number else _between(previous, target, number, seconds)
         previous = target
-        timeline.forget(target.frame - FRAMES_BEFORE_TARGET)
+        timeline.forget(target.number - 1 - FRAMES_BEFORE_TARGET)
 
 
-def _mix(a: _Target, b: _Target, share: float) -> tuple:
-    """Returns (1 - share) a + share b of saliency, localisation and attention."""
+def _between(a: FramePrediction, b: FramePrediction, number: int, seconds: float) -> FramePrediction:
+    """Interpolates linearly in time."""
+    share = (seconds - a.seconds) / (b.seconds - a.seconds)
 
     def mix(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return ((1 - share) * x + share * y).astype(np.float32)
 
     localization = None if a.localization is None else mix(a.localization, b.localization)
-    return mix(a.saliency, b.saliency), localization, tuple(map(mix, a.attention, b.attention))
+    attention = tuple(map(mix, a.attention, b.attention))
+    return FramePrediction(number, seconds, mix(a.saliency, b.saliency), localization, attention)

@@ -6,7 +6,7 @@ from flax import nnx
 
 from stavis_jax.models.attention import DeeplySupervisedAttention, StageSaliency
 from stavis_jax.models.fusion import VARIANTS, FusionInputs, VisualFusion, WeightedSum
-from stavis_jax.models.localization import BilinearLocalization, CosineLocalization, ProductLocalization
+from stavis_jax.models.localization import Bilinear, Cosine, InnerProduct
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.upsampling import upsample_bilinear, upsample_transposed
 
@@ -43,7 +43,7 @@ def sound():
     """Localisation, and the hidden features it compares."""
     draw = np.random.default_rng(1).normal
     hidden = jnp.asarray(draw(size=(2, 4, 3, 128)), jnp.float32), jnp.asarray(draw(size=(2, 128)) / 30, jnp.float32)
-    return randomise(BilinearLocalization(rngs=nnx.Rngs(0))), hidden
+    return randomise(Bilinear(rngs=nnx.Rngs(0))), hidden
 
 
 def upsampled_features(stages, attention) -> jax.Array:
@@ -211,14 +211,14 @@ def hidden_features(seed: int) -> tuple[jax.Array, jax.Array]:
 
 
 def test_l3_with_a_diagonal_form_is_l2():
-    l2, l3 = randomise(ProductLocalization(rngs=nnx.Rngs(0))), BilinearLocalization(1, rngs=nnx.Rngs(0))
+    l2, l3 = randomise(InnerProduct(rngs=nnx.Rngs(0))), Bilinear(1, rngs=nnx.Rngs(0))
     l3.kernel[...], l3.bias[...] = jnp.diag(l2.kernel[...])[None], l2.bias[...]
     hidden = hidden_features(3)
     np.testing.assert_allclose(l2(*hidden), l3(*hidden), rtol=1e-5, atol=1e-5)
 
 
 def test_l1_is_one_for_parallel_vectors_and_zero_for_orthogonal_ones():
-    l1, (_, sound) = CosineLocalization(rngs=nnx.Rngs(0)), hidden_features(4)
+    l1, (_, sound) = Cosine(rngs=nnx.Rngs(0)), hidden_features(4)
     across = jnp.roll(sound.reshape(2, 64, 2), 1, -1) * jnp.float32([1, -1]).reshape(1, 1, 2)
     places = jnp.stack([3 * sound, across.reshape(2, 128), -0.1 * sound], 1)[:, None]  # [B, 1, 3, 128]
     np.testing.assert_allclose(
@@ -227,7 +227,7 @@ def test_l1_is_one_for_parallel_vectors_and_zero_for_orthogonal_ones():
 
 
 def test_l1_of_silence_is_zero_and_so_is_its_gradient():
-    l1, (places, sound) = CosineLocalization(rngs=nnx.Rngs(0)), hidden_features(4)
+    l1, (places, sound) = Cosine(rngs=nnx.Rngs(0)), hidden_features(4)
     value, gradients = jax.value_and_grad(lambda p, s: jnp.sum(l1(p, s)), (0, 1))(places, 0 * sound)
     assert value == 0
     assert all(np.isfinite(gradient).all() for gradient in gradients)
