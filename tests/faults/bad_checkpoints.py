@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: files that would run code, that lie, that are something else."""
+"""Bad checkpoints: files that would run code, are inconsistent or are something else."""
 
 import io
 import json
@@ -63,7 +63,7 @@ def pickled_module(place: Place):
 
 
 def pth(what: str, content, says: str = "not a PyTorch checkpoint, or damaged") -> BadInput:
-    """`content`: bytes, or a function of the bytes of a good file."""
+    """`content` is bytes, or a function of the bytes of a good file."""
 
     def make(place: Place):
         new = content(place.supplies.pth.read_bytes()) if callable(content) else content
@@ -79,7 +79,7 @@ def state(what: str, content, says: str) -> BadInput:
 
 
 def changed_state(what: str, changed, says: str) -> BadInput:
-    """A good checkpoint of which one tensor is another."""
+    """A good checkpoint with one tensor changed."""
 
     def make(place: Place):
         torch = pytest.importorskip("torch")
@@ -93,7 +93,7 @@ def changed_state(what: str, changed, says: str) -> BadInput:
 
 
 def zip_bomb(place: Place):
-    """A member of 100 MB of zeros, packed to 100 KB, where the pickle is expected."""
+    """Puts 100 MB of zeros, compressed to 100 KB, in place of the pickle."""
     path = place.folder / "model.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open("archive/data.pkl", "w", force_zip64=True) as member:
@@ -104,12 +104,12 @@ def zip_bomb(place: Place):
 
 
 def huge_pickle_opcode(place: Place):
-    """A legacy file that announces a string of 2^62 bytes."""
+    """Writes a legacy file that announces a string of 2^62 bytes."""
     return convert(place.file("model.pth", b"\x80\x04\x8d" + struct.pack("<Q", 1 << 62) + b"abc."), place)
 
 
 def weights(what: str, spoil, says: str, command: str = "convert", whole_copy: bool = True) -> BadInput:
-    """A converted directory that `spoil` changes; its arrays are a link unless a whole copy is asked for."""
+    """A converted directory that `spoil` changes. Its arrays are a link, unless it is a whole copy."""
 
     def make(place: Place):
         directory = place.copy("weights") if whole_copy else _linked(place)
@@ -139,7 +139,7 @@ def info(what: str, changes, says: str, command: str = "convert") -> BadInput:
 
 
 def with_arrays(what: str, content: bytes, says: str, command: str = "convert") -> BadInput:
-    """Arrays whose checksum is right: whoever made the directory made the file too."""
+    """Arrays with a correct checksum, as an attacker would write them."""
 
     def spoil(directory: Path) -> None:
         (directory / ARRAYS).unlink()
@@ -167,7 +167,7 @@ def tensor(shape: list[int], end: int, dtype: str = "F32", begin: int = 0) -> di
 
 
 def one_array_changed(what: str, changed, says: str, command: str = "predict") -> BadInput:
-    """The network's arrays, of which `changed` alters some; checksum right."""
+    """The network's arrays, some of which `changed` alters, with a correct checksum."""
 
     def spoil(directory: Path) -> None:
         import safetensors.numpy

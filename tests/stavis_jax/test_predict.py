@@ -3,12 +3,12 @@
 import json
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 from made_films import real_film
+from made_models import Brightness
 from PIL import Image
 
 import stavis_jax
@@ -23,21 +23,9 @@ SIZE = 16
 SMALL = PredictionOptions(appearance=OutputOptions(map_size="network"))
 
 
-class Brightness:
-    """A network that takes bright pixels as salient."""
-
-    size, uses_sound = SIZE, True
-
-    def identity(self):
-        return {}
-
-    def __call__(self, clip, waveform):
-        return SimpleNamespace(logits=clip.mean(axis=(1, 4)) / 64)
-
-
 class Broken(Brightness):
-    def __call__(self, clip, waveform):
-        return SimpleNamespace(logits=np.full(clip.shape[:1] + clip.shape[2:4], np.nan))
+    def logits(self, clip, waveform):
+        return np.full(clip.shape[:1] + clip.shape[2:4], np.nan)
 
 
 def test_command_predicts_a_real_film_with_sound(tmp_path, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""The predict command from a .pth file of random weights to a film's maps and overlay, with the real network."""
+"""Runs predict with the real network, from a .pth file of random weights to a film's maps and overlay."""
 
 import logging
 from pathlib import Path

@@ -15,7 +15,7 @@ ATOL = 1e-4  # float32: the composed form sums in another order
 
 
 def randomise(module: nnx.Module, seed: int = 0) -> nnx.Module:
-    """Gives every parameter random values, upsampling kernels off the diagonal too."""
+    """Draws every parameter, including the off-diagonal values of upsampling kernels."""
     draw = np.random.default_rng(seed).normal
     for _, variable in nnx.to_flat_state(nnx.state(module, nnx.Param)):
         variable[...] = jnp.asarray(draw(size=variable.shape) * 0.3, jnp.float32)
@@ -40,14 +40,14 @@ def stages():
 
 @pytest.fixture(scope="module")
 def sound():
-    """Localisation, and the hidden features it compares."""
+    """Returns a localisation and the hidden features that it compares."""
     draw = np.random.default_rng(1).normal
     hidden = jnp.asarray(draw(size=(2, 4, 3, 128)), jnp.float32), jnp.asarray(draw(size=(2, 128)) / 30, jnp.float32)
     return randomise(Bilinear(rngs=nnx.Rngs(0))), hidden
 
 
 def upsampled_features(stages, attention) -> jax.Array:
-    """V as the paper draws it: [B, H, W, 64]."""
+    """Returns V [B, H, W, 64] at full resolution, as the paper draws it."""
     upsample = jax.jit(upsample_transposed, static_argnums=2)
     maps = [
         upsample(stage.features, module.upsample_features[...], SIZE)
@@ -65,7 +65,7 @@ def test_visual_fusion_is_the_convolution_of_the_upsampled_features(stages, atte
 
 @pytest.fixture
 def build(stages, attention, sound):
-    """A variant's fusion module, randomised, and what it goes by."""
+    """Returns a variant's fusion with random parameters, and its inputs."""
 
     def build(name: str, seed: int = 0):
         variant, rngs = VARIANTS[name], nnx.Rngs(0)
@@ -78,13 +78,13 @@ def build(stages, attention, sound):
 
 
 def upsampled_maps(inputs: FusionInputs) -> jax.Array:
-    """L^u: [B, H, W, K]."""
+    """Returns L^u [B, H, W, K]."""
     maps = inputs.localization(*inputs.hidden)
     return jnp.stack([upsample_bilinear(maps[..., k], SIZE) for k in range(maps.shape[-1])], axis=-1)
 
 
 def drawn_in_the_paper(name: str, fusion, inputs: FusionInputs) -> jax.Array:
-    """The variant's logits from full-resolution V, S_v and L^u, convolution by convolution."""
+    """Computes the variant's logits from V, S_v and L^u at full resolution, convolution by convolution."""
     features, located = upsampled_features(inputs.stages, inputs.attention), upsampled_maps(inputs)
     visual = inputs.fuse.conv(features)
     if name.endswith("audio-only"):

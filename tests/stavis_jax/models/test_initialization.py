@@ -1,4 +1,4 @@
-"""Starting values against those measured on the authors' freshly built networks (golden/init.json)."""
+"""Compares starting values with those measured on the authors' new networks (golden/init.json)."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ DEVIATIONS = 5  # of ours and of theirs from the distribution, in standard error
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Our starting values under the authors' names."""
+    """Returns our starting values under the authors' names."""
     network = new_network(NetworkConfig("l3mul-s3", 18), seed=0)
     state = to_pytorch(read_network(network), None, Architecture("stavis", 18, "B"))
     return {f"module.{key}": array.astype(np.float64) for key, array in state.items()}

@@ -18,7 +18,7 @@ ATOL = 1e-4  # float32; the authors' code against itself in float64: 1e-5
 
 @pytest.fixture(scope="module")
 def soundnet():
-    """With random parameters large enough to tell sounds apart."""
+    """Returns a SoundNet whose random parameters are large enough to tell sounds apart."""
     network = SoundNet(rngs=nnx.Rngs(0))
     for path, variable in nnx.to_flat_state(nnx.state(network, nnx.Param)):
         if path[-1] == "kernel":
@@ -33,7 +33,7 @@ def features_shape(samples: int) -> tuple[int, ...]:
 
 
 def steps_left(samples: int) -> int:
-    """Time steps that the last maximum is taken over, by the table's arithmetic."""
+    """Computes from the table how many time steps are left for the last maximum."""
     for _, size, padding, pool in ROWS:
         samples = ((samples + 2 * padding - size) // 2 + 1) // pool
     return samples
@@ -50,7 +50,7 @@ def test_the_papers_clip_leaves_two_steps_and_the_fewest_samples_one():
 
 
 def features_on(platform: str, soundnet: SoundNet, waveform: np.ndarray) -> jax.Array:
-    """The features in the form for a platform."""
+    """Computes the features in the form for a platform."""
     soundnet.set_attributes(Conv1D, form=BackendForm.for_platform(platform))
     return jax.jit(lambda x: soundnet(x, False))(waveform)
 

@@ -1,4 +1,4 @@
-"""All 13 systems, whole: what learns in each, that each comes back from disk, and that each takes every trunk."""
+"""All 13 systems as whole networks: which parameters learn, saving and loading, and every trunk."""
 
 import itertools
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ EACH = pytest.mark.parametrize("variant", VARIANTS)
 
 
 def dependent(jaxpr, inputs: Sequence[bool]) -> list[bool]:
-    """Which outputs of a program depend on any of the marked inputs; the others are constants."""
+    """Returns which outputs of a program depend on any of the marked inputs. The others are constants."""
     known = dict(zip(jaxpr.invars, inputs, strict=True))
 
     def marked(variable) -> bool:
@@ -53,7 +53,7 @@ def test_constants_are_told_from_what_depends_on_the_input():
 
 @EACH
 def test_the_gradient_of_the_training_loss_reaches_what_learns_and_nothing_else(variant):
-    """Told from the gradient's program: where the loss does not reach, it is a constant zero."""
+    """In the gradient's program, parameters that the loss does not depend on have a constant zero."""
     network = nnx.eval_shape(lambda: Stavis(NetworkConfig(variant, DEPTH), rngs=nnx.Rngs(0), form=TEXTBOOK))
     graphdef, params, stats = nnx.split(network, nnx.Param, nnx.BatchStat)
     job = step.Job(graphdef, None, LossWeights(), effective_batch=2)
@@ -102,7 +102,7 @@ TRUNKS = tuple(itertools.product(BLOCKS_OF_DEPTH, ("A", "B")))
     [(variant, *trunk) for variant, trunk in zip(itertools.cycle(VARIANTS), TRUNKS)],
 )
 def test_any_trunk_carries_any_system(variant, depth, shortcut):
-    """Every trunk once, every system at least once; all that a system sees of a trunk is its number of channels."""
+    """Tests every trunk once and every system at least once: a system only depends on a trunk's channels."""
     clip = jax.ShapeDtypeStruct((2, 16, 32, 32, 3), jnp.float32)
     waveform = jax.ShapeDtypeStruct((2, FEWEST_SAMPLES), jnp.float32)
 

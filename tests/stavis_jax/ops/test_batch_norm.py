@@ -13,7 +13,7 @@ TOLERANCE = 5e-6  # of the largest value: float32, sums of 600 values in another
 
 
 def inputs() -> tuple[np.ndarray, ...]:
-    """Video [B, T, H, W, C], scale and bias [C], the gradient of the output."""
+    """Returns a video [B, T, H, W, C], scale and bias [C], and the gradient of the output."""
     draw = np.random.default_rng(0).normal
     video = draw([0, 5, -5, 0], size=(2, 6, 5, 10, 4))
     return tuple(np.float32(x) for x in (video, draw(size=4), draw(size=4), draw(size=video.shape)))

@@ -82,7 +82,7 @@ def test_with_many_channels_the_kernels_gradient_is_still_the_same(strides, shap
 
 @pytest.mark.parametrize(("size", "shape", "plain", "fast"), [(7, (8, 12, 12), 44, 9), (3, (8, 7, 7), 22, 16)])
 def test_the_form_to_score_convolves_fewer_times(size, shape, plain, fast):
-    """9 times in a loop of 3."""
+    """The stem convolves 9 times in a loop of 3."""
     clip, kernel = inputs(size, shape)
     assert plain == sum(0 <= t + k < shape[0] for t in range(shape[0]) for k in range(-(size // 2), size // 2 + 1))
     program = str(jax.make_jaxpr(lambda c, k: convolve("karatsuba", (1, 1, 1), c, k))(clip, kernel))

@@ -18,12 +18,12 @@ def pool(form: str, clip) -> jax.Array:
 
 
 def random_clip(shape: tuple[int, int, int]) -> np.ndarray:
-    """Negative numbers among them: padding must not win."""
+    """Returns mostly negative numbers, to test that padding is never the maximum."""
     return np.random.default_rng(0).normal(-2, 1, (2, *shape, 3)).astype(np.float32)
 
 
 def pytorch_pool(clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maxima, and the gradient of the sum of their squares."""
+    """Returns the maxima, and the gradient of the sum of their squares."""
     leaf = torch.from_numpy(clip).permute(0, 4, 1, 2, 3).requires_grad_()
     pooled = torch.nn.functional.max_pool3d(leaf, 3, 2, 1)
     pooled.square().sum().backward()
@@ -54,7 +54,7 @@ def test_1d_pooling_is_pytorchs(size, samples):
 
 
 def test_1d_gradient_is_finite_where_xla_rounds_the_signal_in_two_ways():
-    """x * a + b, compiled as in these tests, is rounded once in one place and twice in another."""
+    """As compiled in these tests, x * a + b is rounded once in one place and twice in another."""
     signal = np.random.default_rng(0).normal(0, 3, (2, 64, 2)).astype(np.float32)
     a, b = np.float32([[[1.3, 0.7]]]), np.float32([[[0.1, -0.2]]])
     gradient = jax.jit(jax.grad(lambda b, x, a: jnp.sum(max_pool1d(x * a + b, 8))))(b, signal, a)

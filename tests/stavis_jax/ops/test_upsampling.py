@@ -11,7 +11,7 @@ RTOL = 1e-5  # float32
 
 
 def pytorch_upsample(features: np.ndarray, kernel: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
-    """PyTorch's transposed convolution, cropped to `size` with the smaller part of a surplus left and top."""
+    """Applies PyTorch's transposed convolution and crops to `size`, the smaller half left and top."""
     stride = kernel.shape[0] // 2
     full = torch.nn.functional.conv_transpose2d(
         torch.from_numpy(features).permute(0, 3, 1, 2), torch.from_numpy(kernel).permute(2, 3, 0, 1), stride=stride

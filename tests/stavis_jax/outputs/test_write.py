@@ -2,10 +2,10 @@
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_models import MadeModel
 from PIL import Image
 from scipy.io import wavfile
 
@@ -18,16 +18,11 @@ SIZE, RATE_HZ = 16, 8_000
 TRACK = PredictionOptions(("track",))
 
 
-class Grey:
+class Grey(MadeModel):
     """A network that predicts constant maps."""
 
-    size, uses_sound = SIZE, True
-
-    def identity(self):
-        return {}
-
-    def __call__(self, clip, waveform):
-        return SimpleNamespace(logits=np.zeros((len(clip), SIZE, SIZE), np.float32))
+    def logits(self, clip, waveform):
+        return np.zeros((len(clip), SIZE, SIZE), np.float32)
 
 
 def write_sound(path: Path, num_samples: int = RATE_HZ) -> Path:

@@ -1,8 +1,7 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from made_films import real_film
+from made_models import Brightness, MadeModel
 from scipy.special import expit, logit
 
 from data_pipelines.inputs import windows
@@ -16,39 +15,22 @@ FPS = 25.0
 SAMPLES_PER_FRAME = 882  # 22,050 Hz / 25 fps
 
 
-class Model:
-    """Gives one number a clip, from its pixels with the mean added again and its waveform."""
-
-    size, uses_sound = SIZE, True
-
-    def identity(self):
-        return {}
+class Model(MadeModel):
+    """Predicts one number per clip, computed from its pixels (with the mean added again) and its waveform."""
 
     def __init__(self, number):
         self.number = number
         self.shapes = set()
 
-    def __call__(self, clip, waveform):
+    def logits(self, clip, waveform):
         self.shapes.add((clip.shape, clip.dtype.name, waveform.shape, waveform.dtype.name))
         pixels = clip + np.float32(windows.MEAN_RGB)
         numbers = [self.number(*pair) for pair in zip(pixels, waveform, strict=True)]
-        return SimpleNamespace(logits=np.float32(numbers)[:, None, None] * np.ones((SIZE, SIZE), np.float32))
-
-
-class Brightness:
-    """Finds bright pixels salient; as small as a network gets."""
-
-    size, uses_sound = SIZE, True
-
-    def identity(self):
-        return {}
-
-    def __call__(self, clip, waveform):
-        return SimpleNamespace(logits=clip.mean(axis=(1, 4)) / 64)
+        return np.float32(numbers)[:, None, None] * np.ones((SIZE, SIZE), np.float32)
 
 
 def numbered_frames(num_frames: int) -> np.ndarray:
-    """Frames whose every pixel is the frame's number, counted from 1."""
+    """Returns frames in which every pixel is the frame's number, from 1."""
     numbers = np.arange(1, num_frames + 1, dtype=np.uint8)
     return np.broadcast_to(numbers[:, None, None, None], (num_frames, SIZE, SIZE, 3))
 
@@ -61,7 +43,7 @@ def predicted_numbers(number, num_frames: int, waveform=None, rate_hz=RATE_HZ, f
 
 
 def in_range(value: float) -> float:
-    """Keeps a number where float32 sigmoid is exact enough to be undone."""
+    """Scales a number to the range in which the float32 sigmoid can be inverted."""
     return float(value) / 100
 
 

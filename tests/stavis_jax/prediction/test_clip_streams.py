@@ -1,4 +1,4 @@
-"""Overlapping clips whose stem is shared give what the network gives clip by clip."""
+"""Streams that share the stem between clips predict what the network predicts clip by clip."""
 
 import numpy as np
 import pytest

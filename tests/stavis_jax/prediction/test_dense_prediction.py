@@ -1,13 +1,13 @@
-"""Whole films through the real command's chain: which frame a map is of, memory, and films as they come."""
+"""Whole films: which frame and which sound a map belongs to, and memory."""
 
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import made_films
 import numpy as np
 import pytest
+from made_models import MadeModel
 
 from data_pipelines.inputs import windows
 from stavis_jax.prediction.api import predict_film
@@ -19,40 +19,37 @@ STEPS = 12  # of brightness that the corner shows, far enough apart to outlive c
 
 
 def write_film(path: Path, pictures, sound: np.ndarray | None, fps: int = FPS) -> Path:
-    """Pictures uint8 [H, W, 3] and mono sound in [-1, 1] at 22,050 Hz; lossless sound, so that a click stays one."""
+    """Writes pictures uint8 [H, W, 3] and mono sound in [-1, 1] at 22,050 Hz, lossless, so that clicks stay sharp."""
     pieces = [] if sound is None else [(0, np.int16(32767 * sound)[None])]
     coding = {"codec": "mpeg4", "pix_fmt": "yuv420p", "options": {"qscale": "2"}, "rate_hz": RATE_HZ}
     return made_films.write_film(path, pictures, pieces, frame_rate_hz=fps, **coding)
 
 
 def corner_picture(number: int) -> np.ndarray:
-    """Its upper left quarter is as bright as the frame's number says."""
+    """Returns a picture whose upper left quarter shows the frame's number as brightness."""
     picture = np.full((48, 64, 3), 128, np.uint8)
     picture[:24, :32] = 10 + 20 * (number % STEPS)
     return picture
 
 
-class Reader:
-    """Notes how bright the corner of a clip's eighth frame is, and where its sound clicks, from the sound's middle."""
+class Reader(MadeModel):
+    """Records the corner's brightness in a clip's eighth frame, and where its sound clicks, from the sound's middle."""
 
-    size, uses_sound = SIZE, True
-
-    def identity(self):
-        return {}
+    size = SIZE
 
     def __init__(self):
         self.shown, self.clicks = [], []
 
-    def __call__(self, clip, waveform):
+    def logits(self, clip, waveform):
         pixels = clip + np.float32(windows.MEAN_RGB)
         self.shown += [float(frame[4:12, 4:12].mean()) for frame in pixels[:, 7]]
         self.clicks += [np.flatnonzero(np.abs(sound) > 20) - windows.WAVEFORM_SAMPLES // 2 for sound in waveform]
         brightness = pixels[:, 7, :16, :16].mean(axis=(1, 2, 3)) / 256
-        return SimpleNamespace(logits=brightness[:, None, None] * np.ones((SIZE, SIZE), np.float32))
+        return brightness[:, None, None] * np.ones((SIZE, SIZE), np.float32)
 
 
 def test_each_map_is_of_its_own_frame_and_hears_what_sounds_then(tmp_path):
-    """A click sounds with every 12th frame, when the corner is darkest."""
+    """A click sounds with every 12th frame, in which the corner is darkest."""
     num_frames = 50
     sound = np.zeros(num_frames * RATE_HZ // FPS, np.float32)
     sound[:: STEPS * RATE_HZ // FPS] = 1.0

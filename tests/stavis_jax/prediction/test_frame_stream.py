@@ -1,11 +1,11 @@
-"""The sound of clips that last long: of slide shows, of films with gaps."""
+"""The sound of long clips, as slide shows and films with gaps have."""
 
 import tracemalloc
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_models import MadeModel
 
 from data_pipelines.films.film import FilmFrame
 from data_pipelines.inputs import windows
@@ -15,17 +15,14 @@ from stavis_jax.prediction.frame_stream import predict_stream
 RATE_HZ, SIZE = 22_050, 8
 
 
-class Loudness:
-    """Its maps say how loud a clip is."""
+class Loudness(MadeModel):
+    """Predicts higher saliency for louder clips."""
 
-    size, uses_sound = SIZE, True
+    size = SIZE
 
-    def identity(self):
-        return {}
-
-    def __call__(self, clip, waveform):
+    def logits(self, clip, waveform):
         loudness = np.abs(waveform).max(axis=1) / 100
-        return SimpleNamespace(logits=clip.mean(axis=(1, 4)) * 0 + loudness[:, None, None])
+        return clip.mean(axis=(1, 4)) * 0 + loudness[:, None, None]
 
 
 def chunks(sound: np.ndarray) -> Iterator[np.ndarray]:
@@ -49,7 +46,7 @@ def test_what_a_clip_hears_of_its_sound_does_not_depend_on_how_it_is_read(monkey
 
 @pytest.mark.parametrize("sound_hours", [4, 0.5])
 def test_a_gap_of_hours_takes_no_memory(sound_hours):
-    """Whether the sound goes on to the film's end, or ends where a clip may have its middle or not."""
+    """Tests sound up to the film's end, and sound that ends inside the gap."""
     seconds = [number / 10 for number in range(20)]
     seconds += [3 * 3600 + time for time in seconds]
     frames = [FilmFrame(np.zeros((SIZE, SIZE, 3), np.uint8), time) for time in seconds]

@@ -1,4 +1,4 @@
-"""Whole forward passes against the authors' PyTorch code, first layer by layer. Tolerances: golden/README.md."""
+"""Compares forward passes with the authors' PyTorch code, layer by layer and whole. Tolerances: golden/README.md."""
 
 import functools
 import json
@@ -38,7 +38,7 @@ def variant_of(case: dict) -> str:
 
 @pytest.fixture(scope="module")
 def checkpoint_of(write_golden_checkpoint):
-    """The checkpoint file of a case."""
+    """Returns the checkpoint file of a case."""
 
     def find(case: dict) -> Path:
         spec = f"audiovisual_resnet{case['depth']}" + ("_shortcutA" if case["shortcut"] == "A" else "")
@@ -59,7 +59,7 @@ def inputs_of(golden_inputs):
 
 @pytest.fixture(scope="module")
 def outputs_of(checkpoint_of, inputs_of):
-    """What `stavis_jax.load` and a call give for a case."""
+    """Returns the outputs of `stavis_jax.load` and a call for a case."""
 
     @functools.cache
     def run(name: str) -> stavis_jax.Outputs:
@@ -73,7 +73,7 @@ def outputs_of(checkpoint_of, inputs_of):
 
 @functools.partial(jax.jit, static_argnums=0)
 def every_layer(config: NetworkConfig, weights: dict, clip: jax.Array, waveform: jax.Array) -> dict[str, jax.Array]:
-    """What lies between input and logits, under the names of golden/README.md."""
+    """Returns the intermediate results under the names of golden/README.md."""
     network, layers = network_from(config, weights, BackendForm.for_platform("cpu")), {}
 
     def stage(number: int, name: str, video):

@@ -30,7 +30,7 @@ def models(checkpoint):
 
 
 def example(batch: int, height: int = 16, width: int = 16, samples: int = SAMPLES, frames: int = 4):
-    """A small random clip and waveform."""
+    """Returns a small random clip and waveform."""
     draw = np.random.default_rng(0).uniform
     clip = draw(-100, 150, (batch, frames, height, width, 3)).astype(np.float32)
     return clip, draw(-200, 200, (batch, samples)).astype(np.float32)

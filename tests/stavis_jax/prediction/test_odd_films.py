@@ -1,13 +1,13 @@
-"""Films as they come: each is predicted frame for frame, or refused in one clear line."""
+"""Unusual films: every frame gets a map, or the film is refused with a one-line error."""
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import made_films
 import numpy as np
 import pytest
+from made_models import MadeModel
 from PIL import Image
 from scipy.io import wavfile
 
@@ -19,17 +19,12 @@ from stavis_jax.outputs.write import write_predictions
 SIZE, RATE_HZ = 16, 8_000
 
 
-class Loudness:
-    """Its maps say how loud a clip is; as small as a network gets."""
+class Loudness(MadeModel):
+    """Predicts higher saliency for louder clips."""
 
-    size, uses_sound = SIZE, True
-
-    def identity(self):
-        return {}
-
-    def __call__(self, clip, waveform):
+    def logits(self, clip, waveform):
         loudness = np.abs(waveform).max(axis=1)
-        return SimpleNamespace(logits=clip.mean(axis=(1, 4)) / 64 + loudness[:, None, None])
+        return clip.mean(axis=(1, 4)) / 64 + loudness[:, None, None]
 
 
 def write(

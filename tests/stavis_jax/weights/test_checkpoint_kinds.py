@@ -9,7 +9,7 @@ SOURCE = "file.pth"
 
 
 def state_of(spec: dict) -> dict:
-    """Zeros under the spec's keys, without prefix; no memory is used."""
+    """Returns zeros under the spec's keys without prefix. They use no memory."""
     return {key.removeprefix("module."): np.broadcast_to(np.float32(0), shape) for key, (shape, _) in spec.items()}
 
 
@@ -61,7 +61,7 @@ def test_other_networks_are_refused_with_some_of_their_keys():
 
 @pytest.fixture
 def starting_values():
-    """The sound part as the authors' code draws it."""
+    """Returns the sound part as the authors' code draws it."""
     draw = np.random.default_rng(0).normal
     return {
         "fuseav.weight": draw(0, 0.001, (1, 128, 1, 1)),

@@ -14,7 +14,7 @@ CONFIG = NetworkConfig("visual", 10)
 
 @pytest.fixture(scope="module")
 def trained():
-    """Arrays such as a visual training leaves."""
+    """Returns the arrays of a visual training."""
     draw = np.random.default_rng(0).normal
     return {name: np.float32(draw(size=shape)) for name, shape in expected_shapes(CONFIG).items()}
 

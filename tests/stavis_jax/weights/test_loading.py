@@ -15,7 +15,7 @@ SPEC = "audiovisual_resnet10"
 
 @pytest.fixture
 def workdir(tmp_path):
-    """Makes a workdir with tiny arrays whose source names their place."""
+    """Makes a workdir of tiny arrays whose source is the name of their folder."""
 
     def make(*places: str):
         for place in places:
@@ -28,7 +28,7 @@ def workdir(tmp_path):
 
 @pytest.fixture(scope="module")
 def untrained_sound(write_golden_checkpoint, tmp_path_factory):
-    """A file whose sound part has the values that the authors' code starts from."""
+    """Writes a file whose sound part has the authors' starting values."""
     content = torch.load(write_golden_checkpoint(SPEC))
     state, generator = content["state_dict"], torch.Generator().manual_seed(0)
     for key in state:

@@ -14,7 +14,7 @@ SPEC = "soundnet8"
 
 
 class RunsCode:
-    """Unpickled, makes a directory."""
+    """Makes a directory when it is unpickled."""
 
     def __init__(self, path):
         self.path = path

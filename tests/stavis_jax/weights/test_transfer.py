@@ -32,7 +32,7 @@ def state_of(formulas, read_spec):
 
 @pytest.fixture(scope="module")
 def small(state_of):
-    """A state dict of depth 10. Tests copy it before they change it."""
+    """Returns a state dict of depth 10, which tests copy before they change it."""
     return state_of("audiovisual_resnet10")
 
 
