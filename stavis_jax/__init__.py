@@ -57,6 +57,8 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used: JAX takes seconds, and a command's --help needs none of it."""
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("stavis-jax")
     if name == "metrics":
         return importlib.import_module("stavis_jax.metrics")
     if name not in _MODULES:

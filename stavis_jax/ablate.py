@@ -6,7 +6,7 @@ python -m stavis_jax.ablate --config=ablation [--workdir=DIR] [--variants l1-s1 
 
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 from rich.console import Console
 
 from data_pipelines.runtime.command import command
@@ -58,5 +58,9 @@ def run(rest: list[str]) -> None:
         raise UserError(f"{name} failed: {error}{more} The same command continues the run.")
 
 
+def main() -> None:
+    run_flags.start(run, "stavis_jax.ablate", __doc__)
+
+
 if __name__ == "__main__":
-    app.run(run, flags_parser=run_flags.parse)
+    main()

@@ -8,7 +8,7 @@ import contextlib
 from pathlib import Path
 
 import ml_collections
-from absl import app, flags
+from absl import flags
 from rich.console import Console
 
 from data_pipelines.runtime.atomic import locked_folder
@@ -82,7 +82,7 @@ def _train_and_evaluate(config: ml_collections.ConfigDict, workdir: Path, consol
 
 
 def main() -> None:
-    app.run(run, flags_parser=run_flags.parse)
+    run_flags.start(run, "stavis_jax.main", __doc__)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Argument parsing shared by the commands: the parser, types of flags, and flags that every command has."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from data_pipelines.runtime.errors import UserError
@@ -13,13 +15,13 @@ class CommandParser(argparse.ArgumentParser):
     The description keeps its line breaks. Help texts end in the flag's default.
 
     Args:
-      module: what follows `python -m`.
+      module: the command, such as "stavis_jax.predict".
       description: text above the flags, such as the module's docstring.
       example: arguments of one run, or several lines for several runs.
     """
 
     def __init__(self, module: str, description: str, example: str):
-        prog = f"python -m {module}"
+        prog = program_name(module)
         runs = "\n".join(f"  {prog} {arguments}" for arguments in example.splitlines())
         super().__init__(
             prog=prog,
@@ -42,6 +44,12 @@ class CommandParser(argparse.ArgumentParser):
 
     def add_overwrite(self, what: str) -> None:
         self.add_argument("--overwrite", action="store_true", help=f"replace {what}")
+
+
+def program_name(module: str) -> str:
+    """Returns how a user started the command `module`: by its console script, or by `python -m`."""
+    script = Path(sys.argv[0]).stem
+    return script if script.startswith("stavis-") else f"python -m {module}"
 
 
 class ListAction(argparse.Action):

@@ -2,14 +2,17 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import ml_collections
-from absl import flags
+from absl import app, flags
 from ml_collections import config_flags
 
+from data_pipelines.runtime.arguments import program_name
 from data_pipelines.runtime.errors import UserError
 from stavis_jax import configs
+
+HELP_FLAGS = {"-h", "-help", "--help", "-helpfull", "--helpfull"}
 
 flags.disclaim_key_flags()  # --help shows the flags below as those of the command
 
@@ -34,6 +37,27 @@ def define_run_flags(recipe: str, modes: Sequence[str], default_workdir: str) ->
         flags.DEFINE_string("workdir", None, f"Folder for everything that is written. Default: {default_workdir}."),
         flags.DEFINE_enum("mode", modes[0], modes, f"What to do.{meaning}"),
     )
+
+
+def start(run: Callable[[list[str]], None], module: str, description: str) -> None:
+    """Parses the flags and calls `run`. --help is the same for `python -m module` and the console script.
+
+    Args:
+      run: the body of the command.
+      module: the command, such as "stavis_jax.main".
+      description: the module's docstring. It stands above the flags of --help.
+    """
+    # absl shows the docstring of the module __main__, and the flags that are registered under the program's path.
+    description = description.removeprefix("Command: ").replace(f"python -m {module}", program_name(module))
+    sys.modules["__main__"].__doc__ = description[:1].upper() + description[1:]
+    for flag in flags.FLAGS.get_key_flags_for_module(module):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+    try:
+        app.run(run, flags_parser=parse)
+    except SystemExit as end:
+        if end.code == 1 and HELP_FLAGS & set(sys.argv[1:]):  # absl ends --help with code 1
+            sys.exit(0)
+        raise
 
 
 def read_config(run: RunFlags, rest: Sequence[str]) -> ml_collections.ConfigDict:
