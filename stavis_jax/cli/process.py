@@ -48,3 +48,4 @@ def enable_compilation_cache() -> None:
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(Path(platformdirs.user_cache_dir("stavis_jax")) / "xla"))
         jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # dozens of small functions take a second

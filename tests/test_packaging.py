@@ -1,0 +1,73 @@
+"""The package's files agree: versions, locks, links, commands and pages of the documentation."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import stavis_jax
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob(".github/**/*.md")])
+CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def locked(name: str) -> dict[str, set[str]]:
+    """Returns package -> versions of a requirements file; there may be one for each version of Python."""
+    versions = {}
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+        if "==" in line and not line.startswith("#"):
+            package, _, version = line.partition(" ;")[0].strip().partition("==")
+            versions.setdefault(package, set()).add(version)
+    return versions
+
+
+def test_version_is_the_same_everywhere():
+    assert stavis_jax.__version__ == PROJECT["version"]
+    assert f"\nversion: {PROJECT['version']}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_requirements_are_a_part_of_the_constraints():
+    requirements, constraints = locked("requirements.txt"), locked("constraints.txt")
+    assert requirements.items() <= constraints.items()
+    assert len(requirements) < len(constraints)
+
+
+def test_lock_holds_every_dependency_and_no_cuda_package():
+    named = [*PROJECT["dependencies"], *(name for extra in PROJECT["optional-dependencies"].values() for name in extra)]
+    packages = {re.match(r"[\w.-]+", name)[0].lower().replace("_", "-") for name in named} - {"stavis-jax"}
+    constraints = locked("constraints.txt").keys()
+    assert packages <= constraints
+    assert not {name for name in constraints if name.startswith(("nvidia", "triton"))}
+
+
+def test_each_command_has_a_console_script():
+    commands = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for package in ("stavis_jax", "data_pipelines")
+        for file in (ROOT / package).glob("*.py")
+        if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in ast.parse(file.read_text()).body)
+    }
+    assert sorted(PROJECT["scripts"].values()) == sorted(f"{command}:main" for command in commands)
+    for script, entry in PROJECT["scripts"].items():
+        name = entry.partition(":")[0].rpartition(".")[2]
+        assert script == f"stavis-{'train' if name == 'main' else name}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(document):
+    """External links are not followed; links to sections are checked when the site is built."""
+    links = LINK.findall(CODE.sub("", document.read_text(encoding="utf-8")))
+    targets = {link.partition("#")[0] for link in links if not re.match(r"https?:|mailto:", link)} - {""}
+    assert {target for target in targets if not (document.parent / target).exists()} == set()
+
+
+def test_every_guide_is_in_the_navigation_and_in_the_list_of_guides():
+    guides = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    index, navigation = ((ROOT / name).read_text(encoding="utf-8") for name in ("docs/index.md", "mkdocs.yml"))
+    assert {guide for guide in guides if f"]({guide})" not in index} == set()
+    assert {guide for guide in guides if f"- {guide}\n" not in navigation} == set()
