@@ -1,4 +1,4 @@
-"""Tests that run where Apache Beam is. It needs older libraries than requirements.txt has: docs/data.md says how."""
+"""Skips the tests of Apache Beam where it is not installed."""
 
 import importlib.util
 
