@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import data_pipelines
 import stavis_jax
 
 ROOT = Path(__file__).parents[1]
@@ -71,3 +72,11 @@ def test_every_guide_is_in_the_navigation_and_in_the_list_of_guides():
     index, navigation = ((ROOT / name).read_text(encoding="utf-8") for name in ("docs/index.md", "mkdocs.yml"))
     assert {guide for guide in guides if f"]({guide})" not in index} == set()
     assert {guide for guide in guides if f"- {guide}\n" not in navigation} == set()
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs/api").glob("*.md"))
+    names = {f"stavis_jax.{name}" for name in stavis_jax.__all__} | {
+        f"data_pipelines.{n}" for n in data_pipelines.__all__
+    }
+    assert names <= set(re.findall(r"^::: (\S+)$", pages, re.MULTILINE))
