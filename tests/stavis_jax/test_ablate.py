@@ -1,4 +1,4 @@
-"""The ablation: which trainings there are, what is skipped, what the table says. One small one from end to end."""
+"""The ablation: its trainings, what it skips, its table, and a small one from end to end."""
 
 import csv
 import io
@@ -124,7 +124,7 @@ def test_a_part_knows_its_own_stage_and_where_it_starts(tmp_path):
 
 @pytest.fixture
 def done(monkeypatch, tmp_path):
-    """The parts that an ablation does, in order, without doing them; those named in `fail` fail."""
+    """Records the parts that an ablation does, in order, without doing them. Parts named in `fail` fail."""
     parts = []
 
     def do(self, part, data, loaded):
@@ -216,7 +216,7 @@ COST = {"parameters": 12_345_678, "gflops": 3.14159, "clips_per_second": 20.5, "
 
 @pytest.fixture
 def scored(tmp_path):
-    """Split 1: visual, l1-s1, l2-s1; split 2: visual and l2-s1."""
+    """Returns a working directory with scores of visual, l1-s1, l2-s1 on split 1, and of visual, l2-s1 on split 2."""
     first = ((1, "visual", 0.1), (1, "l1-s1", 0.3), (1, "l2-s1", 0.1))
     for split, name, gain in (*first, (2, "visual", 0.1), (2, "l2-s1", 0.2)):
         part, seed = Part(split, name), list(VARIANTS).index(name)
@@ -289,7 +289,7 @@ def test_what_a_system_does_not_use_costs_nothing():
 @pytest.mark.slow
 @pytest.mark.full_optimization
 def test_a_system_is_trained_from_its_visual_network_and_a_second_call_does_nothing(tmp_path, monkeypatch):
-    """The visual network's arrays and the maps that are scored are made up: compiling is nearly all of the time."""
+    """The visual network's arrays and the scored maps are made up, since compiling takes nearly all of the time."""
 
     def predict(weights, data, films, output, batch_size, console):
         saliency_map = np.add.outer(np.arange(32), np.arange(32)) * (1 if output.name == "visual" else 2)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def refusal(folder: Path, path: Path, *arguments: str) -> str:
-    """Returns what the command says of a seed of -1, which it looks at after it has read the recipe."""
+    """Returns the command's error about a seed of -1, which it checks after it has read the recipe."""
     command = [sys.executable, "-m", "stavis_jax.main", *arguments, "--config.seed=-1"]
     environment = os.environ | {"PYTHONPATH": str(path)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -61,7 +61,7 @@ def test_a_checkout_has_the_recipes_by_name_and_by_file(recipe):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """A folder with the unpacked wheel of this checkout, built from a copy, since building leaves files behind."""
+    """Returns the unpacked wheel of this checkout. It is built from a copy, since building leaves files behind."""
     pytest.importorskip("setuptools")
     folder = tmp_path_factory.mktemp("wheel")
     for package in ("data_pipelines", "stavis_jax"):

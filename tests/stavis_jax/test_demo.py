@@ -1,4 +1,4 @@
-"""The demo, run as README's first command runs it: its table, its files, and what the trained network has learned."""
+"""The demo, run as in the README's first command: its table, its files, and what the trained network has learned."""
 
 import itertools
 import json
@@ -26,7 +26,7 @@ METRICS = {"CC", "NSS", "AUC-J", "sAUC", "SIM"}
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The working directory and the printed lines of one run without a data path."""
+    """Runs the demo, without a data path. Returns the working directory and the printed lines."""
     workdir = tmp_path_factory.mktemp("demo") / "run"
     command = [sys.executable, "-m", "stavis_jax.main", "--config=configs/av.py", f"--workdir={workdir}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -83,7 +83,7 @@ def test_a_second_run_trains_nothing_anew(demo):
 
 @pytest.fixture(scope="module")
 def unseen_clips(tmp_path_factory):
-    """Clips of films of another seed than the demo's, and as small: no network has met them."""
+    """Returns clips of films with another seed than the demo's, which no network has seen."""
     folder = tmp_path_factory.mktemp("unseen")
     synthesize(folder / "raw", num_train_films=2, num_test_films=UNSEEN_FILMS, num_frames=UNSEEN_FRAMES, seed=1)
     prepare(folder / "raw", folder / "shards", size=av.get_config("demo").demo.size)
@@ -91,9 +91,9 @@ def unseen_clips(tmp_path_factory):
 
 
 def test_maps_move_to_the_other_object_when_two_films_swap_their_sound(demo, unseen_clips):
-    """Two unseen films with the same two kinds of object, at times when another one sounds in each.
+    """Takes two unseen films with the same two kinds of object, at times when a different kind sounds in each.
 
-    One clip a film: clips of one film overlap and say the same, and of few films the shares say little.
+    Only one clip per film, since clips of one film overlap.
     """
     model = stavis_jax.load(demo[0])
     assert model.variant == "l3mul-s3"
@@ -113,7 +113,7 @@ def test_maps_move_to_the_other_object_when_two_films_swap_their_sound(demo, uns
 
 
 def swappable(clips):
-    """(film, other, first frame from 0) where the two films' schedules are steady over a clip and opposite."""
+    """Yields (film, other, first frame from 0) where one kind sounds over a clip of each film, and the kinds differ."""
     tested = {clips.films[clips.film_index(i)].name for i in range(len(clips))}
     plans = [film_plan(1, number, num_frames=UNSEEN_FRAMES) for number in range(1, UNSEEN_FILMS + 3)]
     plans = [plan for plan in plans if plan.name in tested and len(plan.kinds) == 2]
@@ -129,19 +129,19 @@ def swappable(clips):
 
 
 def kind_heard(plan, start: int) -> str | None:
-    """The kind of object that sounds all through a clip, if one does."""
+    """Returns the kind of object that sounds all through a clip, or None."""
     kinds = {plan.kinds[i] for i in plan.schedule[start : start + CLIP_FRAMES]}
     return kinds.pop() if len(kinds) == 1 else None
 
 
 def index_of(clips, video: str, start: int) -> int:
-    """The test window of a film that starts at frame `start` (from 0)."""
+    """Returns the index of the test window of a film that starts at frame `start` (from 0)."""
     films = [film.name for film in clips.films]
     return next(i for i in range(len(clips)) if films[clips.film_index(i)] == video and clips.frames(i)[0] == start + 1)
 
 
 def preference(saliency: np.ndarray, plan, frame: int) -> float:
-    """1: all saliency near the objects is at the one that sounds in the film itself; -1: all is at the other."""
+    """Returns 1 if all saliency near the objects is at the one that sounds in the film itself, -1 if at the other."""
     height, width = saliency.shape
     rows, columns = np.mgrid[:height, :width]
     near = []

@@ -1,4 +1,4 @@
-"""What the main command says when it is used wrongly. No traceback, one line, exit code not 0, nothing written."""
+"""Wrong use of the main command: one line on stderr, no traceback, a non-zero exit code, nothing written."""
 
 import subprocess
 import sys

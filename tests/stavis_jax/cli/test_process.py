@@ -1,4 +1,4 @@
-"""A process that keeps its big buffers."""
+"""Settings of a command's process."""
 
 import platform
 import subprocess

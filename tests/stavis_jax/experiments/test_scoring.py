@@ -1,4 +1,4 @@
-"""What --mode=evaluate ends in. The networks' maps are made up here; tests of the demo train real ones."""
+"""Scoring and its settings. The networks' maps are made up here; the tests of the demo train real networks."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What a working directory may go on with changed, and what not."""
+"""Settings that may change when a training goes on, and settings that may not."""
 
 import pytest
 

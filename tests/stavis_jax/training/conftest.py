@@ -1,4 +1,4 @@
-"""`small_training` is a module that other processes import too."""
+"""Makes the module `small_training` importable, which other processes import too."""
 
 import multiprocessing
 from pathlib import Path
@@ -15,7 +15,7 @@ def small_shards(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def start_small(small_shards, monkeypatch):
-    """Starts `small_training` in a directory, in a process of its own: forked from one that has imported everything."""
+    """Returns a function that runs `small_training` in a new process, forked from one that has imported everything."""
     import small_training
 
     monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # starts are many, and all alike

@@ -1,4 +1,7 @@
-"""One of several processes of a small training: COORDINATOR PROCESSES PROCESS SHARDS DIRECTORY SETTINGS (JSON)."""
+"""Command: runs one of several processes of a small training.
+
+Arguments: COORDINATOR PROCESSES PROCESS SHARDS DIRECTORY SETTINGS (JSON).
+"""
 
 import json
 import sys

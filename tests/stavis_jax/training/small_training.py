@@ -1,5 +1,7 @@
-"""A training of a few seconds, for tests that start and end processes: the real data chain, the real loop, and a
-network small enough to be traced and compiled in a second."""
+"""A training of a few seconds, for tests that start and stop processes.
+
+It has the real data pipeline, the real loop, and a network small enough to be compiled in a second.
+"""
 
 import contextlib
 import os
@@ -57,7 +59,7 @@ class SmallHead(nnx.Module):
 
 
 class SmallNetwork(nnx.Module):
-    """What the loop needs of a network, under names the real one has too; its side output is half its logits."""
+    """A network with the parts that the loop needs, under the real names. Its side output is half its logits."""
 
     def __init__(self, *, rngs: nnx.Rngs):
         self.config, self.form = NetworkConfig("visual", depth=10), BackendForm.for_platform()
@@ -73,14 +75,14 @@ class SmallNetwork(nnx.Module):
 
 
 def make_shards(folder: Path, test_films: int = 2) -> Path:
-    """Short films, seven of them to train on: three batches of two and a clip an epoch."""
+    """Makes shards of short films. Seven are to train on: three batches of two and one clip per epoch."""
     counts = {"num_train_films": 7, "num_test_films": test_films}
     synthesize(folder / "raw", **counts, num_frames=18, frame_size=(48, 48), seed=0, workers=1)
     return prepare(folder / "raw", folder / "shards", size=SIZE, annotations=False, workers=1)
 
 
 def train_small(shards: Path, directory: Path, *, devices: DataParallel | None = None, **changes) -> None:
-    """Trains in DIRECTORY, or goes on there; ends with DIRECTORY/last.npz. On every host that there is."""
+    """Trains in a directory, or goes on there, and writes DIRECTORY/last.npz. Every host calls it."""
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # grain reads absl flags
     settings = TrainingSettings(**SETTINGS | changes)
@@ -111,7 +113,7 @@ def train_small(shards: Path, directory: Path, *, devices: DataParallel | None =
 
 @command
 def run_alone(shards: Path, directory: Path, changes: dict) -> None:
-    """A process of its own, on one device; what it says goes to DIRECTORY.stderr."""
+    """Trains on one device. Writes stderr to DIRECTORY.stderr, since this runs in a process of its own."""
     with open(f"{directory}.stderr", "a") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
     train_small(shards, directory, devices=DataParallel(jax.devices()[:1]), **changes)

@@ -1,4 +1,4 @@
-"""Number format, whose statistics BatchNorm uses, rematerialisation: what changes and what stays."""
+"""Number formats, BatchNorm statistics over a batch or a device's share, and rematerialisation."""
 
 import functools
 
@@ -31,7 +31,7 @@ def draw(seed: int, *shape: int) -> jax.Array:
 
 
 def gathered(video) -> np.ndarray:
-    """[B, T, H, W, C] of a video in any layout."""
+    """Returns a video in any layout as [B, T, H, W, C]."""
     return np.asarray(jnp.stack(video, 1) if isinstance(video, tuple) else video, np.float32)
 
 
@@ -43,7 +43,7 @@ def norm_of(groups: int) -> BatchNorm:
 
 
 def outputs_and_gradients(norm: BatchNorm, clip: jax.Array, weights: jax.Array, layout: str):
-    """Outputs; gradients of their weighted sum to the clip, scale and bias; statistics after."""
+    """Returns outputs, gradients of their weighted sum by clip, scale and bias, and the statistics afterwards."""
     graphdef, params, stats = nnx.split(norm, nnx.Param, nnx.BatchStat)
 
     @functools.partial(jax.grad, argnums=(0, 1), has_aux=True)
@@ -86,7 +86,7 @@ def test_statistics_are_those_of_pytorch(layout):
 
 
 def small_step(devices: DataParallel, compute: Compute, seed: int = 3):
-    """A step of the small network: its values, the parameters, the statistics."""
+    """Runs one step of the small network. Returns its values, the parameters and the statistics."""
     network = SmallNetwork(rngs=nnx.Rngs(0))
     compute.configure(network, 8)
     job, state = step.create(network, functools.partial(optimizer.sgd, 0.1), RATES, effective_batch=16)
@@ -118,7 +118,7 @@ def test_per_device_statistics_are_the_same_on_eight_devices_as_in_eight_parts_o
 
 
 def test_per_device_statistics_need_no_talk_between_devices():
-    """Every part's sums stay where it is: the compiled layer has no collective but the running statistics'."""
+    """The compiled layer has no collective operation except for the running statistics."""
     devices, norm = DataParallel(), norm_of(8)
     graphdef, state = nnx.split(norm)
 
@@ -225,7 +225,7 @@ def test_a_wrong_choice_lists_the_right_ones(wrong, message):
 @pytest.mark.slow
 @pytest.mark.parametrize("depth", BLOCKS_OF_DEPTH)
 def test_every_depth_has_a_step(depth):
-    """Traced with all shapes, not run; each parameter has a gradient of its shape."""
+    """The step is traced with all shapes and not run. Each parameter gets a gradient of its shape."""
     network = nnx.eval_shape(lambda: Stavis(NetworkConfig("visual", depth), rngs=nnx.Rngs(0), form=TEXTBOOK))
     Compute(dtype="bfloat16", batch_norm="per-device", rematerialize=True).configure(network, 2)
     jobs = []

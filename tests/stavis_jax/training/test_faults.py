@@ -1,4 +1,7 @@
-"""A loss that is not finite, a damaged checkpoint, a signal while validating: one line each, and a way to go on."""
+"""Faults in a training: a loss that is not finite, a damaged checkpoint, a signal during validation.
+
+Each ends in one line, and the training can go on.
+"""
 
 import json
 import os
@@ -40,7 +43,7 @@ def train(
     keep=None,
     **changes,
 ) -> None:
-    """Three epochs of three steps; the clip of film 7 in the batch of step `spoiled` has a pixel that is inf."""
+    """Trains three epochs of three steps. The batch of step `spoiled` has an infinite pixel in the clip of film 7."""
 
     def make(seed: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(seed)
@@ -95,9 +98,30 @@ def test_a_fault_in_the_first_step_leaves_the_start_to_go_on_from(tmp_path):
     assert checkpoints(tmp_path) == {0}
 
 
+def test_a_state_whose_validation_loss_is_not_finite_is_not_saved(tmp_path):
+    """A checkpoint is due after step 6, the last one of the second epoch."""
+    passes = []
+
+    def validation(batch):
+        passes.append(1)
+        return [batch | {"density": batch["density"] * (np.nan if len(passes) == 2 else 1)}]
+
+    with pytest.raises(UserError, match="run: the validation_loss is nan after epoch 2"):
+        train(tmp_path / "run", None, validation=validation)
+    assert max(checkpoints(tmp_path / "run")) == 4
+
+
+def test_the_progress_on_disk_keeps_its_names(tmp_path):
+    """Trainings that an earlier version began go on."""
+    train(tmp_path, None)
+    progress = json.loads((tmp_path / "checkpoints" / "9" / "progress" / "metadata").read_text())
+    assert progress.keys() == {"epoch", "best_loss", "best_epoch", "losses", "data"}
+    assert progress["data"] == {"steps_per_epoch": 3, "digest": ""}
+
+
 @pytest.mark.parametrize(("epoch", "number"), [(2, 0), (3, 0), (3, 1)])
 def test_a_signal_while_validating_stops_there_and_loses_no_step(epoch, number, tmp_path):
-    """Even in the last epoch, after all steps; `number`: before the first of two batches, or the last."""
+    """This holds in the last epoch too, after all steps. The signal arrives before batch `number` of two."""
     passes = []
 
     def interrupted(batch):
@@ -120,7 +144,7 @@ def test_a_signal_while_validating_stops_there_and_loses_no_step(epoch, number, 
 
 
 class KilledReader(grain.DatasetIterator):
-    """Batches until the fifth; then the machine is wanted back, and whoever reads batches is gone first."""
+    """Reads four batches. At the fifth, SIGTERM arrives, and the reading processes have ended before."""
 
     def __init__(self, batches: grain.DatasetIterator):
         super().__init__()
@@ -220,13 +244,13 @@ CHECKPOINTED = {"epochs": 2, "save_every_steps": 2}
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """Where one training, of which the tests below have copies, goes."""
+    """Returns the folder of a training that the tests below copy."""
     return tmp_path_factory.mktemp("trained") / "run"
 
 
 @pytest.fixture
 def copy_of_trained(trained, start_small, tmp_path):
-    """A copy of a training that has ended, and its last weights."""
+    """Returns a copy of a finished training, and its last weights."""
     if not trained.exists():
         process = start_small(trained, **CHECKPOINTED)
         process.join(TIMEOUT_S)

@@ -1,4 +1,7 @@
-"""Optimiser steps against the authors' PyTorch code: losses, gradients, updates, statistics (golden/README.md)."""
+"""Compares optimiser steps with the authors' PyTorch code: losses, gradients, updates, statistics.
+
+The golden values are described in golden/README.md.
+"""
 
 import dataclasses
 import functools
@@ -26,7 +29,7 @@ CASES = json.loads((GOLDEN / "train.json").read_text())["cases"]
 
 @dataclasses.dataclass(frozen=True)
 class Tolerances:
-    """Recommended by the golden pack: float32, where ReLUs and max-pools may flip."""
+    """The tolerances that the golden data recommend for float32, where ReLUs and max-pools may flip."""
 
     loss: float
     gradient_norm: float
@@ -61,7 +64,7 @@ def batch_of(case: dict, seed: int, formulas) -> dict[str, jax.Array]:
 
 
 class Training:
-    """Runs a case and answers in the golden's names."""
+    """Runs a case, and names its results as the golden data do."""
 
     def __init__(self, case: dict, platform: str, formulas):
         self.case, self.start = case, start_of(case, formulas)

@@ -1,4 +1,4 @@
-"""The journal: its lines, and the speed it tells."""
+"""The journal's lines, and the speed that it reports."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from stavis_jax.training.journal import Journal
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Seconds that pass when the test says so."""
+    """Returns a clock that the test moves forward."""
     now = types.SimpleNamespace(seconds=0.0)
     monkeypatch.setattr(journal_module, "time", types.SimpleNamespace(monotonic=lambda: now.seconds))
     return now

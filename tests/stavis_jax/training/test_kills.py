@@ -1,4 +1,4 @@
-"""Trainings that are killed, at moments nobody chose, or asked to stop: started again they end as if never stopped."""
+"""A training that is killed at random moments or asked to stop ends, once restarted, as if it had never stopped."""
 
 import json
 import random
@@ -20,13 +20,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.start_first]
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
-    """Where the training that is never stopped goes."""
+    """Returns the folder of the training that is never stopped."""
     return tmp_path_factory.mktemp("whole") / "run"
 
 
 @pytest.fixture
 def uninterrupted(whole, start_small):
-    """Journal and last weights of that training, run once."""
+    """Returns the journal and the last weights of that training, which runs once."""
     if not whole.exists():
         run_to_the_end(start_small, whole)
     return outcome(whole)
@@ -49,7 +49,7 @@ def stderr(directory: Path) -> str:
 
 
 def assert_same(ours, theirs) -> None:
-    """To the bit."""
+    """Checks equality to the bit."""
     assert ours[0] == theirs[0]
     assert ours[1].keys() == theirs[1].keys()
     for name, array in theirs[1].items():
@@ -57,19 +57,19 @@ def assert_same(ours, theirs) -> None:
 
 
 def steps(directory: Path) -> set[int]:
-    """Of the checkpoints that are whole."""
+    """Returns the steps of the checkpoints that are whole."""
     folder = directory / "checkpoints"
     return {int(path.name) for path in folder.iterdir() if path.name.isdigit()} if folder.is_dir() else set()
 
 
 def in_writing(directory: Path) -> list[Path]:
-    """Orbax's temporary folders."""
+    """Returns orbax's temporary folders."""
     folder = directory / "checkpoints"
     return [path for path in folder.iterdir() if "tmp" in path.name] if folder.is_dir() else []
 
 
 def wait_for(condition, process) -> bool:
-    """Whether it came true before the process ended."""
+    """Returns whether the condition came true before the process ended."""
     deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         if process.exitcode is not None:

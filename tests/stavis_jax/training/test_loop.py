@@ -1,4 +1,4 @@
-"""The training loop: resuming, stopping, what it keeps; and the step on many devices. On a network of depth 10."""
+"""The training loop on a network of depth 10: resuming, stopping, kept weights, a step on several devices."""
 
 import functools
 import json
@@ -37,7 +37,7 @@ def make_batch(seed: int, count: int = BATCH) -> dict[str, np.ndarray]:
 
 
 def batches() -> grain.DatasetIterator:
-    """Training batches whose position can be saved."""
+    """Returns training batches whose position can be saved."""
     return iter(grain.MapDataset.range(1, 1000).map(lambda seed: make_batch(seed, 4)).to_iter_dataset())
 
 

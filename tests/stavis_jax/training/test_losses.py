@@ -1,4 +1,4 @@
-"""The loss terms against the authors' PyTorch code, and where the formulas have holes."""
+"""Compares the loss terms with the authors' PyTorch code, and checks inputs for which the formulas are undefined."""
 
 import json
 from pathlib import Path

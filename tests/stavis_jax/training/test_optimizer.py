@@ -1,4 +1,4 @@
-"""SGD against PyTorch's, step by step; rate steps; groups."""
+"""Compares SGD with PyTorch's, step by step, and checks rate schedules and frozen parameters."""
 
 import json
 from pathlib import Path

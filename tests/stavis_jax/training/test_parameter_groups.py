@@ -1,4 +1,4 @@
-"""Every parameter of every network in exactly one row, at the released training's rate."""
+"""Every parameter of every network is in exactly one row, at the rate of the released training."""
 
 import json
 from pathlib import Path

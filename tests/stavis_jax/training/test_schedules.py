@@ -1,4 +1,4 @@
-"""What changes over a training, seen in the updates of the real optimiser and in the losses that are logged."""
+"""Checks what changes over a training in the updates of the real optimiser and in the logged losses."""
 
 import functools
 import json
@@ -40,7 +40,7 @@ def draw_batch(count: int, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def update_sizes(batches_per_epoch: int, accumulate: int) -> np.ndarray:
-    """Sizes of the updates of EPOCHS epochs under a gradient of ones, relative to the first: [epochs, batches]."""
+    """Returns the sizes of the updates under a gradient of ones, relative to the first: [epochs, batches]."""
     schedule = optimizer.step_schedule(0.5, EPOCHS, batches_per_epoch, accumulate)
     sgd = optimizer.sgd(schedule, {"w": 1.0}, momentum=0.0, dampening=0.0, weight_decay=0.0, accumulate=accumulate)
     start = {"w": jnp.zeros(3)}
@@ -55,7 +55,7 @@ def update_sizes(batches_per_epoch: int, accumulate: int) -> np.ndarray:
 
 
 def factor(epoch: int) -> float:
-    """Divided by ten at half and at three quarters: first used in epochs 30 and 45, counted from 1."""
+    """Returns the rate of an epoch, counted from 1, relative to the first: a tenth from 30, a hundredth from 45."""
     return 1.0 if epoch < 30 else 0.1 if epoch < 45 else 0.01
 
 
@@ -72,7 +72,7 @@ def test_accumulated_updates_come_every_fourth_batch_and_shrink_in_the_same_epoc
 
 
 def test_accumulating_four_batches_of_two_updates_as_one_of_eight():
-    """The same two clips four times over: every BatchNorm then has the statistics that it has of all eight."""
+    """The eight clips are the same two, four times, so that BatchNorm's statistics are those of two clips."""
     two = draw_batch(2)
     eight = {name: np.concatenate([array] * 4) for name, array in two.items()}
     results = []
@@ -92,7 +92,7 @@ def test_accumulating_four_batches_of_two_updates_as_one_of_eight():
 
 
 def test_side_outputs_count_ever_less_in_the_losses_that_are_logged(tmp_path):
-    """A rate of 0 keeps the parameters: each epoch's loss is then main + (1 - epoch / epochs) * sides, of one batch."""
+    """A rate of 0 keeps the parameters, so each epoch's loss is main + (1 - epoch / epochs) * sides of one batch."""
     epochs, batch = 4, draw_batch(4)
     lines = train_on(tmp_path, batch, epochs=epochs, learning_rate=0.0)
     network = SmallNetwork(rngs=nnx.Rngs(0))
@@ -107,7 +107,7 @@ def test_side_outputs_count_ever_less_in_the_losses_that_are_logged(tmp_path):
 
 
 def train_on(folder, batch, validation=None, bias: float = 0.0, **changes) -> list[dict]:
-    """Lines of the journal of a training of two steps an epoch, always on the same batch."""
+    """Trains two steps per epoch, always on the same batch. Returns the lines of the journal."""
 
     settings = {"batch_size": 4, "effective_batch": 4, "learning_rate": 1e-4, "group_rates": RATES}
     network = SmallNetwork(rngs=nnx.Rngs(0))

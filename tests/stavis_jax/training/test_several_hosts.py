@@ -1,4 +1,4 @@
-"""Two processes of four devices each, over loopback: the training of one process, on eight devices or on one."""
+"""Two processes of four devices each train like one process on eight devices or on one."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def start(shards: Path, directory: Path, processes: int, devices: int) -> list[s
 
 
 def ends(processes: list[subprocess.Popen], code: int = 0) -> list[tuple[str, str]]:
-    """(stdout, stderr) of each; all end by themselves."""
+    """Waits for the end of all processes, and returns (stdout, stderr) of each."""
     try:
         said = [process.communicate(timeout=TIMEOUT_S) for process in processes]
     finally:
@@ -93,7 +93,7 @@ def wait_for_step(directory: Path, step: int, processes) -> None:
 
 
 def test_two_processes_stopped_and_then_killed_go_on_together(two_processes, shards, tmp_path):
-    """A signal to one of the two saves and ends both; a kill of both costs what came after the last checkpoint."""
+    """A signal to one process saves and ends both. A kill of both loses what followed the last checkpoint."""
     directory = tmp_path / "run"
     processes = start(shards, directory, 2, 4)
     wait_for_step(directory, 1, processes)

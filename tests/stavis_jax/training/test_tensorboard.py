@@ -1,4 +1,4 @@
-"""TensorBoard's files, read back record by record."""
+"""Reads TensorBoard's files back, record by record."""
 
 import io
 import struct
@@ -18,7 +18,7 @@ SIZE = 16
 
 
 def events(folder: Path) -> list[Event]:
-    """A record: length (8 bytes), its checksum (4), the event, its checksum (4)."""
+    """Returns all events. A record is a length (8 bytes), its checksum (4), the event and its checksum (4)."""
     found = []
     for file in sorted(folder.iterdir()):
         data, at = file.read_bytes(), 0
@@ -30,7 +30,7 @@ def events(folder: Path) -> list[Event]:
 
 
 def shown(folder: Path) -> dict[str, dict[int, float]]:
-    """Curves as TensorBoard shows them: a restart drops what earlier files have from its step on."""
+    """Returns the curves that TensorBoard shows. A restart drops what earlier files have from its step on."""
     curves: dict[str, dict[int, float]] = {}
     for event in events(folder):
         if event.HasField("session_log") and event.session_log.status == event.session_log.START:
