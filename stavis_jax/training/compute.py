@@ -1,4 +1,4 @@
-"""How a training computes, whatever it learns: number format, whose statistics BatchNorm uses, what is kept."""
+"""How a training computes: number format, BatchNorm's statistics, memory for the backward pass."""
 
 import dataclasses
 
@@ -17,11 +17,12 @@ class Compute:
     """Settings of --config.compute.
 
     Attributes:
-      dtype: of the trunk's activations and products, where nearly all of the work is. Parameters, statistics, heads,
-        sound and losses stay float32. "auto": bfloat16 on a GPU or TPU, float32 on a CPU.
-      batch_norm: "global", statistics over the whole batch; "per-device", over each device's share, as PyTorch's
-        DataParallel of the released training had; the running ones are then the first device's.
-      rematerialize: residual blocks are computed again in the backward pass: less memory, about a third more work.
+      dtype: number format of the trunk's activations and products, which are nearly all of the work. Parameters,
+        statistics, heads, sound and losses stay float32. "auto": bfloat16 on a GPU or TPU, float32 on a CPU.
+      batch_norm: "global": statistics over the whole batch. "per-device": over each device's share, as in the released
+        training with PyTorch's DataParallel; the running statistics are then those of the first device.
+      rematerialize: computes residual blocks again in the backward pass. This needs less memory and about a third more
+        work.
     """
 
     dtype: str = "auto"
@@ -34,7 +35,7 @@ class Compute:
                 raise UserError(f"--config.compute.{name}={getattr(self, name)}: choose from {', '.join(choices)}.")
 
     def configure(self, network: Stavis, num_devices: int) -> None:
-        """Sets the network's layers; what it learns and its parameters stay as they are."""
+        """Sets the network's layers in place. Its parameters stay as they are."""
         half = self.dtype == "bfloat16" or (self.dtype == "auto" and network.form.trains_in_bfloat16)
         network.trunk.dtype = jnp.dtype(jnp.bfloat16 if half else jnp.float32)
         network.trunk.set_attributes(Layer, rematerialize=self.rematerialize)

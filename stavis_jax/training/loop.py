@@ -121,13 +121,13 @@ class _Training:
         """Starts from `network`, or from the latest checkpoint if there is one."""
         self.settings, self.data, self.title = settings, data, title
         self.devices, self.checkpoints = devices, checkpoints
-        self.job, state = _start(network, settings, data.steps_per_epoch)
+        self.constants, state = _start(network, settings, data.steps_per_epoch)
         # A copy of its own: the step donates the state, and the given network must stay usable.
         self.state = devices.replicate(jax.tree.map(jnp.copy, state))
         self.train_step = jax.jit(
-            functools.partial(step.train_step, self.job), donate_argnums=0, out_shardings=devices.everywhere
+            functools.partial(step.train_step, self.constants), donate_argnums=0, out_shardings=devices.everywhere
         )
-        self.loss_step = jax.jit(functools.partial(step.loss_step, self.job), out_shardings=devices.everywhere)
+        self.loss_step = jax.jit(functools.partial(step.loss_step, self.constants), out_shardings=devices.everywhere)
         self.progress = Progress({"steps_per_epoch": data.steps_per_epoch, "digest": data.digest})
         now = self.progress.data
         if checkpoints.latest_step() is not None:
@@ -140,7 +140,7 @@ class _Training:
         self.losses = EpochLosses(title, data.films, self.progress.losses)
 
     def network(self) -> Stavis:
-        return self.job.network(self.state)
+        return self.constants.network(self.state)
 
     @property
     def num_steps(self) -> int:
@@ -239,7 +239,9 @@ class _Training:
         return self.devices.split_batch({name: batch[name] for name in ON_DEVICE})
 
 
-def _start(network: Stavis, settings: TrainingSettings, steps_per_epoch: int) -> tuple[step.Job, step.TrainState]:
+def _start(
+    network: Stavis, settings: TrainingSettings, steps_per_epoch: int
+) -> tuple[step.StepConstants, step.TrainState]:
     schedule = optimizer.step_schedule(settings.learning_rate, settings.epochs, steps_per_epoch, settings.accumulate)
     make_optimizer = functools.partial(
         optimizer.sgd,

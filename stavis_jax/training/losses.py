@@ -65,13 +65,16 @@ def nss(logits: jax.Array, fixations: jax.Array) -> jax.Array:
     return -jnp.where(constant, 0, at_fixations / (spread * count))
 
 
-def saliency_loss(logits: jax.Array, density: jax.Array, fixations: jax.Array, weights: LossWeights) -> jax.Array:
-    """Returns the weighted sum of the three terms, [B]."""
-    return (
-        weights.cross_entropy * cross_entropy(logits, density)
-        + weights.correlation * correlation(logits, density)
-        + weights.nss * nss(logits, fixations)
-    )
+def loss_terms(
+    logits: jax.Array, density: jax.Array, fixations: jax.Array, weights: LossWeights
+) -> dict[str, jax.Array]:
+    """Returns the three terms by name, and their weighted sum "loss", each [B]."""
+    terms = {
+        "cross_entropy": cross_entropy(logits, density),
+        "correlation": correlation(logits, density),
+        "nss": nss(logits, fixations),
+    }
+    return terms | {"loss": sum(getattr(weights, name) * term for name, term in terms.items())}
 
 
 def _deviation(logits: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -1,4 +1,4 @@
-"""STATE, BATCH -> STATE: one update of the network; and the loss of a batch without one."""
+"""The training step: one update of the network from a batch. And the loss of a batch without an update."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -18,17 +18,17 @@ Batch = Mapping[str, jax.Array]
 
 
 class TrainState(NamedTuple):
-    """All that a step changes."""
+    """What a step changes."""
 
-    step: jax.Array  # batches seen
+    step: jax.Array  # number of batches seen
     params: nnx.State
     batch_stats: nnx.State
     optimizer: optax.OptState
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
-    """What stays the same over a training: the network's structure, the optimiser, the loss."""
+class StepConstants:
+    """What a step does not change: the network's structure, the optimiser, the loss."""
 
     graphdef: nnx.GraphDef
     optimizer: optax.GradientTransformation
@@ -47,85 +47,91 @@ def create(
     effective_batch: int,
     loss_weights: losses.LossWeights | None = None,
     freeze_upsampling: bool = False,
-) -> tuple[Job, TrainState]:
-    """A training about to start from `network`; `make_optimizer` takes the tree of rate factors."""
+) -> tuple[StepConstants, TrainState]:
+    """Returns the constants and the first state of a training that starts from `network`.
+
+    Args:
+      make_optimizer: makes the optimiser from a tree like the parameters, with the rate of each relative to the base
+        rate.
+      group_rates: rate of each parameter group, relative to the base rate.
+      effective_batch: clips per update.
+      freeze_upsampling: keeps the upsampling kernels as they are.
+    """
     graphdef, params, batch_stats = nnx.split(network, nnx.Param, nnx.BatchStat)
     names = [flat_name(path) for path, _ in nnx.to_flat_state(params)]
     by_name = parameter_groups.rate_factors(names, network.config.variant, group_rates, freeze_upsampling)
     factors = jax.tree.unflatten(jax.tree.structure(params), [by_name[name] for name in names])
     optimizer = make_optimizer(factors)
     state = TrainState(jnp.zeros((), jnp.int32), params, batch_stats, optimizer.init(params))
-    return Job(graphdef, optimizer, loss_weights or losses.LossWeights(), effective_batch), state
+    return StepConstants(graphdef, optimizer, loss_weights or losses.LossWeights(), effective_batch), state
 
 
 def train_step(
-    job: Job, state: TrainState, batch: Batch, side_weight: jax.Array
+    constants: StepConstants, state: TrainState, batch: Batch, side_weight: jax.Array
 ) -> tuple[TrainState, dict[str, jax.Array]]:
-    """One batch, one update (or one share of it, where gradients are accumulated).
+    """Updates the network from one batch, or adds the batch's share where gradients are accumulated.
 
     Args:
-      job: constants.
-      state: before the batch; donate it.
-      batch: see Batch.
+      constants: from `create`.
+      state: before the batch. Donate it.
+      batch: see `Batch`.
       side_weight: weight of each side output's loss, 1 - epoch / epochs.
 
     Returns:
-      The state after it, and {"loss", "cross_entropy", "correlation", "nss", "grad_norm"} as the batch's means.
+      The state after the batch, and the batch's means: "loss", "cross_entropy", "correlation", "nss", "grad_norm".
     """
+    gradients, terms, batch_stats = loss_gradients(constants, state, batch, side_weight)
+    return apply_gradients(constants, state, gradients, batch_stats), terms | {"grad_norm": optax.tree.norm(gradients)}
 
-    gradients, terms, batch_stats = loss_gradients(job, state, batch, side_weight)
-    return apply_gradients(job, state, gradients, batch_stats), terms | {"grad_norm": optax.tree.norm(gradients)}
 
-
-def apply_gradients(job: Job, state: TrainState, gradients: nnx.State, batch_stats: nnx.State) -> TrainState:
-    """The state after the optimiser has had a batch's gradients."""
-    updates, optimizer = job.optimizer.update(gradients, state.optimizer, state.params)
+def apply_gradients(
+    constants: StepConstants, state: TrainState, gradients: nnx.State, batch_stats: nnx.State
+) -> TrainState:
+    """Returns the state after an update with a batch's gradients."""
+    updates, optimizer = constants.optimizer.update(gradients, state.optimizer, state.params)
     return TrainState(state.step + 1, optax.apply_updates(state.params, updates), batch_stats, optimizer)
 
 
 def loss_gradients(
-    job: Job, state: TrainState, batch: Batch, side_weight: jax.Array
+    constants: StepConstants, state: TrainState, batch: Batch, side_weight: jax.Array
 ) -> tuple[nnx.State, dict[str, jax.Array], nnx.State]:
-    """Gradients of a batch's share of the loss, the batch's mean terms, and the BatchNorm statistics after it."""
+    """Returns gradients of a batch's share of the loss, the batch's means, and the BatchNorm statistics afterwards."""
 
     def loss_of(params: nnx.State):
-        # A fresh tree: flax lets a variable change only inside the trace that made it.
-        network = nnx.merge(job.graphdef, params, jax.tree.map(lambda x: x, state.batch_stats))
+        # A new tree, since flax lets a variable change only inside the trace that made it.
+        network = nnx.merge(constants.graphdef, params, jax.tree.map(lambda x: x, state.batch_stats))
         outputs = network(batch["clip"], batch["waveform"], train=True)
-        total, terms = _total_loss(job, outputs, batch, side_weight)
+        total, terms = _total_loss(constants, outputs, batch, side_weight)
         return total, (terms, nnx.state(network, nnx.BatchStat))
 
     gradients, (terms, batch_stats) = jax.grad(loss_of, has_aux=True)(state.params)
     return gradients, terms, batch_stats
 
 
-def loss_step(job: Job, state: TrainState, batch: Batch) -> tuple[dict[str, jax.Array], Outputs]:
-    """The main output's loss on a batch in scoring mode: sums over the valid clips, their "count"; and the outputs."""
-    outputs = job.network(state)(batch["clip"], batch["waveform"])
-    values = _terms(job, outputs.logits, batch)
+def loss_step(constants: StepConstants, state: TrainState, batch: Batch) -> tuple[dict[str, jax.Array], Outputs]:
+    """Returns the main output's loss on a batch in scoring mode, and the outputs.
+
+    The loss is given as sums of the terms over the valid clips, with their "count".
+    """
+    outputs = constants.network(state)(batch["clip"], batch["waveform"])
+    values = _terms(constants, outputs.logits, batch)
     sums = {name: jnp.sum(value * batch["weight"]) for name, value in values.items()}
     return sums | {"count": jnp.sum(batch["weight"])}, outputs._replace(side_logits=())
 
 
-def _terms(job: Job, logits: jax.Array, batch: Batch) -> dict[str, jax.Array]:
-    """Each term and their weighted sum "loss", one value a sample."""
-    weights = job.loss_weights
-    terms = {
-        "cross_entropy": losses.cross_entropy(logits, batch["density"]),
-        "correlation": losses.correlation(logits, batch["density"]),
-        "nss": losses.nss(logits, batch["fixations"]),
-    }
-    return terms | {"loss": sum(getattr(weights, name) * value for name, value in terms.items())}
+def _terms(constants: StepConstants, logits: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+    """Returns the loss terms and their weighted sum "loss", one value per sample."""
+    return losses.loss_terms(logits, batch["density"], batch["fixations"], constants.loss_weights)
 
 
-def _total_loss(job: Job, outputs: Outputs, batch: Batch, side_weight: jax.Array):
-    terms = _terms(job, outputs.logits, batch)
-    per_sample = terms["loss"]
+def _total_loss(
+    constants: StepConstants, outputs: Outputs, batch: Batch, side_weight: jax.Array
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Returns the batch's share of the loss, and the means of the terms over its valid clips."""
+    terms = _terms(constants, outputs.logits, batch)
     for logits in outputs.side_logits:
-        side = losses.saliency_loss(logits, batch["density"], batch["fixations"], job.loss_weights)
-        per_sample = per_sample + side_weight * side
-    # A sum over clips over the effective batch: shares of an accumulated batch then add up to its mean.
-    total = jnp.sum(per_sample * batch["weight"]) / job.effective_batch
+        terms["loss"] = terms["loss"] + side_weight * _terms(constants, logits, batch)["loss"]
+    sums = {name: jnp.sum(value * batch["weight"]) for name, value in terms.items()}
     valid = jnp.maximum(jnp.sum(batch["weight"]), 1)
-    means = {name: jnp.sum(value * batch["weight"]) / valid for name, value in terms.items()}
-    return total, means | {"loss": jnp.sum(per_sample * batch["weight"]) / valid}
+    # Divided by the effective batch, so that the shares of an accumulated batch add up to its mean.
+    return sums["loss"] / constants.effective_batch, {name: value / valid for name, value in sums.items()}

@@ -56,7 +56,7 @@ def test_the_gradient_of_the_training_loss_reaches_what_learns_and_nothing_else(
     """In the gradient's program, parameters that the loss does not depend on have a constant zero."""
     network = nnx.eval_shape(lambda: Stavis(NetworkConfig(variant, DEPTH), rngs=nnx.Rngs(0), form=TEXTBOOK))
     graphdef, params, stats = nnx.split(network, nnx.Param, nnx.BatchStat)
-    job = step.Job(graphdef, None, LossWeights(), effective_batch=2)
+    job = step.StepConstants(graphdef, None, LossWeights(), effective_batch=2)
     shapes = {"clip": (2, 16, 32, 32, 3), "waveform": (2, FEWEST_SAMPLES), "density": (2, 32, 32), "weight": (2,)}
     batch = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
     batch["fixations"] = batch["density"]

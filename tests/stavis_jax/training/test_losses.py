@@ -80,7 +80,7 @@ def test_loss_is_finite_with_finite_gradients_where_a_formula_has_a_hole(hole, f
     logits, density, fixations = (jnp.asarray(inputs[name]) for name in ("logits", "density", "fixations"))
 
     def loss(x):
-        return jnp.sum(losses.saliency_loss(x, density, fixations, losses.LossWeights()))
+        return jnp.sum(losses.loss_terms(x, density, fixations, losses.LossWeights())["loss"])
 
     value, gradient = jax.value_and_grad(loss)(logits)
     assert np.isfinite(value)
@@ -113,5 +113,5 @@ def test_terms_are_weighted_as_in_the_paper(formulas):
         + losses.nss(logits, fixations)
     )
     np.testing.assert_allclose(
-        losses.saliency_loss(logits, density, fixations, losses.LossWeights()), by_hand, rtol=1e-6
+        losses.loss_terms(logits, density, fixations, losses.LossWeights())["loss"], by_hand, rtol=1e-6
     )

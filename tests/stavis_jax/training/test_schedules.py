@@ -16,7 +16,7 @@ from small_training import RATES, SmallNetwork
 from stavis_jax.training import optimizer, step
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.loop import TrainingData, train
-from stavis_jax.training.losses import LossWeights, saliency_loss
+from stavis_jax.training.losses import LossWeights, loss_terms
 from stavis_jax.training.settings import TrainingSettings
 
 EPOCHS = 60
@@ -98,7 +98,7 @@ def test_side_outputs_count_ever_less_in_the_losses_that_are_logged(tmp_path):
     network = SmallNetwork(rngs=nnx.Rngs(0))
     outputs = network(batch["clip"], batch["waveform"], train=True)
     main, side = (
-        float(jnp.mean(saliency_loss(logits, batch["density"], batch["fixations"], LossWeights())))
+        float(jnp.mean(loss_terms(logits, batch["density"], batch["fixations"], LossWeights())["loss"]))
         for logits in (outputs.logits, *outputs.side_logits)
     )
     expected = [main + (1 - epoch / epochs) * side for epoch in range(1, epochs + 1)]
