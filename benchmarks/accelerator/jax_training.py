@@ -1,0 +1,167 @@
+"""Our training step, jitted as training/loop.py does: clips a second, memory, compile time, and a profile of one."""
+
+import functools
+import gc
+import re
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.accelerator import rewrites as forms
+from benchmarks.accelerator import subjects, trace
+from benchmarks.accelerator.figures import figure
+from benchmarks.accelerator.timing import seconds_of
+from stavis_jax.experiments import recipes
+from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.training import optimizer, step
+from stavis_jax.training.compute import Compute
+from stavis_jax.training.devices import DataParallel
+from stavis_jax.weights.flat_names import expected_shapes, network_from
+
+LARGEST_FILE = 15 * 2**20
+LEAST_GAIN = 1.02  # less is noise
+
+_speeds: dict[tuple[str, ...], float] = {}  # rewrites -> clips a second, of this process's training steps
+
+
+class TrainingStep:
+    """A compiled step and its state. A call takes a batch on the device and returns the step's values."""
+
+    def __init__(self, variant: str, dtype: str, clips: int, depth: int, size: int, precision: str = "highest"):
+        stage = "visual" if variant == "visual" else "audiovisual"
+        recipe = recipes.config("l3mul-s3", "paper").stages[stage]
+        make_optimizer = functools.partial(
+            optimizer.sgd,
+            recipe.learning_rate,
+            momentum=recipe.momentum,
+            dampening=recipe.dampening,
+            weight_decay=recipe.weight_decay,
+        )
+        self.devices = DataParallel(jax.devices()[:1])
+        config, weights = NetworkConfig(variant, depth), subjects.weights(depth)
+        network = network_from(config, {name: jnp.asarray(weights[name]) for name in expected_shapes(config)})
+        Compute(dtype).configure(network, 1)
+        job, state = step.create(
+            network, make_optimizer, recipe.group_rates.to_dict(), effective_batch=clips, layout="array"
+        )
+        self.state, self.job = self.devices.replicate(state), job
+        self.batch = self.devices.split_batch(subjects.batch(clips, size))
+        self.side_weight = jnp.float32(0.5)
+        begin = time.perf_counter()
+        train_step = jax.jit(
+            functools.partial(step.train_step, job), donate_argnums=0, out_shardings=self.devices.everywhere
+        )
+        with jax.default_matmul_precision(precision):
+            lowered = train_step.lower(self.state, self.batch, self.side_weight)
+        self.lower_seconds = time.perf_counter() - begin
+        self.compiled = lowered.compile()
+        self.compile_seconds = time.perf_counter() - begin - self.lower_seconds
+
+    def __call__(self, batch=None) -> dict[str, jax.Array]:
+        self.state, values = self.compiled(self.state, self.batch if batch is None else batch, self.side_weight)
+        return values
+
+
+def training_step(
+    tell,
+    *,
+    variant: str,
+    dtype: str,
+    clips: int,
+    depth: int,
+    size: int,
+    precision: str = "highest",
+    rewrites: Sequence[str] = (),
+    seconds: float = 1.5,
+    profile: str = "",
+) -> None:
+    """Tells clips a second; `loss` is that of the first step, equal for equal numbers.
+
+    `profile`: folder for the trace of one step, whose slowest operations are told too; "": no profile.
+    """
+    name = f"training step, {variant}, {dtype}, {clips} clips"
+    name += f", {precision}" * (dtype == "float32") + "".join(f", {form}" for form in rewrites)
+    with forms.applied(rewrites):
+        work = TrainingStep(variant, dtype, clips, depth, size, precision)
+        loss = float(work()["loss"])
+        took = seconds_of(work, jax.block_until_ready, seconds)
+        kind = jax.devices()[0].device_kind
+        _speeds[tuple(rewrites)] = clips / took.median
+        detail = subjects.rates("training step", variant, clips, took.median, kind, depth, size)
+        detail |= {"spread": took.spread, "compile_s": work.compile_seconds, "lower_s": work.lower_seconds}
+        tell(
+            figure(
+                name, clips / took.median, "clips/s", **detail, **_memory(work.compiled), loss=loss, **_layouts(work)
+            )
+        )
+        if profile:
+            _profile(tell, name, work, Path(profile))
+        del work
+    gc.collect()
+
+
+def rewrites_that_help(tell, **arguments) -> None:
+    """The rewrites together that were faster one by one, before in this process and with the same arguments."""
+    helping = [names[0] for names, speed in _speeds.items() if len(names) == 1 and speed > LEAST_GAIN * _speeds[()]]
+    if len(helping) < 2:
+        tell(figure("rewrites that help, together", len(helping), "of them", which=" ".join(helping)))
+    else:
+        training_step(tell, rewrites=helping, **arguments)
+
+
+def _memory(compiled) -> dict[str, float]:
+    """GB that the program needs, as compiled; and the most this process has had, which other programs may have set."""
+    found = {}
+    if needs := compiled.memory_analysis():
+        total = needs.argument_size_in_bytes + needs.output_size_in_bytes + needs.temp_size_in_bytes
+        found["GB"] = (total - needs.alias_size_in_bytes) / 1e9
+    if stats := jax.devices()[0].memory_stats():
+        found["peak_GB_of_process"] = stats["peak_bytes_in_use"] / 1e9
+    return found
+
+
+def _layouts(work: TrainingStep) -> dict[str, str]:
+    """How many of a GPU's convolution calls have which layout, and how many transposes there are."""
+    text = work.compiled.as_text()
+    calls = [line for line in text.splitlines() if "dim_labels=" in line]
+    if not calls:
+        return {}
+    labels = Counter(re.search(r"dim_labels=([^,\s]+)", line)[1].split("_")[0] for line in calls)
+    transposes = len(re.findall(r"^\s*%\S*transpose\S* = ", text, re.MULTILINE))
+    return {"convolutions": " ".join(f"{count}x{label}" for label, count in labels.items()), "transposes": transposes}
+
+
+def _profile(tell, name: str, work: TrainingStep, output: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            begin = time.perf_counter()
+            jax.block_until_ready(work())
+            seconds = time.perf_counter() - begin
+        written = [*Path(folder).rglob("*.trace.json.gz"), *Path(folder).rglob("*.xplane.pb")]
+        if written[0].stat().st_size <= LARGEST_FILE:
+            output.mkdir(parents=True, exist_ok=True)
+            shutil.copy(written[0], output / f"step{''.join(written[0].suffixes[-3:])}")
+        operations = trace.operations(written[0])
+    total = sum(operation.milliseconds for operation in operations)
+    tell(figure(f"profile, {name}: all operations", total, "ms", step_ms=1e3 * seconds, operations=len(operations)))
+    text = work.compiled.as_text()
+    for title, rows in (("operation", operations), ("kind", trace.by_kind(operations))):
+        for number, row in enumerate(rows[:10], start=1):
+            source = {"makes": where} if title == "operation" and (where := trace.origin(row.name, text)) else {}
+            share = row.milliseconds / total
+            tell(
+                figure(
+                    f"profile, {title} {number}: {row.name}",
+                    row.milliseconds,
+                    "ms",
+                    share=share,
+                    times=row.times,
+                    **source,
+                )
+            )

@@ -1,0 +1,43 @@
+"""Seconds of a call on a device that works asynchronously."""
+
+import math
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Seconds(NamedTuple):
+    """Of one call: the median of the rounds, the shortest and the longest round."""
+
+    median: float
+    shortest: float
+    longest: float
+
+    @property
+    def spread(self) -> float:
+        """Range of the rounds over their median."""
+        return (self.longest - self.shortest) / self.median
+
+
+def seconds_of(call: Callable[[], Any], wait: Callable[[Any], Any], total: float = 1.5, rounds: int = 5) -> Seconds:
+    """Times a call in rounds that take `total` seconds together, after two calls that do not count.
+
+    Calls of a round follow one another without waiting, as they do in a training.
+
+    Args:
+      call: starts the work and returns its result.
+      wait: takes a result and returns when the device has made it.
+    """
+    wait(call())
+    begin = time.perf_counter()
+    wait(call())
+    calls = max(1, math.ceil(total / rounds / (time.perf_counter() - begin)))
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        for _ in range(calls):
+            result = call()
+        wait(result)
+        times.append((time.perf_counter() - begin) / calls)
+    return Seconds(statistics.median(times), min(times), max(times))

@@ -1,0 +1,50 @@
+"""A child process: runs measurements one after another, and tells of each figure as soon as it is there.
+
+    python -m benchmarks.accelerator.worker '{"items": [{"item", "call", "arguments", "seconds"}, ...], "ends": time}'
+
+`call` is MODULE:FUNCTION in this package; the function takes `tell`, which takes figures, and the arguments. Every line
+of standard output is JSON: {"begin": item}, {"figure": {...}}, {"skipped": item} or {"end": item}. What libraries print
+goes to standard error.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+from benchmarks.accelerator.figures import Figure, failure
+
+ENOUGH = 0.6  # of the seconds an item is expected to take: with less left it is not begun
+
+
+def main(job: str) -> None:
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(**reply: Any) -> None:
+        print(json.dumps(reply), file=replies, flush=True)
+
+    def tell(figure: Figure) -> None:
+        say(figure=figure)
+
+    job = json.loads(job)
+    for item in job["items"]:
+        if time.time() + ENOUGH * item["seconds"] > job["ends"]:
+            say(skipped=item["item"])
+            continue
+        say(begin=item["item"])
+        try:
+            module, _, function = item["call"].partition(":")
+            module = importlib.import_module(f"benchmarks.accelerator.{module}")
+            getattr(module, function)(tell, **item["arguments"])
+        except Exception as error:  # whatever it is, the next measurement may work
+            traceback.print_exc()
+            tell(failure(item["item"], error))
+        say(end=item["item"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
