@@ -12,9 +12,11 @@ import numpy as np
 from benchmarks.accelerator.figures import figure
 from benchmarks.accelerator.jax_training import TrainingStep
 from benchmarks.accelerator.timing import seconds_of
-from benchmarks.input_pipeline import make_films
+from benchmarks.input_pipeline import _list_often as list_often
 from data_pipelines.clips.batches import training_batches
 from data_pipelines.inputs.windows import MEAN_RGB
+from data_pipelines.prepare import prepare
+from data_pipelines.synthesize import synthesize
 from stavis_jax.training import step
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.loop import ON_DEVICE
@@ -23,13 +25,14 @@ FRAMES = 90  # of a film: two windows, none short
 BANK_FRAMES, BANK_SOUNDS = 2048, 64
 
 
-def shards(tell, *, folder: str, films: int) -> None:
-    """Synthetic films and their shards at 112 pixels, in FOLDER/shards, unless they are there."""
-    if Path(folder).exists():
-        return
+def shards(tell, *, folder: str, films: int, size: int) -> None:
+    """Synthetic films and their shards, in the new folders FOLDER/raw and FOLDER/shards."""
     begin = time.perf_counter()
-    made = make_films(Path(folder), (160, 120), num_films=films, num_frames=FRAMES)
-    tell(figure("frames synthesised and prepared", made.num_frames / (time.perf_counter() - begin), "frames/s"))
+    raw, prepared = Path(folder) / "raw", Path(folder) / "shards"
+    synthesize(raw, num_train_films=films - 1, num_test_films=1, num_frames=FRAMES)
+    prepare(raw, prepared, size=size, annotations=False)
+    list_often(prepared)
+    tell(figure("frames synthesised and prepared", films * FRAMES / (time.perf_counter() - begin), "frames/s"))
 
 
 def reading(tell, *, folder: str, clips: int, workers: int, seconds: float) -> None:
@@ -45,12 +48,14 @@ def reading(tell, *, folder: str, clips: int, workers: int, seconds: float) -> N
     tell(figure(f"shards to device, {workers} processes", count / took, "clips/s"))
 
 
-def training(tell, *, folder: str, workers: list[int], variant: str, clips: int, depth: int, seconds: float) -> None:
+def training(
+    tell, *, folder: str, workers: list[int], variant: str, clips: int, depth: int, size: int, seconds: float
+) -> None:
     """Training as the loop runs it, each loss looked at one step late; tells the share of time that steps wait.
 
     Then the same step on clips that are on the device already, as they are and cut there out of 8-bit frames.
     """
-    work = TrainingStep(variant, "bfloat16", clips, depth, 112)
+    work = TrainingStep(variant, "bfloat16", clips, depth, size)
     took = seconds_of(work, jax.block_until_ready, seconds / 2)
     tell(figure("training, one batch again and again", clips / took.median, "clips/s", ms=1e3 * took.median))
     for number in workers:
@@ -67,16 +72,16 @@ def training(tell, *, folder: str, workers: list[int], variant: str, clips: int,
             jax.block_until_ready(values)
             total = time.perf_counter() - begin
         tell(figure(f"training from shards, {number} processes", count / total, "clips/s", waits=waited / total))
-    on_device(tell, work, clips, seconds)
+    on_device(tell, work, clips, size, seconds)
 
 
-def on_device(tell, work: TrainingStep, clips: int, seconds: float) -> None:
+def on_device(tell, work: TrainingStep, clips: int, size: int, seconds: float) -> None:
     """A prototype: 8-bit frames and maps lie on the device, and the step cuts its clips out by number."""
     draw = np.random.default_rng(0).integers
     bank = {
-        "frames": draw(0, 256, (BANK_FRAMES, 112, 112, 3), np.uint8),
-        "density": draw(0, 256, (BANK_FRAMES, 112, 112), np.uint8),
-        "fixations": draw(0, 2, (BANK_FRAMES, 112, 112), np.uint8),
+        "frames": draw(0, 256, (BANK_FRAMES, size, size, 3), np.uint8),
+        "density": draw(0, 256, (BANK_FRAMES, size, size), np.uint8),
+        "fixations": draw(0, 2, (BANK_FRAMES, size, size), np.uint8),
         "sounds": np.random.default_rng(0).standard_normal((BANK_SOUNDS, 35_280), np.float32),
     }
     bank = jax.device_put(bank, work.devices.everywhere)
@@ -111,7 +116,7 @@ def cut_out(bank: dict[str, jax.Array], first: jax.Array, mirrored: jax.Array) -
         return jnp.where(where, jnp.flip(pixels, width_axis), pixels)
 
     target = first + 7
-    clip = turned(bank["frames"][first[:, None] + jnp.arange(16)], 3)
+    clip = turned(bank["frames"][first[:, None] + jnp.arange(16)[None]], 3)
     return {
         "clip": clip.astype(jnp.float32) - jnp.asarray(MEAN_RGB, jnp.float32).reshape(1, 1, 1, 1, 3),
         "waveform": bank["sounds"][first % len(bank["sounds"])],

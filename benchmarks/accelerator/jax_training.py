@@ -52,7 +52,7 @@ class TrainingStep:
         )
         self.state, self.job = self.devices.replicate(state), job
         self.batch = self.devices.split_batch(subjects.batch(clips, size))
-        self.side_weight = jnp.float32(0.5)
+        self.side_weight = jnp.float32(subjects.SIDE_WEIGHT)
         begin = time.perf_counter()
         train_step = jax.jit(
             functools.partial(step.train_step, job), donate_argnums=0, out_shardings=self.devices.everywhere

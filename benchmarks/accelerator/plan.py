@@ -10,12 +10,13 @@ MORE_CASES = ("av50_s1", "v50_s1", "av50_silent_s0", "av50_upscale_s2", "av18_s0
 MORE_CASES += ("v50_upscale_s2", "av18_shortcutA_size64_s0", "v18_size45_s3")
 
 
+HERE = "benchmarks.accelerator"
 UNTOLD = ("depth", "size", "seconds", "folder", "profile")  # arguments that do not tell items apart
 
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One call of a measuring function, MODULE:FUNCTION of this package."""
+    """One call of a measuring function, MODULE:FUNCTION."""
 
     call: str
     seconds: float  # expected, its compilation included
@@ -90,32 +91,36 @@ def sections(scale: Scale, work: str, output: str) -> list[Section]:
         expected: float, clips: int = scale.clips, variant: str = "visual", dtype: str = "bfloat16", **more
     ) -> Item:
         more = {"variant": variant, "dtype": dtype, "clips": clips, "seconds": scale.seconds} | of_network | more
-        return Item("jax_training:training_step", expected, more)
+        return Item(f"{HERE}.jax_training:training_step", expected, more)
 
     def torch(job: str, expected: float, variant: str = "visual", dtype: str = "bfloat16", **more) -> Item:
-        return Item(f"torch_side:{job}", expected, {"variant": variant, "dtype": dtype} | of_network | more)
+        return Item(f"{HERE}.torch_side:{job}", expected, {"variant": variant, "dtype": dtype} | of_network | more)
 
     def forward(expected: float, variant: str, dtype: str, precision: str, clips: tuple[int, ...]) -> Item:
         more = {"variant": variant, "dtype": dtype, "precision": precision, "clips": clips} | of_network
-        return Item("jax_scoring:forward", expected, more | {"seconds": scale.seconds / 2})
+        return Item(f"{HERE}.jax_scoring:forward", expected, more | {"seconds": scale.seconds / 2})
 
     def dense(expected: float, dtype: str, clips: int, shared: bool) -> Item:
         more = {"variant": "l3mul-s3", "dtype": dtype, "clips": clips, "frames": scale.frames, "shared_stem": shared}
-        return Item("jax_scoring:dense", expected, more | of_network)
+        return Item(f"{HERE}.jax_scoring:dense", expected, more | of_network)
 
     def parity(expected: float, cases: tuple[str, ...], others: tuple[tuple[str, str], ...]) -> Item:
-        return Item("jax_scoring:parity", expected, {"cases": cases, "others": others})
+        return Item(f"{HERE}.jax_scoring:parity", expected, {"cases": cases, "others": others})
 
     shards = {"folder": f"{work}/films"}
     reading = {"clips": scale.clips, "seconds": 2 * scale.seconds}
     few = scale.forward[-2]
     return [
-        Section("shards", (Item("feeding:shards", 40, shards | {"films": scale.films}),), background=True),
+        Section(
+            "shards",
+            (Item(f"{HERE}.feeding:shards", 40, shards | {"films": scale.films, "size": scale.size}),),
+            background=True,
+        ),
         Section(
             "jax, plain flags",
             (
-                Item("device_facts:device", 5, {}),
-                Item("device_facts:ceilings", 10, {"megabytes": scale.megabytes, "side": scale.side}),
+                Item(f"{HERE}.device_facts:device", 5, {}),
+                Item(f"{HERE}.device_facts:ceilings", 10, {"megabytes": scale.megabytes, "side": scale.side}),
                 parity(40, scale.cases, (("bfloat16", "highest"),)),
                 ours(45),
             ),
@@ -135,7 +140,7 @@ def sections(scale: Scale, work: str, output: str) -> list[Section]:
             (
                 ours(20),
                 *(ours(25, rewrites=(name,)) for name in ("pool", "one-pass", "dots", "taps2d")),
-                dataclasses.replace(ours(25), call="jax_training:rewrites_that_help"),
+                dataclasses.replace(ours(25), call=f"{HERE}.jax_training:rewrites_that_help"),
                 ours(30, clips=scale.many_clips),
                 forward(25, "visual", "bfloat16", "highest", scale.forward),
             ),
@@ -144,11 +149,11 @@ def sections(scale: Scale, work: str, output: str) -> list[Section]:
         Section(
             "input pipeline",
             (
-                *(Item("feeding:reading", 10, shards | reading | {"workers": number}) for number in scale.workers),
+                *(Item(f"{HERE}.feeding:reading", 10, shards | reading | {"workers": number}) for number in scale.workers),
                 Item(
                     "feeding:training",
                     50,
-                    shards | reading | {"workers": scale.workers[::2], "variant": "visual", "depth": scale.depth},
+                    shards | reading | {"workers": scale.workers[::2], "variant": "visual"} | of_network,
                 ),
             ),
             "best",

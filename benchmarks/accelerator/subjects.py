@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks import inputs
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
+SIDE_WEIGHT = 0.5  # of the stages' own maps in the loss of `visual`, as in the middle of a training
 DIFFERENT_CLIPS = 16  # a larger batch holds them again and again: drawing more takes longer than the measurement
 # XLA's count of the plain program at depth 50 and 112 pixels. What a rewrite does more is not counted as useful.
 GFLOP_OF_CLIP = {

@@ -15,7 +15,7 @@ from benchmarks import inputs, torch_prediction, torch_training
 from benchmarks.accelerator import subjects
 from benchmarks.accelerator.figures import failure, figure
 from benchmarks.accelerator.timing import seconds_of
-from benchmarks.torch_stavis import TorchStavis
+from benchmarks.torch_stavis import Outputs, TorchStavis
 
 ON_GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if ON_GPU else "cpu")
@@ -33,7 +33,7 @@ def training_step(
     tf32: bool = False,
     seconds: float = 1.5,
 ) -> None:
-    """Loss, gradients and update."""
+    """Loss, gradients and update; `visual` with the losses of the stages' own maps, as ours has them."""
     name = f"training step, {variant}, {_format(dtype, tf32)}, {clips} clips, {'compiled' if compiled else 'eager'}"
     network = _network(variant, depth, tf32).train()
     optimizer = torch_training.sgd(network)
@@ -42,7 +42,10 @@ def training_step(
     density, fixations = (torch.from_numpy(arrays[key]).to(DEVICE) for key in ("density", "fixations"))
 
     def objective() -> torch.Tensor:
-        return torch_training.loss(network(clip, waveform), density, fixations)
+        outputs = network(clip, waveform)
+        sides = [outputs._replace(logits=side) for side in outputs.side_logits] if variant == "visual" else []
+        of_sides = [subjects.SIDE_WEIGHT * torch_training.loss(side, density, fixations) for side in sides]
+        return sum(of_sides, torch_training.loss(outputs, density, fixations))
 
     objective = torch.compile(objective) if compiled else objective
 
@@ -131,10 +134,15 @@ def _network(variant: str, depth: int, tf32: bool) -> TorchStavis:
     for layer in network.modules():  # SoundNet's and the heads' 2D kernels stay as they are
         if isinstance(layer, torch.nn.Conv3d):
             layer.to(memory_format=torch.channels_last_3d)
-    network.register_forward_hook(lambda _module, _inputs, outputs: outputs._replace(logits=outputs.logits.float()))
+    network.register_forward_hook(_as_float32)
     if not ON_GPU:  # there autocast has no rule for bilinear layers
         network.fusion3.forward = _without_autocast(network.fusion3.forward)
     return network
+
+
+def _as_float32(_network, _inputs, outputs: Outputs) -> Outputs:
+    """Of logits that autocast left in bfloat16: losses and maps are float32 on both sides."""
+    return Outputs(outputs.logits.float(), tuple(side.float() for side in outputs.side_logits))
 
 
 def _without_autocast(forward):

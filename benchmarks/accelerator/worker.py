@@ -2,7 +2,7 @@
 
     python -m benchmarks.accelerator.worker '{"items": [{"item", "call", "arguments", "seconds"}, ...], "ends": time}'
 
-`call` is MODULE:FUNCTION in this package; the function takes `tell`, which takes figures, and the arguments. Every line
+`call` is MODULE:FUNCTION; the function takes `tell`, which takes figures, and the arguments. Every line
 of standard output is JSON: {"begin": item}, {"figure": {...}}, {"skipped": item} or {"end": item}. What libraries print
 goes to standard error.
 """
@@ -38,8 +38,7 @@ def main(job: str) -> None:
         say(begin=item["item"])
         try:
             module, _, function = item["call"].partition(":")
-            module = importlib.import_module(f"benchmarks.accelerator.{module}")
-            getattr(module, function)(tell, **item["arguments"])
+            getattr(importlib.import_module(module), function)(tell, **item["arguments"])
         except Exception as error:  # whatever it is, the next measurement may work
             traceback.print_exc()
             tell(failure(item["item"], error))
