@@ -149,7 +149,10 @@ def sections(scale: Scale, work: str, output: str) -> list[Section]:
         Section(
             "input pipeline",
             (
-                *(Item(f"{HERE}.feeding:reading", 10, shards | reading | {"workers": number}) for number in scale.workers),
+                *(
+                    Item(f"{HERE}.feeding:reading", 10, shards | reading | {"workers": number})
+                    for number in scale.workers
+                ),
                 Item(
                     "feeding:training",
                     50,

@@ -74,13 +74,17 @@ class Supervisor:
                 process_group=0,  # so that what it starts is ended with it
             )
             lines: queue.Queue[str] = queue.Queue()
-            threading.Thread(target=_read_lines, args=(process.stdout, lines.put), daemon=True).start()
+            reader = threading.Thread(target=_read_lines, args=(process.stdout, lines.put), daemon=True)
+            reader.start()
             try:
                 return self._follow(section, {item.name: item for item in items}, process, lines.get)
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+                reader.join(timeout=1)  # it ends with the last process that has the other end
+                if not reader.is_alive():
+                    process.stdout.close()
 
     def _follow(self, section: str, left: dict[str, Item], process, next_line: Callable[..., str]) -> list[Item]:
         current, since = "", time.time()
@@ -135,9 +139,8 @@ class Supervisor:
 
 
 def _read_lines(stream: TextIO, put: Callable[[str], Any]) -> None:
-    with contextlib.suppress(ValueError):  # closed
-        for line in stream:
-            put(line)
+    for line in stream:
+        put(line)
     put("")
 
 

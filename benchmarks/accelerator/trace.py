@@ -61,6 +61,6 @@ def origin(name: str, compiled: str) -> str:
     found = re.search(rf"^\s*(?:ROOT )?%?{re.escape(name)} = (.*)", compiled, re.MULTILINE)
     if not found:
         return ""
-    shape = re.sub(r"\{[^}]*\}", "", found[1]).split(" ", 1 if found[1][0] != "(" else 3)[:-1]
+    shape = re.match(r"\(.*?\)|\S+", re.sub(r"\{[^}]*\}", "", found[1]))[0]  # without layouts
     source = re.search(r'op_name="([^"]*)"', found[1])
-    return " ".join(shape)[:80] + (f" of {'/'.join(source[1].split('/')[-3:])}" if source else "")
+    return shape[:80] + (f" of {'/'.join(source[1].split('/')[-3:])}" if source else "")

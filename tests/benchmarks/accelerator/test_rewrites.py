@@ -1,0 +1,101 @@
+"""Every rewrite gives the numbers of the plain form, outputs and gradients."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from benchmarks.accelerator import rewrites
+from stavis_jax.models.layers import BatchNorm
+from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.ops import conv3d, pooling
+
+KERNELS = [  # of the network: kernel's size, channels, features, strides
+    ((7, 7, 7), 3, 64, (1, 2, 2)),
+    ((3, 3, 3), 4, 6, (1, 1, 1)),
+    ((3, 3, 3), 4, 6, (2, 2, 2)),
+    ((1, 1, 1), 4, 6, (1, 1, 1)),
+    ((1, 1, 1), 4, 6, (2, 2, 2)),
+]
+
+
+def draw(*shape: int, seed: int = 0) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
+def with_gradients(function, *arguments):
+    """The outputs, and the gradients of their sum weighted by fixed numbers."""
+    outputs, backward = jax.vjp(function, *arguments)
+    return outputs, backward(jax.tree.map(lambda x: draw(*x.shape, seed=1), outputs))
+
+
+def assert_equal(ours, plain, tolerance: float = 1e-5) -> None:
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(plain), strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * np.abs(b).max())
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("name", rewrites.CONVOLUTIONS)
+def test_convolutions(name, kernel):
+    size, channels, features, strides = kernel
+    arguments = draw(2, 4, 8, 12, channels), draw(*size, channels, features)
+    convolve = functools.partial(conv3d.conv3d, strides=strides)
+    plain = with_gradients(convolve, *arguments)
+    with rewrites.applied([name]):
+        assert_equal(with_gradients(convolve, *arguments), plain)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 8, 6, 3), (1, 3, 5, 7, 2)])
+def test_pooling(shape):
+    video = draw(*shape)
+    assert_equal(with_gradients(rewrites.pool_by_comparisons, video), with_gradients(pooling.max_pool3d, video))
+
+
+def test_batch_norm_also_where_the_mean_is_large_against_the_spread():
+    video = 100 + draw(2, 4, 6, 6, 3)
+
+    def normalised(video, scale, bias):
+        layer = BatchNorm(3)
+        layer.scale[...], layer.bias[...], layer.mean[...] = scale, bias, jnp.full(3, 99.0)
+        output = layer(video, True)
+        return output, layer.mean[...], layer.var[...]
+
+    arguments = video, 1 + draw(3), draw(3)
+    plain = with_gradients(normalised, *arguments)
+    with rewrites.applied(["one-pass"]):
+        assert_equal(with_gradients(normalised, *arguments), plain, tolerance=1e-3)
+
+
+@pytest.mark.slow
+def test_a_network_with_all_of_them_learns_the_same():
+    graphdef, params, statistics = nnx.split(
+        Stavis(NetworkConfig("visual", 10), rngs=nnx.Rngs(0)), nnx.Param, nnx.BatchStat
+    )
+    clip, waveform = 50 * draw(2, 16, 32, 32, 3), jnp.zeros((2, 1))
+
+    def loss(params):
+        network = nnx.merge(graphdef, params, jax.tree.map(lambda x: x, statistics))
+        return jnp.mean(network(clip, waveform, train=True, layout="array").logits ** 2)
+
+    plain = jax.jit(jax.value_and_grad(loss))(params)
+    with rewrites.applied(["pool", "one-pass", "dots", "stem-pairs", "taps2d"]):
+        ours = jax.jit(jax.value_and_grad(lambda params: loss(params)))(params)
+    assert float(ours[0]) == pytest.approx(float(plain[0]), rel=1e-4)
+    norm, distance = (
+        np.sqrt(sum(float(jnp.sum(x**2)) for x in jax.tree.leaves(tree)))
+        for tree in (plain[1], jax.tree.map(jnp.subtract, ours[1], plain[1]))
+    )
+    assert distance < 1e-3 * norm
+
+
+def test_the_plain_forms_come_back_and_unknown_names_are_refused():
+    before = conv3d._conv_array, BatchNorm.__call__
+    with rewrites.applied(rewrites.NAMES):
+        assert conv3d._conv_array is not before[0] and BatchNorm.__call__ is not before[1]
+    assert before == (conv3d._conv_array, BatchNorm.__call__)
+    with pytest.raises(ValueError, match="fft: choose from pool"), rewrites.applied(["fft"]):
+        pass

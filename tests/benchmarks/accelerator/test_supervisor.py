@@ -1,0 +1,104 @@
+"""Sections in child processes: nothing told is lost, whatever a measurement does, and the budget holds."""
+
+import json
+import time
+
+import pytest
+
+from benchmarks.accelerator import figures
+from benchmarks.accelerator.__main__ import best_flags
+from benchmarks.accelerator.plan import SMALL, Item, Scale, Section, sections
+from benchmarks.accelerator.supervisor import Supervisor
+
+MEASUREMENTS = """
+import os, time
+from benchmarks.accelerator.figures import figure
+
+def works(tell, number):
+    print("libraries print")
+    tell(figure(f"number {number}", number, "clips/s", environment=os.environ.get("MADE_UP", "")))
+
+def fails(tell):
+    tell(figure("before it fails", 1))
+    raise ValueError("not\\nhere")
+
+def dies(tell):
+    tell(figure("before it dies", 2))
+    os._exit(3)
+
+def sleeps(tell):
+    tell(figure("before it sleeps", 3))
+    time.sleep(60)
+"""
+
+
+def item(function: str, expected: float = 1, **arguments) -> Item:
+    return Item(f"made_up_measurements:{function}", expected, arguments)
+
+
+@pytest.fixture
+def supervise(tmp_path, monkeypatch):
+    (tmp_path / "made_up_measurements.py").write_text(MEASUREMENTS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    def run(*items: Item, budget: float = 60.0) -> Supervisor:
+        supervisor = Supervisor(tmp_path / "work", tmp_path / "output", budget)
+        supervisor.run(Section("made up", items), {"MADE_UP": "here"})
+        return supervisor
+
+    return run
+
+
+def values(supervisor: Supervisor) -> dict:
+    return {one["name"]: one["value"] for one in supervisor.figures}
+
+
+def test_measurements_that_fail_or_die_leave_the_others_and_what_they_told(supervise, tmp_path, capsys):
+    supervisor = supervise(item("works", number=1), item("fails"), item("dies"), item("works", number=2))
+    table = supervisor.close()
+    expected = {"number 1": 1, "before it fails": 1, "fails": None, "before it dies": 2, "dies": None, "number 2": 2}
+    assert values(supervisor) == expected
+    printed = capsys.readouterr().out
+    assert "made up: number 1: 1 clips/s (environment here)" in printed
+    assert "made up: fails: FAILED, ValueError: not here" in printed
+    assert "FAILED, the process ended with 3" in printed
+    assert "| made up | number 2 | 2 clips/s |" in table and "| made up | fails | failed |" in table
+    written = [json.loads(line) for line in (tmp_path / "output" / "figures.jsonl").read_text().splitlines()]
+    assert {one["name"]: one["value"] for one in written} == expected
+    assert "libraries print" in (tmp_path / "output" / "log.txt").read_text()
+
+
+def test_the_budget_ends_a_measurement_and_a_later_run_goes_on(supervise):
+    begin = time.monotonic()
+    supervisor = supervise(item("works", number=1), item("sleeps", 2), item("works", number=2), budget=4)
+    assert time.monotonic() - begin < 20
+    assert values(supervisor) == {"number 1": 1, "before it sleeps": 3}
+    later = supervise(item("works", number=1), item("works", number=2))
+    assert values(later) == {"number 1": 1, "before it sleeps": 3, "number 2": 2}
+    assert [one["name"] for one in later.figures].count("number 1") == 1
+
+
+def test_what_does_not_fit_the_budget_is_not_begun(supervise):
+    assert values(supervise(item("works", 1000, number=1), item("works", number=2), budget=30)) == {"number 2": 2}
+
+
+def test_a_line_that_was_cut_short_is_no_figure(tmp_path):
+    (tmp_path / "figures.jsonl").write_text(json.dumps(figures.figure("whole", 1)) + '\n{"name": "cu')
+    assert [one["name"] for one in figures.read(tmp_path / "figures.jsonl")] == ["whole"]
+
+
+@pytest.mark.parametrize("scale", [Scale(), SMALL])
+def test_items_of_a_section_have_names_of_their_own(scale):
+    for section in sections(scale, "work", "output"):
+        names = [item.name for item in section.items]
+        assert len(names) == len(set(names))
+
+
+def test_later_sections_use_the_flags_that_were_faster():
+    def of(section: str, value: float | None) -> dict:
+        return figures.figure("training step, visual, bfloat16, 32 clips", value) | {"section": section}
+
+    plain, nhwc = of("jax, plain flags", 900), of("jax, nhwc", 1200)
+    assert best_flags([plain, nhwc]) == "nhwc"
+    assert best_flags([of("jax, plain flags", 1300), nhwc]) == "plain"
+    assert best_flags([plain, of("jax, nhwc", None)]) == best_flags([]) == "plain"
