@@ -27,7 +27,7 @@ from stavis_jax.weights.flat_names import expected_shapes, network_from
 LARGEST_FILE = 15 * 2**20
 LEAST_GAIN = 1.02  # less is noise
 
-_speeds: dict[tuple[str, ...], float] = {}  # rewrites -> clips a second, of this process's training steps
+_speeds: dict[tuple[int, tuple[str, ...]], float] = {}  # batch, rewrites -> clips a second, of this process's steps
 
 
 class TrainingStep:
@@ -92,7 +92,7 @@ def training_step(
         loss = float(work()["loss"])
         took = seconds_of(work, jax.block_until_ready, seconds)
         kind = jax.devices()[0].device_kind
-        _speeds[tuple(rewrites)] = clips / took.median
+        _speeds[clips, tuple(rewrites)] = clips / took.median
         detail = subjects.rates("training step", variant, clips, took.median, kind, depth, size)
         detail |= {"spread": took.spread, "compile_s": work.compile_seconds, "lower_s": work.lower_seconds}
         tell(
@@ -106,13 +106,14 @@ def training_step(
     gc.collect()
 
 
-def rewrites_that_help(tell, **arguments) -> None:
+def rewrites_that_help(tell, *, clips: int, **arguments) -> None:
     """The rewrites together that were faster one by one, before in this process and with the same arguments."""
-    helping = [names[0] for names, speed in _speeds.items() if len(names) == 1 and speed > LEAST_GAIN * _speeds[()]]
+    alone = {names[0]: speed for (batch, names), speed in _speeds.items() if batch == clips and len(names) == 1}
+    helping = [name for name, speed in alone.items() if speed > LEAST_GAIN * _speeds[clips, ()]]
     if len(helping) < 2:
         tell(figure("rewrites that help, together", len(helping), "of them", which=" ".join(helping)))
     else:
-        training_step(tell, rewrites=helping, **arguments)
+        training_step(tell, clips=clips, rewrites=helping, **arguments)
 
 
 def _memory(compiled) -> dict[str, float]:

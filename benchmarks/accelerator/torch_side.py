@@ -29,12 +29,12 @@ def training_step(
     clips: int,
     depth: int,
     size: int,
-    compiled: bool = False,
+    compiler: str = "",
     tf32: bool = False,
     seconds: float = 1.5,
 ) -> None:
-    """Loss, gradients and update; `visual` with the losses of the stages' own maps, as ours has them."""
-    name = f"training step, {variant}, {_format(dtype, tf32)}, {clips} clips, {'compiled' if compiled else 'eager'}"
+    """Loss, gradients and update; `visual` with the losses of the stages' own maps, as ours has them. No `compiler`: eager."""
+    name = f"training step, {variant}, {_format(dtype, tf32)}, {clips} clips, {_how(compiler)}"
     network = _network(variant, depth, tf32).train()
     optimizer = torch_training.sgd(network)
     arrays = subjects.batch(clips, size)
@@ -47,7 +47,7 @@ def training_step(
         of_sides = [subjects.SIDE_WEIGHT * torch_training.loss(side, density, fixations) for side in sides]
         return sum(of_sides, torch_training.loss(outputs, density, fixations))
 
-    objective = torch.compile(objective) if compiled else objective
+    objective = torch.compile(objective, backend=compiler) if compiler else objective
 
     def step() -> torch.Tensor:
         optimizer.zero_grad(set_to_none=True)
@@ -68,15 +68,15 @@ def forward(
     clips: Sequence[int],
     depth: int,
     size: int,
-    compiled: bool = False,
+    compiler: str = "",
     tf32: bool = False,
     seconds: float = 1.0,
 ) -> None:
     """Logits at each batch size, inputs on the device."""
     network = _network(variant, depth, tf32)
-    run = torch.compile(network, dynamic=False) if compiled else network
+    run = torch.compile(network, dynamic=False, backend=compiler) if compiler else network
     for count in clips:
-        name = f"forward, {variant}, {_format(dtype, tf32)}, {count} clips, {'compiled' if compiled else 'eager'}"
+        name = f"forward, {variant}, {_format(dtype, tf32)}, {count} clips, {_how(compiler)}"
         try:
             arrays = subjects.batch(count, size)
             clip, waveform = _clip(arrays), torch.from_numpy(arrays["waveform"]).to(DEVICE)
@@ -160,6 +160,10 @@ def _clip(arrays: dict) -> torch.Tensor:
 
 def _autocast(dtype: str) -> contextlib.AbstractContextManager:
     return contextlib.nullcontext() if dtype == "float32" else torch.autocast(DEVICE.type, getattr(torch, dtype))
+
+
+def _how(compiler: str) -> str:
+    return f"compiled by {compiler}" if compiler else "eager"
 
 
 def _format(dtype: str, tf32: bool) -> str:

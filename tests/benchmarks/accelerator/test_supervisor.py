@@ -1,5 +1,7 @@
 """Sections in child processes: nothing told is lost, whatever a measurement does, and the budget holds."""
 
+import importlib.util
+import inspect
 import json
 import time
 
@@ -92,6 +94,13 @@ def test_items_of_a_section_have_names_of_their_own(scale):
     for section in sections(scale, "work", "output"):
         names = [item.name for item in section.items]
         assert len(names) == len(set(names))
+
+
+def test_the_plan_names_functions_that_take_its_arguments():
+    for item in (item for section in sections(Scale(), "work", "output") for item in section.items):
+        module, _, function = item.call.partition(":")
+        if not module.endswith("torch_side") or importlib.util.find_spec("torch"):
+            inspect.signature(getattr(importlib.import_module(module), function)).bind(print, **item.arguments)
 
 
 def test_later_sections_use_the_flags_that_were_faster():
