@@ -33,7 +33,10 @@ def training_step(
     tf32: bool = False,
     seconds: float = 1.5,
 ) -> None:
-    """Loss, gradients and update; `visual` with the losses of the stages' own maps, as ours has them. No `compiler`: eager."""
+    """Loss, gradients and update; `visual` with the losses of the stages' own maps, as ours has them.
+
+    `compiler`: backend of torch.compile; "": eager.
+    """
     name = f"training step, {variant}, {_format(dtype, tf32)}, {clips} clips, {_how(compiler)}"
     network = _network(variant, depth, tf32).train()
     optimizer = torch_training.sgd(network)
