@@ -11,11 +11,12 @@ from collections.abc import Sequence
 
 import torch
 
-from benchmarks import inputs, torch_prediction, torch_training
+from benchmarks import inputs
 from benchmarks.accelerator import subjects
 from benchmarks.accelerator.figures import failure, figure
 from benchmarks.accelerator.timing import seconds_of
-from benchmarks.torch_stavis import Outputs, TorchStavis
+from benchmarks.reference import prediction, training
+from benchmarks.reference.network import Outputs, TorchStavis
 
 ON_GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if ON_GPU else "cpu")
@@ -33,13 +34,13 @@ def training_step(
     tf32: bool = False,
     seconds: float = 1.5,
 ) -> None:
-    """Loss, gradients and update; `visual` with the losses of the stages' own maps, as ours has them.
+    """Times loss, gradients and update; `visual` adds the losses of the side maps, as ours does.
 
-    `compiler`: backend of torch.compile; "": eager.
+    compiler: backend of torch.compile; "": eager.
     """
     name = f"training step, {variant}, {_format(dtype, tf32)}, {clips} clips, {_how(compiler)}"
     network = _network(variant, depth, tf32).train()
-    optimizer = torch_training.sgd(network)
+    optimizer = training.sgd(network)
     arrays = subjects.batch(clips, size)
     clip, waveform = _clip(arrays), torch.from_numpy(arrays["waveform"]).to(DEVICE)
     density, fixations = (torch.from_numpy(arrays[key]).to(DEVICE) for key in ("density", "fixations"))
@@ -47,8 +48,8 @@ def training_step(
     def objective() -> torch.Tensor:
         outputs = network(clip, waveform)
         sides = [outputs._replace(logits=side) for side in outputs.side_logits] if variant == "visual" else []
-        of_sides = [subjects.SIDE_WEIGHT * torch_training.loss(side, density, fixations) for side in sides]
-        return sum(of_sides, torch_training.loss(outputs, density, fixations))
+        of_sides = [subjects.SIDE_WEIGHT * training.loss(side, density, fixations) for side in sides]
+        return sum(of_sides, training.loss(outputs, density, fixations))
 
     objective = torch.compile(objective, backend=compiler) if compiler else objective
 
@@ -100,7 +101,7 @@ def dense(
     network = _network(variant, depth, tf32)
     film, sound = inputs.film(frames, size)
     predict = functools.partial(
-        torch_prediction.predict_frames, network, film, sound, inputs.FRAME_RATE_HZ, batch_size=clips
+        prediction.predict_frames, network, film, sound, inputs.FRAME_RATE_HZ, batch_size=clips
     )
     with _autocast(dtype):
         predict()
