@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -11,12 +12,13 @@ import numpy as np
 
 from benchmarks.accelerator.figures import figure
 from benchmarks.accelerator.jax_training import TrainingStep
+from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.timing import seconds_of
-from benchmarks.input_pipeline import _list_often as list_often
+from benchmarks.films import _repeat_lists as repeat_lists
 from data_pipelines.clips.batches import training_batches
 from data_pipelines.inputs.windows import MEAN_RGB
-from data_pipelines.prepare import prepare
-from data_pipelines.synthesize import synthesize
+from data_pipelines.shards.raw_to_shards import prepare
+from data_pipelines.synthetic.database import synthesize
 from stavis_jax.training import step
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.loop import ON_DEVICE
@@ -31,38 +33,37 @@ def shards(tell, *, folder: str, films: int, size: int) -> None:
     raw, prepared = Path(folder) / "raw", Path(folder) / "shards"
     synthesize(raw, num_train_films=films - 1, num_test_films=1, num_frames=FRAMES)
     prepare(raw, prepared, size=size, annotations=False)
-    list_often(prepared)
+    repeat_lists(prepared)
     tell(figure("frames synthesised and prepared", films * FRAMES / (time.perf_counter() - begin), "frames/s"))
 
 
-def reading(tell, *, folder: str, clips: int, workers: int, seconds: float) -> None:
+def reading(tell, *, setting: Setting, folder: str, workers: int) -> None:
     """Clips a second from shards to the device, nothing else at work."""
     devices = DataParallel(jax.devices()[:1])
-    with _batches(folder, clips, workers) as batches:
+    with _batches(setting, folder, workers) as batches:
         jax.block_until_ready(_next(devices, batches))  # processes start, the first batches are read
         begin, count = time.perf_counter(), 0
-        while time.perf_counter() - begin < seconds:
+        while time.perf_counter() - begin < setting.seconds:
             jax.block_until_ready(_next(devices, batches))
-            count += clips
+            count += setting.clips
         took = time.perf_counter() - begin
     tell(figure(f"shards to device, {workers} processes", count / took, "clips/s"))
 
 
-def training(
-    tell, *, folder: str, workers: list[int], variant: str, clips: int, depth: int, size: int, seconds: float
-) -> None:
+def training(tell, *, setting: Setting, folder: str, workers: Sequence[int]) -> None:
     """Training as the loop runs it, each loss looked at one step late; tells the share of time that steps wait.
 
     Then the same step on clips that are on the device already, as they are and cut there out of 8-bit frames.
     """
-    work = TrainingStep(variant, "bfloat16", clips, depth, size)
-    took = seconds_of(work, jax.block_until_ready, seconds / 2)
+    clips = setting.clips
+    work = TrainingStep(setting)
+    took = seconds_of(work, jax.block_until_ready, setting.seconds / 2)
     tell(figure("training, one batch again and again", clips / took.median, "clips/s", ms=1e3 * took.median))
     for number in workers:
-        with _batches(folder, clips, number) as batches:
+        with _batches(setting, folder, number) as batches:
             values = work(_next(work.devices, batches))
             begin, waited, count = time.perf_counter(), 0.0, 0
-            while time.perf_counter() - begin < seconds:
+            while time.perf_counter() - begin < setting.seconds:
                 before = time.perf_counter()
                 batch = _next(work.devices, batches)
                 waited += time.perf_counter() - before
@@ -72,12 +73,12 @@ def training(
             jax.block_until_ready(values)
             total = time.perf_counter() - begin
         tell(figure(f"training from shards, {number} processes", count / total, "clips/s", waits=waited / total))
-    on_device(tell, work, clips, size, seconds)
+    on_device(tell, work, setting)
 
 
-def on_device(tell, work: TrainingStep, clips: int, size: int, seconds: float) -> None:
+def on_device(tell, work: TrainingStep, setting: Setting) -> None:
     """A prototype: 8-bit frames and maps lie on the device, and the step cuts its clips out by number."""
-    draw = np.random.default_rng(0).integers
+    clips, size, draw = setting.clips, setting.size, np.random.default_rng(0).integers
     bank = {
         "frames": draw(0, 256, (BANK_FRAMES, size, size, 3), np.uint8),
         "density": draw(0, 256, (BANK_FRAMES, size, size), np.uint8),
@@ -103,7 +104,7 @@ def on_device(tell, work: TrainingStep, clips: int, size: int, seconds: float) -
         state, values = compiled(state, *arguments)
         return values
 
-    took = seconds_of(call, jax.block_until_ready, seconds / 2)
+    took = seconds_of(call, jax.block_until_ready, setting.seconds / 2)
     detail = {"ms": 1e3 * took.median, "compile_s": compile_seconds}
     tell(figure("training, clips cut out on the device", clips / took.median, "clips/s", **detail))
 
@@ -126,8 +127,8 @@ def cut_out(bank: dict[str, jax.Array], first: jax.Array, mirrored: jax.Array) -
     }
 
 
-def _batches(folder: str, clips: int, workers: int):
-    batches = training_batches(Path(folder) / "shards", split=1, batch_size=clips, seed=0, num_workers=workers)
+def _batches(setting: Setting, folder: str, workers: int):
+    batches = training_batches(Path(folder) / "shards", split=1, batch_size=setting.clips, seed=0, num_workers=workers)
     return contextlib.closing(batches)
 
 

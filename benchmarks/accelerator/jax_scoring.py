@@ -1,6 +1,7 @@
 """Our network in scoring mode: equal to the authors' numbers? Clips a second, and maps a second of a film in memory."""
 
 import contextlib
+import dataclasses
 import functools
 import gc
 import json
@@ -15,6 +16,7 @@ from scipy.special import expit
 from benchmarks import inputs
 from benchmarks.accelerator import subjects
 from benchmarks.accelerator.figures import failure, figure
+from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.timing import seconds_of
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.prediction import clip_streams
@@ -34,8 +36,8 @@ def logits(config: NetworkConfig, dtype: str, precision: str, weights: dict, cli
         return network(clip, waveform, layout="array").logits
 
 
-def parity(tell, *, cases: Sequence[str], others: Sequence[tuple[str, str]]) -> None:
-    """Golden cases in float32, as `stavis_jax.load` scores; then as each (dtype, precision) of `others`.
+def parity(tell, *, cases: Sequence[str], others: Sequence[str]) -> None:
+    """Golden cases in float32, as `stavis_jax.load` scores; then in each dtype of `others`.
 
     Tells the worst difference to the authors' logits, and the least correlation of maps with the float32 ones.
     """
@@ -50,15 +52,16 @@ def parity(tell, *, cases: Sequence[str], others: Sequence[tuple[str, str]]) -> 
             tell(figure(f"parity, {name}: logits off by", worst, allowed=LOGITS_ATOL, met=str(worst <= LOGITS_ATOL)))
         except Exception as error:  # the other cases may work
             tell(failure(f"parity, {name}", error))
-    for dtype, precision in others:
+    for other in others:
+        setting = Setting(dtype=other)
         for name in ours:
             model, clip, waveform = _golden_case(told[name])
-            found = np.asarray(logits(model.config, dtype, precision, model.weights, clip, waveform))
+            found = np.asarray(logits(model.config, setting.stored, setting.precision, model.weights, clip, waveform))
             worst = float(np.abs(found - golden[f"{name}/map"][:, 0]).max())
             alike = [
                 np.corrcoef(expit(a).ravel(), expit(b).ravel())[0, 1] for a, b in zip(found, ours[name], strict=True)
             ]
-            tell(figure(f"parity, {name}, {dtype}, {precision}: CC of maps", float(min(alike)), logits_off_by=worst))
+            tell(figure(f"parity, {name}, {other}: CC of maps", float(min(alike)), logits_off_by=worst))
 
 
 def _golden_case(case: dict) -> tuple[SaliencyModel, np.ndarray, np.ndarray]:
@@ -71,50 +74,41 @@ def _golden_case(case: dict) -> tuple[SaliencyModel, np.ndarray, np.ndarray]:
     return model, np.ascontiguousarray(np.moveaxis(clip, 1, -1)), np.float32(silent) * waveform
 
 
-def forward(
-    tell, *, variant: str, dtype: str, precision: str, clips: Sequence[int], depth: int, size: int, seconds: float = 1.0
-) -> None:
+def forward(tell, *, setting: Setting, batches: Sequence[int]) -> None:
     """Clips a second at each batch size, inputs on the device."""
-    config = NetworkConfig(variant, depth)
-    weights = {name: jnp.asarray(subjects.weights(depth)[name]) for name in expected_shapes(config)}
-    for count in clips:
-        name = f"forward, {variant}, {dtype}, {precision}, {count} clips"
+    config = NetworkConfig(setting.variant, setting.depth)
+    weights = {name: jnp.asarray(subjects.weights(setting.depth)[name]) for name in expected_shapes(config)}
+    for clips in batches:
+        this = dataclasses.replace(setting, clips=clips)
+        name = f"forward, {this.name}"
         try:
-            batch = subjects.batch(count, size)
+            batch = this.batch()
             clip, waveform = jnp.asarray(batch["clip"]), jnp.asarray(batch["waveform"])
-            call = functools.partial(logits, config, dtype, precision, weights, clip, waveform)
+            call = functools.partial(logits, config, this.stored, this.precision, weights, clip, waveform)
             begin = time.perf_counter()
             jax.block_until_ready(call())
             first = time.perf_counter() - begin
-            took = seconds_of(call, jax.block_until_ready, seconds)
-            kind = jax.devices()[0].device_kind
-            detail = subjects.rates("forward", variant, count, took.median, kind, depth, size)
-            tell(figure(name, count / took.median, "clips/s", **detail, spread=took.spread, compile_s=first))
+            took = seconds_of(call, jax.block_until_ready, this.seconds)
+            detail = this.rates("forward", took.median, jax.devices()[0].device_kind)
+            tell(figure(name, clips / took.median, "clips/s", **detail, spread=took.spread, compile_s=first))
         except Exception as error:  # the other sizes may work
             tell(failure(name, error))
     gc.collect()
 
 
-def dense(
-    tell, *, variant: str, dtype: str, clips: int, frames: int, depth: int, size: int, shared_stem: bool = True
-) -> None:
-    """Maps a second of a film in memory: every frame its map, `clips` a call, with and without the shared stem."""
-    model = SaliencyModel(NetworkConfig(variant, depth), subjects.weights(depth), size)
-    film, sound = inputs.film(frames, size)
-    way = "shared stem" if shared_stem else "clip by clip"
-
-    def predict() -> np.ndarray:
-        return predict_frames(film, sound, inputs.SAMPLE_RATE_HZ, inputs.FRAME_RATE_HZ, model, batch_size=clips)
-
-    with _scoring_in(dtype), _with_stream(shared_stem):
-        begin = time.perf_counter()
-        predict()
-        first = time.perf_counter() - begin
-        begin = time.perf_counter()
-        predict()
-        took = time.perf_counter() - begin
-    name = f"dense prediction, {variant}, {dtype}, {way}, {clips} clips"
-    tell(figure(name, frames / took, "maps/s", frames=frames, first_run_s=first))
+def dense(tell, *, setting: Setting, frames: int, shared_stem: bool = True) -> None:
+    """Maps a second of a film in memory, one for every frame, the second time that it is done."""
+    model = SaliencyModel(NetworkConfig(setting.variant, setting.depth), subjects.weights(setting.depth), setting.size)
+    film, sound = inputs.film(frames, setting.size)
+    rates = inputs.SAMPLE_RATE_HZ, inputs.FRAME_RATE_HZ
+    seconds = []
+    with _scoring_in(setting.stored), _with_stream(shared_stem):
+        for _ in range(2):
+            begin = time.perf_counter()
+            predict_frames(film, sound, *rates, model, batch_size=setting.clips)
+            seconds.append(time.perf_counter() - begin)
+    name = f"dense prediction, {setting.name}, {'shared stem' if shared_stem else 'clip by clip'}"
+    tell(figure(name, frames / seconds[1], "maps/s", frames=frames, first_run_s=seconds[0]))
     gc.collect()
 
 

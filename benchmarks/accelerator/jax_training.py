@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from benchmarks.accelerator import rewrites as forms
 from benchmarks.accelerator import subjects, trace
 from benchmarks.accelerator.figures import figure
+from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.timing import seconds_of
 from stavis_jax.experiments import recipes
 from stavis_jax.models.stavis import NetworkConfig
@@ -33,8 +34,8 @@ _speeds: dict[tuple[int, tuple[str, ...]], float] = {}  # batch, rewrites -> cli
 class TrainingStep:
     """A compiled step and its state. A call takes a batch on the device and returns the step's values."""
 
-    def __init__(self, variant: str, dtype: str, clips: int, depth: int, size: int, precision: str = "highest"):
-        stage = "visual" if variant == "visual" else "audiovisual"
+    def __init__(self, setting: Setting):
+        stage = "visual" if setting.variant == "visual" else "audiovisual"
         recipe = recipes.config("l3mul-s3", "paper").stages[stage]
         make_optimizer = functools.partial(
             optimizer.sgd,
@@ -44,20 +45,20 @@ class TrainingStep:
             weight_decay=recipe.weight_decay,
         )
         self.devices = DataParallel(jax.devices()[:1])
-        config, weights = NetworkConfig(variant, depth), subjects.weights(depth)
+        config, weights = NetworkConfig(setting.variant, setting.depth), subjects.weights(setting.depth)
         network = network_from(config, {name: jnp.asarray(weights[name]) for name in expected_shapes(config)})
-        Compute(dtype).configure(network, 1)
+        Compute(setting.stored).configure(network, 1)
         job, state = step.create(
-            network, make_optimizer, recipe.group_rates.to_dict(), effective_batch=clips, layout="array"
+            network, make_optimizer, recipe.group_rates.to_dict(), effective_batch=setting.clips, layout="array"
         )
         self.state, self.job = self.devices.replicate(state), job
-        self.batch = self.devices.split_batch(subjects.batch(clips, size))
+        self.batch = self.devices.split_batch(setting.batch())
         self.side_weight = jnp.float32(subjects.SIDE_WEIGHT)
         begin = time.perf_counter()
         train_step = jax.jit(
             functools.partial(step.train_step, job), donate_argnums=0, out_shardings=self.devices.everywhere
         )
-        with jax.default_matmul_precision(precision):
+        with jax.default_matmul_precision(setting.precision):
             lowered = train_step.lower(self.state, self.batch, self.side_weight)
         self.lower_seconds = time.perf_counter() - begin
         self.compiled = lowered.compile()
@@ -68,52 +69,34 @@ class TrainingStep:
         return values
 
 
-def training_step(
-    tell,
-    *,
-    variant: str,
-    dtype: str,
-    clips: int,
-    depth: int,
-    size: int,
-    precision: str = "highest",
-    rewrites: Sequence[str] = (),
-    seconds: float = 1.5,
-    profile: str = "",
-) -> None:
+def training_step(tell, *, setting: Setting, rewrites: Sequence[str] = (), profile: str = "") -> None:
     """Tells clips a second; `loss` is that of the first step, equal for equal numbers.
 
-    `profile`: folder for the trace of one step, whose slowest operations are told too; "": no profile.
+    profile: folder for the trace of one step, whose slowest operations are told too; "": no profile.
     """
-    name = f"training step, {variant}, {dtype}, {clips} clips"
-    name += f", {precision}" * (dtype == "float32") + "".join(f", {form}" for form in rewrites)
+    name = ", ".join(["training step", setting.name, *rewrites])
     with forms.applied(rewrites):
-        work = TrainingStep(variant, dtype, clips, depth, size, precision)
+        work = TrainingStep(setting)
         loss = float(work()["loss"])
-        took = seconds_of(work, jax.block_until_ready, seconds)
-        kind = jax.devices()[0].device_kind
-        _speeds[clips, tuple(rewrites)] = clips / took.median
-        detail = subjects.rates("training step", variant, clips, took.median, kind, depth, size)
+        took = seconds_of(work, jax.block_until_ready, setting.seconds)
+        speed = _speeds[setting.clips, tuple(rewrites)] = setting.clips / took.median
+        detail = setting.rates("training step", took.median, jax.devices()[0].device_kind)
         detail |= {"spread": took.spread, "compile_s": work.compile_seconds, "lower_s": work.lower_seconds}
-        tell(
-            figure(
-                name, clips / took.median, "clips/s", **detail, **_memory(work.compiled), loss=loss, **_layouts(work)
-            )
-        )
+        tell(figure(name, speed, "clips/s", **detail, **_memory(work.compiled), loss=loss, **_layouts(work)))
         if profile:
             _profile(tell, name, work, Path(profile))
         del work
     gc.collect()
 
 
-def rewrites_that_help(tell, *, clips: int, **arguments) -> None:
-    """The rewrites together that were faster one by one, before in this process and with the same arguments."""
-    alone = {names[0]: speed for (batch, names), speed in _speeds.items() if batch == clips and len(names) == 1}
-    helping = [name for name, speed in alone.items() if speed > LEAST_GAIN * _speeds[clips, ()]]
+def rewrites_that_help(tell, *, setting: Setting) -> None:
+    """The rewrites together that were faster one by one, before in this process and with the same setting."""
+    alone = {names[0]: speed for (clips, names), speed in _speeds.items() if clips == setting.clips and len(names) == 1}
+    helping = [name for name, speed in alone.items() if speed > LEAST_GAIN * _speeds[setting.clips, ()]]
     if len(helping) < 2:
         tell(figure("rewrites that help, together", len(helping), "of them", which=" ".join(helping)))
     else:
-        training_step(tell, clips=clips, rewrites=helping, **arguments)
+        training_step(tell, setting=setting, rewrites=helping)
 
 
 def _memory(compiled) -> dict[str, float]:

@@ -3,24 +3,15 @@
 import dataclasses
 from typing import Any, Literal
 
+from benchmarks.accelerator.subjects import Setting
+
 NHWC = "--xla_gpu_force_conv_nhwc=true"
 FIRST = "training step, visual, bfloat16"  # what decides which flags the later sections use
-CASES = ("av50_s0",)
-MORE_CASES = (
-    "v50_s0",
-    "av50_s1",
-    "v50_s1",
-    "av50_silent_s0",
-    "av50_upscale_s2",
-    "av18_s0",
-    "av10_size64_s0",
-    "av50_size64_s0",
-)
-MORE_CASES += ("v50_upscale_s2", "av18_shortcutA_size64_s0", "v18_size45_s3")
-
-
+CASES = ("av50_s0",)  # of tests/golden
+MORE_CASES = ("v50_s0", "av50_s1", "v50_s1", "av50_silent_s0", "av50_upscale_s2", "v50_upscale_s2", "av50_size64_s0")
+MORE_CASES += ("av18_s0", "av18_shortcutA_size64_s0", "v18_size45_s3", "av10_size64_s0")
 HERE = "benchmarks.accelerator"
-UNTOLD = ("depth", "size", "seconds", "folder", "profile")  # arguments that do not tell items apart
+UNTOLD = ("folder", "profile")  # arguments that do not tell items apart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +25,17 @@ class Item:
     @property
     def name(self) -> str:
         told = [value for key, value in self.arguments.items() if key not in UNTOLD]
-        words = [" ".join(map(str, value)) if isinstance(value, tuple) else str(value) for value in told]
-        return ", ".join([self.call.partition(":")[2].replace("_", " "), *filter(None, words)])
+        return ", ".join([self.call.partition(":")[2].replace("_", " "), *filter(None, map(_words, told))])
 
     def to_dict(self) -> dict[str, Any]:
-        return {"item": self.name, "call": self.call, "seconds": self.seconds, "arguments": self.arguments}
+        arguments = {key: dataclasses.asdict(x) if key == "setting" else x for key, x in self.arguments.items()}
+        return {"item": self.name, "call": self.call, "seconds": self.seconds, "arguments": arguments}
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Setting):
+        return value.name
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,15 +57,12 @@ class Section:
 class Scale:
     """How large everything is."""
 
-    depth: int = 50
-    size: int = 112
-    clips: int = 32
+    network: Setting = Setting()
     many_clips: int = 128
     forward: tuple[int, ...] = (1, 8, 64)
     frames: int = 256
     films: int = 12
     workers: tuple[int, ...] = (0, 4, 8, 15)
-    seconds: float = 1.5
     megabytes: int = 1024
     side: int = 8192
     cases: tuple[str, ...] = CASES
@@ -77,15 +71,12 @@ class Scale:
 
 
 SMALL = Scale(
-    depth=10,
-    size=32,
-    clips=2,
+    network=Setting(clips=2, depth=10, size=32, seconds=0.1),
     many_clips=4,
     forward=(1, 2),
     frames=20,
     films=5,
     workers=(0, 1),
-    seconds=0.1,
     megabytes=16,
     side=128,
     cases=("av10_size64_s0",),
@@ -96,122 +87,102 @@ SMALL = Scale(
 
 def sections(scale: Scale, work: str, output: str) -> list[Section]:
     """All of it. `work`, `output`: folders for shards, and for traces."""
-    of_network = {"depth": scale.depth, "size": scale.size}
+    few, many = scale.forward[-2], scale.many_clips
+    films, frames = f"{work}/films", scale.frames
+    workers, compiler = scale.workers, scale.torch_compiler
 
-    def ours(
-        expected: float, clips: int = scale.clips, variant: str = "visual", dtype: str = "bfloat16", **more
-    ) -> Item:
-        more = {"variant": variant, "dtype": dtype, "clips": clips, "seconds": scale.seconds} | of_network | more
-        return Item(f"{HERE}.jax_training:training_step", expected, more)
+    def item(seconds: float, call: str, setting: dict[str, Any] | None = None, **arguments: Any) -> Item:
+        if setting is not None:
+            arguments = {"setting": dataclasses.replace(scale.network, **setting), **arguments}
+        return Item(f"{HERE}.{call}", seconds, arguments)
 
-    def torch(job: str, expected: float, variant: str = "visual", dtype: str = "bfloat16", **more) -> Item:
-        return Item(f"{HERE}.torch_side:{job}", expected, {"variant": variant, "dtype": dtype} | of_network | more)
+    def training(seconds: float, setting: dict[str, Any] | None = None, **arguments: Any) -> Item:
+        return item(seconds, "jax_training:training_step", setting or {}, **arguments)
 
-    def forward(expected: float, variant: str, dtype: str, precision: str, clips: tuple[int, ...]) -> Item:
-        more = {"variant": variant, "dtype": dtype, "precision": precision, "clips": clips} | of_network
-        return Item(f"{HERE}.jax_scoring:forward", expected, more | {"seconds": scale.seconds / 2})
-
-    def dense(expected: float, dtype: str, clips: int, shared: bool) -> Item:
-        more = {"variant": "l3mul-s3", "dtype": dtype, "clips": clips, "frames": scale.frames, "shared_stem": shared}
-        return Item(f"{HERE}.jax_scoring:dense", expected, more | of_network)
-
-    def parity(expected: float, cases: tuple[str, ...], others: tuple[tuple[str, str], ...]) -> Item:
-        return Item(f"{HERE}.jax_scoring:parity", expected, {"cases": cases, "others": others})
-
-    shards = {"folder": f"{work}/films"}
-    reading = {"clips": scale.clips, "seconds": 2 * scale.seconds}
-    few = scale.forward[-2]
+    longer = {"seconds": 2 * scale.network.seconds}
+    sound, exact, tf32 = {"variant": "l3mul-s3"}, {"dtype": "float32"}, {"dtype": "TF32"}
     return [
         Section(
             "shards",
-            (Item(f"{HERE}.feeding:shards", 40, shards | {"films": scale.films, "size": scale.size}),),
+            (item(40, "feeding:shards", folder=films, films=scale.films, size=scale.network.size),),
             background=True,
         ),
         Section(
             "jax, plain flags",
             (
-                Item(f"{HERE}.device_facts:device", 5, {}),
-                Item(f"{HERE}.device_facts:ceilings", 10, {"megabytes": scale.megabytes, "side": scale.side}),
-                parity(30, scale.cases, (("bfloat16", "highest"),)),
-                ours(50, profile=f"{output}/plain"),
+                item(5, "device_facts:device"),
+                item(10, "device_facts:ceilings", megabytes=scale.megabytes, side=scale.side),
+                item(30, "jax_scoring:parity", cases=scale.cases, others=("bfloat16",)),
+                training(50, profile=f"{output}/plain"),
             ),
         ),
-        Section("jax, nhwc", (ours(50, profile=f"{output}/nhwc"),), "nhwc"),
+        Section("jax, nhwc", (training(50, profile=f"{output}/nhwc"),), "nhwc"),
         Section(
             "torch, eager",
             (
-                torch("training_step", 25, clips=scale.clips, seconds=scale.seconds),
-                torch("training_step", 15, clips=scale.many_clips, seconds=scale.seconds),
-                torch("forward", 15, clips=scale.forward, seconds=scale.seconds / 2),
-                torch("dense", 10, "l3mul-s3", clips=scale.clips, frames=scale.frames),
+                item(25, "torch_side:training_step", {}),
+                item(15, "torch_side:training_step", {"clips": many}),
+                item(15, "torch_side:forward", {}, batches=scale.forward),
+                item(10, "torch_side:dense", sound, frames=frames),
             ),
         ),
         Section(
             "jax, rewrites",
             (
-                ours(20),
-                ours(30, clips=scale.many_clips),
-                forward(25, "visual", "bfloat16", "highest", scale.forward),
-                *(ours(25, rewrites=(name,)) for name in ("pool", "one-pass", "dots", "taps2d")),
-                dataclasses.replace(ours(25), call=f"{HERE}.jax_training:rewrites_that_help"),
+                training(20),
+                training(30, {"clips": many}),
+                item(25, "jax_scoring:forward", {}, batches=scale.forward),
+                *(training(25, rewrites=(name,)) for name in ("pool", "one-pass", "dots", "taps2d")),
+                item(25, "jax_training:rewrites_that_help", {}),
             ),
             "best",
         ),
         Section(
             "input pipeline",
             (
-                *(
-                    Item(f"{HERE}.feeding:reading", 10, shards | reading | {"workers": number})
-                    for number in scale.workers
-                ),
-                Item(
-                    f"{HERE}.feeding:training",
-                    50,
-                    shards | reading | {"workers": scale.workers[::2], "variant": "visual"} | of_network,
-                ),
+                *(item(10, "feeding:reading", longer, folder=films, workers=number) for number in workers),
+                item(50, "feeding:training", longer, folder=films, workers=workers[::2]),
             ),
             "best",
         ),
         Section(
             "jax, more",
             (
-                dense(20, "float32", few, True),
-                dense(25, "bfloat16", scale.clips, True),
-                dense(15, "bfloat16", scale.clips, False),
-                ours(30, variant="l3mul-s3"),
-                ours(35, dtype="float32", precision="highest"),
-                ours(30, dtype="float32", precision="default"),
-                forward(20, "l3mul-s3", "float32", "highest", (few,)),
-                forward(20, "l3mul-s3", "bfloat16", "highest", scale.forward),
-                *(ours(25, rewrites=(name,)) for name in ("stem-channels", "stem-pairs")),
-                ours(35, clips=scale.many_clips, variant="l3mul-s3"),
+                item(20, "jax_scoring:dense", sound | exact | {"clips": few}, frames=frames),
+                item(25, "jax_scoring:dense", sound, frames=frames),
+                item(15, "jax_scoring:dense", sound, frames=frames, shared_stem=False),
+                training(30, sound),
+                training(35, exact),
+                training(30, tf32),
+                item(20, "jax_scoring:forward", sound | exact, batches=(few,)),
+                item(20, "jax_scoring:forward", sound, batches=scale.forward),
+                *(training(25, rewrites=(name,)) for name in ("stem-channels", "stem-pairs")),
+                training(35, sound | {"clips": many}),
             ),
             "best",
         ),
         Section(
             "torch, compiled",
             (
-                torch("training_step", 90, clips=scale.clips, seconds=scale.seconds, compiler=scale.torch_compiler),
-                torch(
-                    "forward", 40, clips=scale.forward[-1:], seconds=scale.seconds / 2, compiler=scale.torch_compiler
-                ),
+                item(90, "torch_side:training_step", {}, compiler=compiler),
+                item(40, "torch_side:forward", {}, batches=scale.forward[-1:], compiler=compiler),
             ),
         ),
         Section(
             "torch, more",
             (
-                torch("training_step", 20, "l3mul-s3", clips=scale.clips, seconds=scale.seconds),
-                torch("training_step", 15, dtype="float32", clips=scale.clips, seconds=scale.seconds, tf32=True),
-                torch("training_step", 20, dtype="float32", clips=scale.clips, seconds=scale.seconds),
-                torch("forward", 15, "l3mul-s3", "float32", clips=(few,), seconds=scale.seconds / 2),
-                torch("dense", 10, "l3mul-s3", "float32", clips=few, frames=scale.frames),
+                item(20, "torch_side:training_step", sound),
+                item(15, "torch_side:training_step", tf32),
+                item(20, "torch_side:training_step", exact),
+                item(15, "torch_side:forward", sound | exact, batches=(few,)),
+                item(10, "torch_side:dense", sound | exact, frames=frames),
             ),
         ),
         Section(
             "jax, more parity",
             (
-                parity(25, scale.cases, (("float32", "default"),)),
-                *(parity(12, (name,), ()) for name in scale.more_cases),
+                item(25, "jax_scoring:parity", cases=scale.cases, others=("TF32",)),
+                *(item(12, "jax_scoring:parity", cases=(name,), others=()) for name in scale.more_cases),
             ),
         ),
     ]

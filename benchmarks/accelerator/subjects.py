@@ -1,5 +1,6 @@
 """Networks, weights and inputs that the measurements share, the same for PyTorch and for us. No GPU is touched here."""
 
+import dataclasses
 import functools
 import importlib.util
 import json
@@ -9,6 +10,7 @@ from types import ModuleType
 import numpy as np
 
 from benchmarks import inputs
+from benchmarks.machine import peak_tflops
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
 SIDE_WEIGHT = 0.5  # of the stages' own maps in the loss of `visual`, as in the middle of a training
@@ -20,6 +22,60 @@ GFLOP_OF_CLIP = {
     ("forward", "visual"): 16.5,
     ("forward", "l3mul-s3"): 16.6,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What a measurement is of.
+
+    Attributes:
+      variant: of the network, visual or l3mul-s3.
+      dtype: of the trunk: bfloat16, float32, or TF32, which is float32 whose products may round factors to 10 bits.
+      clips: of 16 frames, a call.
+      depth: of the trunk.
+      size: height and width of frames, pixels.
+      seconds: to measure for.
+    """
+
+    variant: str = "visual"
+    dtype: str = "bfloat16"
+    clips: int = 32
+    depth: int = 50
+    size: int = 112
+    seconds: float = 1.5
+
+    @property
+    def name(self) -> str:
+        return f"{self.variant}, {self.dtype}, {self.clips} clips"
+
+    @property
+    def stored(self) -> str:
+        """The type of activations."""
+        return "float32" if self.dtype == "TF32" else self.dtype
+
+    @property
+    def precision(self) -> str:
+        """The same for jax.default_matmul_precision."""
+        return "default" if self.dtype == "TF32" else "highest"
+
+    def rates(self, job: str, seconds: float, device_kind: str) -> dict[str, float]:
+        """Milliseconds; of the full network TFLOP/s too, and their share of what the maker states for bfloat16."""
+        detail = {"ms": 1e3 * seconds}
+        gflop = GFLOP_OF_CLIP.get((job, self.variant)) if (self.depth, self.size) == (50, 112) else None
+        if gflop:
+            detail["tflops"] = gflop * self.clips / seconds / 1e3
+            if peak := peak_tflops(device_kind, "bfloat16"):
+                detail["share_of_peak"] = detail["tflops"] / peak
+        return detail
+
+    def batch(self) -> dict[str, np.ndarray]:
+        """A training batch: clip [B, 16, S, S, 3], waveform [B, 35280], density, fixations [B, S, S], weight [B]."""
+        few = min(self.clips, DIFFERENT_CLIPS)
+        clip, waveform = inputs.clips(few, self.size)
+        density, fixations = inputs.maps(few, self.size)
+        arrays = {"clip": clip, "waveform": waveform, "density": density, "fixations": fixations}
+        repeated = {name: array[np.arange(self.clips) % few] for name, array in arrays.items()}
+        return repeated | {"weight": np.ones(self.clips, np.float32)}
 
 
 @functools.cache
@@ -47,26 +103,3 @@ def weights(depth: int, shortcut: str = "B", seed: int = 0, variant: str = "head
 
     state = torch_state(depth, shortcut, seed, variant)
     return from_pytorch(state, "stavis", depth, shortcut, "the formulas").weights
-
-
-def batch(clips: int, size: int) -> dict[str, np.ndarray]:
-    """A training batch: clip [B, 16, S, S, 3], waveform [B, 35280], density and fixations [B, S, S], weight [B]."""
-    few = min(clips, DIFFERENT_CLIPS)
-    clip, waveform = inputs.clips(few, size)
-    density, fixations = inputs.maps(few, size)
-    arrays = {"clip": clip, "waveform": waveform, "density": density, "fixations": fixations}
-    repeated = {name: array[np.arange(clips) % few] for name, array in arrays.items()}
-    return repeated | {"weight": np.ones(clips, np.float32)}
-
-
-def rates(job: str, variant: str, clips: int, seconds: float, device_kind: str, depth: int, size: int) -> dict:
-    """Milliseconds and, of the full network, TFLOP/s and the share of the peak that the maker states for bfloat16."""
-    from benchmarks.machine import peak_tflops
-
-    detail = {"ms": 1e3 * seconds}
-    gflop = GFLOP_OF_CLIP.get((job, variant)) if (depth, size) == (50, 112) else None
-    if gflop:
-        detail["tflops"] = gflop * clips / seconds / 1e3
-        if peak := peak_tflops(device_kind, "bfloat16"):
-            detail["share_of_peak"] = detail["tflops"] / peak
-    return detail

@@ -16,6 +16,7 @@ import traceback
 from typing import Any
 
 from benchmarks.accelerator.figures import Figure, failure
+from benchmarks.accelerator.subjects import Setting
 
 ENOUGH = 0.6  # of the seconds an item is expected to take: with less left it is not begun
 
@@ -38,7 +39,10 @@ def main(job: str) -> None:
         say(begin=item["item"])
         try:
             module, _, function = item["call"].partition(":")
-            getattr(importlib.import_module(module), function)(tell, **item["arguments"])
+            arguments = item["arguments"]
+            if "setting" in arguments:
+                arguments["setting"] = Setting(**arguments["setting"])
+            getattr(importlib.import_module(module), function)(tell, **arguments)
         except Exception as error:  # whatever it is, the next measurement may work
             traceback.print_exc()
             tell(failure(item["item"], error))
