@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.accelerator.figures import figure
-from benchmarks.accelerator.jax_training import TrainingStep
 from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.timing import seconds_of
 from benchmarks.films import _repeat_lists as repeat_lists
@@ -55,6 +54,8 @@ def training(tell, *, setting: Setting, folder: str, workers: Sequence[int]) -> 
 
     Then the same step on clips that are on the device already, as they are and cut there out of 8-bit frames.
     """
+    from benchmarks.accelerator.jax_training import TrainingStep
+
     clips = setting.clips
     work = TrainingStep(setting)
     took = seconds_of(work, jax.block_until_ready, setting.seconds / 2)
@@ -76,7 +77,7 @@ def training(tell, *, setting: Setting, folder: str, workers: Sequence[int]) -> 
     on_device(tell, work, setting)
 
 
-def on_device(tell, work: TrainingStep, setting: Setting) -> None:
+def on_device(tell, work, setting: Setting) -> None:
     """A prototype: 8-bit frames and maps lie on the device, and the step cuts its clips out by number."""
     clips, size, draw = setting.clips, setting.size, np.random.default_rng(0).integers
     bank = {

@@ -18,7 +18,7 @@ from benchmarks.accelerator import subjects, trace
 from benchmarks.accelerator.figures import figure
 from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.timing import seconds_of
-from stavis_jax.experiments import recipes
+from stavis_jax.configs import av
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import optimizer, step
 from stavis_jax.training.compute import Compute
@@ -36,7 +36,7 @@ class TrainingStep:
 
     def __init__(self, setting: Setting):
         stage = "visual" if setting.variant == "visual" else "audiovisual"
-        recipe = recipes.config("l3mul-s3", "paper").stages[stage]
+        recipe = av.get_config().stages[stage]
         make_optimizer = functools.partial(
             optimizer.sgd,
             recipe.learning_rate,
