@@ -1,13 +1,13 @@
 """Synthetic films as benchmarks read them: as a film file, in the raw layout, and as shards."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.inputs import FRAME_RATE_HZ
+from benchmarks.shard_lists import repeat_lists
 from data_pipelines.prepare import prepare
 from data_pipelines.synthetic.database import DATABASE, synthesize
 from stavis_jax.outputs.film_writer import film_writer
@@ -57,7 +57,7 @@ def make_films(folder: Path, frame_size: tuple[int, int], *, num_films: int = 12
     num_test_films = max(1, num_films // 5)
     _synthesize_with_grain(raw, num_films - num_test_films, num_test_films, num_frames, frame_size)
     prepare(raw, shards)
-    _repeat_lists(shards)
+    repeat_lists(shards)
     return Films(frame_size, raw, shards, num_films * num_frames)
 
 
@@ -87,14 +87,3 @@ def _synthesize_with_grain(
     for number, path in enumerate(sorted(raw.glob("video_frames/*/*/*.jpg"))):
         picture = np.asarray(Image.open(path)) + np.roll(grain, (3 * number, 7 * number), (0, 1))[..., None]
         Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(path, quality=90)
-
-
-def _repeat_lists(shards: Path, times: int = 50) -> None:
-    """Repeats each film in the shards' lists: real lists have thousands of windows, and grain shuffles few slowly."""
-    path = shards / "metadata.json"
-    metadata = json.loads(path.read_text(encoding="utf-8"))
-    metadata["lists"] = {
-        subset: {split: films * times for split, films in splits.items()}
-        for subset, splits in metadata["lists"].items()
-    }
-    path.write_text(json.dumps(metadata), encoding="utf-8")
