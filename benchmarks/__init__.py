@@ -8,7 +8,7 @@ targets.py       goals
 session.py       starts workers with what they share, compares both sides, lays out sections
 paired_timing.py, worker.py    two processes that work in turn; ratios of their times
 torch_side.py, jax_side.py     what the workers of each side share
-inputs.py, films.py            what both sides are given
-accelerator/                   a command of its own: everything on a GPU or TPU, in one run of minutes
+inputs.py, films.py, shard_lists.py    what both sides are given
+accelerator/                   a second command, which measures everything on one GPU or TPU in a few minutes
 machine.py, report.py          cores and peaks of devices; the page
 """

@@ -1,13 +1,17 @@
-"""Every measurement on an accelerator, in one command with a time budget: python -m benchmarks.accelerator.
+"""Measures everything on an accelerator, with one command and within a time budget: python -m benchmarks.accelerator.
 
-__main__.py        the command: flags, which figures are there already, the table at the end
-plan.py            the measurements, most valuable first, each with the seconds it is expected to take
-supervisor.py      runs them in child processes within the budget, and keeps what a killed child has told
-worker.py          such a child: runs measurements one after another, tells every figure as soon as it is there
-figures.py         a figure as a line of text, a line of JSON, a row of the table
+__main__.py        the command: flags, XLA's flags for each section, the table at the end
+plan.py            the measurements, the most valuable first, with the seconds that each is expected to take
+supervisor.py      runs them in child processes within the budget, and keeps the figures of a child that dies
+worker.py          the child process: runs measurements one after another and reports every figure at once
+figures.py         a figure as a line of text, a line of JSON and a row of the table
 timing.py          seconds of a call on a device that works asynchronously
-subjects.py        networks, weights and inputs, the same for both sides
-device_facts.py, jax_training.py, jax_scoring.py, torch_side.py, feeding.py    the measurements
-rewrites.py        other forms of the network's operations, put in place by name
-trace.py           the operations with the most time in a profile
+subjects.py        settings, weights and inputs, the same for PyTorch and for our network
+jax_network.py     our network in the form for accelerators
+rewrites.py        other forms of the network's operations, which replace the usual ones by name
+trace.py           the operations of a profile that take the most time
+
+The measurements: device_facts.py, jax_training.py, jax_scoring.py, jax_dense.py, torch_side.py, feeding.py,
+device_clips.py. Each is imported when its first figure is measured, so a package that is missing costs only the figures
+of the module that needs it. PyAV is needed by jax_dense.py alone, tensorflow_datasets and Grain by feeding.py alone.
 """

@@ -1,4 +1,4 @@
-"""Command: measures everything on this machine's accelerator, the most valuable first, in a given time.
+"""Command: measures everything on this machine's accelerator, the most valuable first, within a time budget.
 
 python -m benchmarks.accelerator --output FIGURES
 """
@@ -21,27 +21,27 @@ def main(argv: Sequence[str] | None = None) -> None:
         if flags.sections:
             planned = [section for section in planned if any(word in section.name for word in flags.sections)]
         supervisor = Supervisor(work, output, flags.budget)
-        beside = []
+        background = []
         for section in planned:
             flags_of_xla = best_flags(supervisor.figures) if section.flags == "best" else section.flags
             environment = environment_of(section, flags_of_xla, work)
             if flags.small:
-                environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # compiling is most of a trial
+                environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # most of a trial is compilation
             if section.background:
-                beside.append(threading.Thread(target=supervisor.run, args=(section, environment)))
-                beside[-1].start()
+                background.append(threading.Thread(target=supervisor.run, args=(section, environment)))
+                background[-1].start()
                 continue
-            if section.name == "input pipeline":
-                for thread in beside:
+            if section.name == "input pipeline":  # it reads the shards
+                for thread in background:
                     thread.join()
             supervisor.run(section, environment)
-        for thread in beside:
+        for thread in background:
             thread.join()
         print("\n" + supervisor.close(), flush=True)
 
 
 def environment_of(section: Section, flags: str, work: Path) -> dict[str, str]:
-    """Variables of a section's process: XLA's flags, one cache of compiled functions and of tuned convolutions."""
+    """Returns the environment variables of a section's process: caches of compiled functions, and XLA's flags."""
     environment = {"JAX_COMPILATION_CACHE_DIR": str(work / "compiled"), "TORCHINDUCTOR_CACHE_DIR": str(work / "torch")}
     if section.background:
         environment["JAX_PLATFORMS"] = "cpu"
@@ -51,7 +51,7 @@ def environment_of(section: Section, flags: str, work: Path) -> dict[str, str]:
 
 
 def best_flags(figures: Sequence[dict]) -> str:
-    """ "nhwc" where the first training step was faster with it than without, else "plain"."""
+    """Returns "nhwc" if the first training step was faster with these flags, otherwise "plain"."""
     speeds = {
         one["section"]: one["value"] for one in figures if one["name"].startswith(FIRST) and one["value"] is not None
     }
@@ -62,16 +62,29 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.accelerator",
         description=__doc__.splitlines()[0],
-        epilog="A second run with the same --work goes on with what the first had no time for.",
+        epilog="A second run with the same --work continues with the measurements that the first had no time for.",
     )
     parser.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="folder for figures.jsonl, table.md, log.txt, traces"
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for figures, their table, the log and traces",
     )
-    parser.add_argument("--budget", type=float, default=400, help="seconds (default: 400)")
-    parser.add_argument("--work", type=Path, metavar="DIR", help="folder of what a later run can use (default: none)")
-    parser.add_argument("--small", action="store_true", help="measure everything in miniature, as a trial on a CPU")
+    parser.add_argument("--budget", type=float, default=400, help="time budget in seconds (default: 400)")
     parser.add_argument(
-        "--sections", nargs="+", default=[], metavar="WORD", help="only sections whose names hold one of these words"
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="folder for shards, caches and progress (default: temporary)",
+    )
+    parser.add_argument("--small", action="store_true", help="measure everything with small sizes, as a trial on a CPU")
+    parser.add_argument(
+        "--sections",
+        nargs="+",
+        default=[],
+        metavar="WORD",
+        help="only sections whose names contain one of these words",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""What the device is, and its ceilings as measured: copies in its memory, matrix products, copies from the host."""
+"""Names the device and measures its limits: copies in its memory, matrix products, copies from the host."""
 
 import functools
 
@@ -12,12 +12,20 @@ from benchmarks.machine import cores
 
 
 def device(tell) -> None:
+    """Reports the kind and number of devices."""
     kind = jax.devices()[0].device_kind
     tell(figure(f"devices, {kind}", jax.device_count(), jax=jax.__version__, cores=cores()))
 
 
 def ceilings(tell, *, megabytes: int, side: int) -> None:
-    """A copy counts bytes read and bytes written; `side` is that of the square matrices."""
+    """Reports rates of copies and of products of two square matrices.
+
+    Args:
+      tell: takes the figures.
+      megabytes: size of the array that is copied within the device's memory. The copy's rate counts bytes read and
+        bytes written.
+      side: rows and columns of the matrices.
+    """
     draw = np.random.default_rng(0).standard_normal
 
     numbers = jnp.asarray(np.resize(draw(2**16, np.float32), megabytes * 2**18))

@@ -1,7 +1,7 @@
-"""A figure as a line of text, as a line of JSON, and as a row of the last table.
+"""A figure as a line of text, as a line of JSON, and as a row of the table.
 
-A figure is a dict: `name`, `value` (a number, or None where it failed), `unit`, `detail` (a dict of more numbers or
-words), `error` (a line, or ""). The supervisor adds `section`, `item` and `at`, seconds since the command began.
+A figure is a dict: `name`, `value` (a number, or None if it failed), `unit`, `detail` (a dict of more numbers and
+words), `error` (one line, or ""). The supervisor adds `section`, `item` and `at`, the seconds since the command began.
 """
 
 import json
@@ -15,18 +15,18 @@ TABLE_DETAILS = ("ms", "share of peak", "GB", "compile s")
 
 
 def figure(name: str, value: float | None, unit: str = "", error: str = "", **detail: Any) -> Figure:
-    """Words with underscores in `detail` are printed with blanks."""
+    """Returns a figure. Underscores in the names of details become blanks."""
     named = {key.replace("_", " "): number for key, number in detail.items()}
     return {"name": name, "value": value, "unit": unit, "detail": named, "error": error}
 
 
 def failure(name: str, error: BaseException) -> Figure:
-    """The figure that could not be had, with the first lines of the reason on one."""
+    """Returns the figure of a measurement that failed, with the error on one line."""
     return figure(name, None, error=f"{type(error).__name__}: {' '.join(str(error).split())}"[:LONGEST_ERROR])
 
 
 def line(one: Figure) -> str:
-    """`  12.3 s  jax: training step, visual: 1234 clips/s (ms 25.9)`."""
+    """Returns a line such as `  12.3 s  jax: training step, visual: 1234 clips/s (ms 25.9)`."""
     start = f"{one.get('at', 0):6.1f} s  {one.get('section', '')}: {one['name']}: "
     if one["error"]:
         return f"{start}FAILED, {one['error']}"
@@ -35,7 +35,7 @@ def line(one: Figure) -> str:
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """Markdown: a row a figure, those that failed without a value."""
+    """Returns a Markdown table with a row for each figure; those that failed have no value."""
     rows = ["| section | figure | value | " + " | ".join(TABLE_DETAILS) + " |", "|---" * (3 + len(TABLE_DETAILS)) + "|"]
     for one in figures:
         value = "failed" if one["error"] else f"{_short(one['value'])} {one['unit']}"
@@ -45,7 +45,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def read(path: Path) -> list[Figure]:
-    """The figures of an earlier run; none where there is no file. A last line that was cut short is left out."""
+    """Returns the figures of an earlier run, or none if there is no file. Skips a line that was cut short."""
     found = []
     for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:

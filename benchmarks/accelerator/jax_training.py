@@ -1,4 +1,4 @@
-"""Our training step, jitted as training/loop.py does: clips a second, memory, compile time, and a profile of one."""
+"""Measures our training step, compiled as training/loop.py does: clips a second, memory, compile time, a profile."""
 
 import functools
 import gc
@@ -16,23 +16,24 @@ import jax.numpy as jnp
 from benchmarks.accelerator import rewrites as forms
 from benchmarks.accelerator import subjects, trace
 from benchmarks.accelerator.figures import figure
+from benchmarks.accelerator.jax_network import FORM, config_of, device_weights
 from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.timing import seconds_of
 from stavis_jax.configs import av
-from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import optimizer, step
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.weights.flat_names import expected_shapes, network_from
+from stavis_jax.weights.flat_names import network_from
 
-LARGEST_FILE = 15 * 2**20
-LEAST_GAIN = 1.02  # less is noise
+LARGEST_TRACE = 15 * 2**20  # bytes; larger traces are not kept
+LEAST_GAIN = 1.02  # a smaller gain may be noise
 
-_speeds: dict[tuple[int, tuple[str, ...]], float] = {}  # batch, rewrites -> clips a second, of this process's steps
+# (clips a batch, rewrites): clips a second, as measured in this process
+_speeds: dict[tuple[int, tuple[str, ...]], float] = {}
 
 
 class TrainingStep:
-    """A compiled step and its state. A call takes a batch on the device and returns the step's values."""
+    """A compiled training step with its state. Call it with a batch on the device to get the mean losses."""
 
     def __init__(self, setting: Setting):
         stage = "visual" if setting.variant == "visual" else "audiovisual"
@@ -45,12 +46,10 @@ class TrainingStep:
             weight_decay=recipe.weight_decay,
         )
         self.devices = DataParallel(jax.devices()[:1])
-        config, weights = NetworkConfig(setting.variant, setting.depth), subjects.weights(setting.depth)
-        network = network_from(config, {name: jnp.asarray(weights[name]) for name in expected_shapes(config)})
+        network = network_from(config_of(setting), device_weights(setting), FORM)
         Compute(setting.stored).configure(network, 1)
-        job, state = step.create(
-            network, make_optimizer, recipe.group_rates.to_dict(), effective_batch=setting.clips, layout="array"
-        )
+        rates = recipe.group_rates.to_dict()
+        job, state = step.create(network, make_optimizer, rates, effective_batch=setting.clips)
         self.state, self.job = self.devices.replicate(state), job
         self.batch = self.devices.split_batch(setting.batch())
         self.side_weight = jnp.float32(subjects.SIDE_WEIGHT)
@@ -70,9 +69,13 @@ class TrainingStep:
 
 
 def training_step(tell, *, setting: Setting, rewrites: Sequence[str] = (), profile: str = "") -> None:
-    """Tells clips a second; `loss` is that of the first step, equal for equal numbers.
+    """Reports clips a second, and the loss of the first step, which shows whether two runs compute the same.
 
-    profile: folder for the trace of one step, whose slowest operations are told too; "": no profile.
+    Args:
+      tell: takes the figures.
+      setting: the network and the batch.
+      rewrites: names of rewrites.NAMES to use.
+      profile: folder for the trace of one step, whose slowest operations are reported too; "" for no profile.
     """
     name = ", ".join(["training step", setting.name, *rewrites])
     with forms.applied(rewrites):
@@ -90,17 +93,20 @@ def training_step(tell, *, setting: Setting, rewrites: Sequence[str] = (), profi
 
 
 def rewrites_that_help(tell, *, setting: Setting) -> None:
-    """The rewrites together that were faster one by one, before in this process and with the same setting."""
+    """Measures together all rewrites that made the step faster when this process measured them one by one."""
     alone = {names[0]: speed for (clips, names), speed in _speeds.items() if clips == setting.clips and len(names) == 1}
     helping = [name for name, speed in alone.items() if speed > LEAST_GAIN * _speeds[setting.clips, ()]]
     if len(helping) < 2:
-        tell(figure("rewrites that help, together", len(helping), "of them", which=" ".join(helping)))
+        tell(figure("rewrites that help", len(helping), names=" ".join(helping)))
     else:
         training_step(tell, setting=setting, rewrites=helping)
 
 
 def _memory(compiled) -> dict[str, float]:
-    """GB that the program needs, as compiled; and the most this process has had, which other programs may have set."""
+    """Returns the GB that the compiled program needs, and the peak of this process so far.
+
+    An earlier program of this process may have caused the peak.
+    """
     found = {}
     if needs := compiled.memory_analysis():
         total = needs.argument_size_in_bytes + needs.output_size_in_bytes + needs.temp_size_in_bytes
@@ -111,7 +117,7 @@ def _memory(compiled) -> dict[str, float]:
 
 
 def _layouts(work: TrainingStep) -> dict[str, str]:
-    """How many of a GPU's convolution calls have which layout, and how many transposes there are."""
+    """Counts a GPU's convolution calls by layout, and the transposes."""
     text = work.compiled.as_text()
     calls = [line for line in text.splitlines() if "dim_labels=" in line]
     if not calls:
@@ -122,13 +128,14 @@ def _layouts(work: TrainingStep) -> dict[str, str]:
 
 
 def _profile(tell, name: str, work: TrainingStep, output: Path) -> None:
+    """Traces one step, and reports the operations and the kinds of operations that take the most time."""
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
             begin = time.perf_counter()
             jax.block_until_ready(work())
             seconds = time.perf_counter() - begin
         written = [*Path(folder).rglob("*.trace.json.gz"), *Path(folder).rglob("*.xplane.pb")]
-        if written[0].stat().st_size <= LARGEST_FILE:
+        if written[0].stat().st_size <= LARGEST_TRACE:
             output.mkdir(parents=True, exist_ok=True)
             shutil.copy(written[0], output / f"step{''.join(written[0].suffixes[-3:])}")
         operations = trace.operations(written[0])
@@ -138,14 +145,5 @@ def _profile(tell, name: str, work: TrainingStep, output: Path) -> None:
     for title, rows in (("operation", operations), ("kind", trace.by_kind(operations))):
         for number, row in enumerate(rows[:10], start=1):
             source = {"makes": where} if title == "operation" and (where := trace.origin(row.name, text)) else {}
-            share = row.milliseconds / total
-            tell(
-                figure(
-                    f"profile, {title} {number}: {row.name}",
-                    row.milliseconds,
-                    "ms",
-                    share=share,
-                    times=row.times,
-                    **source,
-                )
-            )
+            detail = {"share": row.milliseconds / total, "times": row.times, **source}
+            tell(figure(f"profile, {title} {number}: {row.name}", row.milliseconds, "ms", **detail))

@@ -1,4 +1,4 @@
-"""What is measured, most valuable first, and how long each is expected to take on an H100."""
+"""The measurements, the most valuable first, with the seconds that each is expected to take on an H100."""
 
 import dataclasses
 from typing import Any, Literal
@@ -6,26 +6,26 @@ from typing import Any, Literal
 from benchmarks.accelerator.subjects import Setting
 
 NHWC = "--xla_gpu_force_conv_nhwc=true"
-FIRST = "training step, visual, bfloat16"  # what decides which flags the later sections use
+FIRST = "training step, visual, bfloat16"  # the figure that chooses the flags of later sections
 CASES = ("av50_s0",)  # of tests/golden
 MORE_CASES = ("v50_s0", "av50_s1", "v50_s1", "av50_silent_s0", "av50_upscale_s2", "v50_upscale_s2", "av50_size64_s0")
 MORE_CASES += ("av18_s0", "av18_shortcutA_size64_s0", "v18_size45_s3", "av10_size64_s0")
 HERE = "benchmarks.accelerator"
-UNTOLD = ("folder", "profile")  # arguments that do not tell items apart
+NOT_NAMED = ("folder", "profile")  # arguments that are not part of an item's name
 
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One call of a measuring function, MODULE:FUNCTION."""
+    """One call of a measuring function, given as MODULE:FUNCTION."""
 
     call: str
-    seconds: float  # expected, its compilation included
+    seconds: float  # expected, with compilation
     arguments: dict[str, Any]
 
     @property
     def name(self) -> str:
-        told = [value for key, value in self.arguments.items() if key not in UNTOLD]
-        return ", ".join([self.call.partition(":")[2].replace("_", " "), *filter(None, map(_words, told))])
+        named = [value for key, value in self.arguments.items() if key not in NOT_NAMED]
+        return ", ".join([self.call.partition(":")[2].replace("_", " "), *filter(None, map(_words, named))])
 
     def to_dict(self) -> dict[str, Any]:
         arguments = {key: dataclasses.asdict(x) if key == "setting" else x for key, x in self.arguments.items()}
@@ -40,11 +40,11 @@ def _words(value: Any) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """Items of one child process.
+    """Items that one child process measures.
 
     Attributes:
-      flags: of XLA: "plain", "nhwc", or whichever of the two was faster before.
-      background: beside the others, which is for work that needs no device.
+      flags: XLA's flags: "plain" for none, "nhwc" for NHWC, or "best" for the faster of the two.
+      background: whether it runs beside the other sections. This is for work that needs no device.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Section:
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """How large everything is."""
+    """Sizes of everything that is measured."""
 
     network: Setting = Setting()
     many_clips: int = 128
@@ -86,7 +86,7 @@ SMALL = Scale(
 
 
 def sections(scale: Scale, work: str, output: str) -> list[Section]:
-    """All of it. `work`, `output`: folders for shards, and for traces."""
+    """Returns all sections. Shards go into the folder `work`, traces into `output`."""
     few, many = scale.forward[-2], scale.many_clips
     films, frames = f"{work}/films", scale.frames
     workers, compiler = scale.workers, scale.torch_compiler
@@ -141,16 +141,17 @@ def sections(scale: Scale, work: str, output: str) -> list[Section]:
             "input pipeline",
             (
                 *(item(10, "feeding:reading", longer, folder=films, workers=number) for number in workers),
-                item(50, "feeding:training", longer, folder=films, workers=workers[::2]),
+                item(40, "feeding:training_from_shards", longer, folder=films, workers=workers[::2]),
+                item(25, "device_clips:training_on_device_clips", longer),
             ),
             "best",
         ),
         Section(
             "jax, more",
             (
-                item(20, "jax_scoring:dense", sound | exact | {"clips": few}, frames=frames),
-                item(25, "jax_scoring:dense", sound, frames=frames),
-                item(15, "jax_scoring:dense", sound, frames=frames, shared_stem=False),
+                item(20, "jax_dense:dense", sound | exact | {"clips": few}, frames=frames),
+                item(25, "jax_dense:dense", sound, frames=frames),
+                item(15, "jax_dense:dense", sound, frames=frames, shared_stem=False),
                 training(30, sound),
                 training(35, exact),
                 training(30, tf32),

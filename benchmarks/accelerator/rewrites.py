@@ -1,45 +1,55 @@
-"""Other forms of the network's operations on arrays, each equal to the plain one, put in place by name.
+"""Other forms of the network's operations on arrays. Each gives the same numbers and replaces the usual form by name.
 
-Which is faster depends on the compiler and the chip. They replace functions of the project in this process alone.
+Which form is faster depends on the compiler and the chip. The forms replace functions of stavis_jax in this process.
 """
 
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from stavis_jax.models import layers, stavis
-from stavis_jax.ops import batch_norm, conv3d, pooling
+from stavis_jax.ops import batch_norm, pooling
 from stavis_jax.ops.batch_norm import Statistics
 from stavis_jax.ops.conv2d import conv2d
+from stavis_jax.ops.conv3d import conv3d
 from stavis_jax.ops.video import Video
 
 Convolution = Callable[[jax.Array, jax.Array, Sequence[int]], jax.Array]
 PIXEL_CHANNELS = 3
 
 
-def pool_by_comparisons(video: Video) -> Video:
-    """3x3x3 max pooling, stride 2, of [B, T, H, W, C]: three maxima of three, one axis after another.
+class Place(NamedTuple):
+    """An attribute of a module or class, and the value to use in its place."""
 
-    Its gradient goes to the first of equals by comparisons, without the scatter of XLA's own, whose order varies.
+    owner: Any
+    name: str
+    value: Any
+
+
+def pool_by_comparisons(video: Video, form: str = "windows") -> Video:
+    """Pools [B, T, H, W, C] by maxima of three values along one axis after another: 3x3x3 windows, stride 2.
+
+    Its gradient goes to the first of equal values by comparisons. XLA's own gradient scatters, in an order that varies.
     """
-    if isinstance(video, tuple):
-        return pooling.max_pool3d(video)
+    if form != "windows":
+        return pooling.max_pool3d(video, form)
     return functools.reduce(pooling._max_of_three, (1, 2, 3), video)
 
 
 def pointwise_as_dot(plain: Convolution, video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
-    """1x1x1 convolutions as matrix products of what the strides leave: [B, T, H, W, C] -> [B, T', H', W', D]."""
+    """Computes 1x1x1 convolutions as matrix products: [B, T, H, W, C] -> [B, T', H', W', D]."""
     if kernel.shape[:3] != (1, 1, 1):
         return plain(video, kernel, strides)
     return video[:, :: strides[0], :: strides[1], :: strides[2]] @ kernel[0, 0, 0]
 
 
 def sum_of_2d(plain: Convolution, video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
-    """A convolution with several time taps as a sum over them of 2D convolutions of B * T' frames."""
+    """Sums 2D convolutions of B * T' frames over the time taps, where there are several."""
     taps = kernel.shape[0]
     if taps == 1:
         return plain(video, kernel, strides)
@@ -49,7 +59,7 @@ def sum_of_2d(plain: Convolution, video: jax.Array, kernel: jax.Array, strides: 
 
 
 def stem_taps_as_channels(plain: Convolution, video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
-    """The stem alone: seven neighbouring frames side by side as 21 channels of one 2D convolution."""
+    """Computes the stem as one 2D convolution of 21 channels, which are seven neighbouring frames side by side."""
     if kernel.shape[3] != PIXEL_CHANNELS:
         return plain(video, kernel, strides)
     neighbours = jnp.concatenate(_by_tap(video, kernel.shape[0], strides[0]), axis=-1)
@@ -59,7 +69,10 @@ def stem_taps_as_channels(plain: Convolution, video: jax.Array, kernel: jax.Arra
 
 
 def stem_of_pixel_pairs(plain: Convolution, video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
-    """The stem alone: two neighbouring pixels of a row as 128 channels of one position. Rows of 4 n pixels."""
+    """Computes the stem with 128 channels at each position, which are two neighbouring pixels of the output.
+
+    This needs rows whose number of pixels is a multiple of 4.
+    """
     if kernel.shape[3] != PIXEL_CHANNELS or strides[2] != 2 or video.shape[3] % 4:
         return plain(video, kernel, strides)
     first, second = (jnp.pad(kernel, [(0, 0), (0, 0), around, (0, 0), (0, 0)]) for around in ((0, 2), (2, 0)))
@@ -75,7 +88,7 @@ def stem_of_pixel_pairs(plain: Convolution, video: jax.Array, kernel: jax.Array,
 
 
 def _by_tap(video: jax.Array, taps: int, stride: int) -> list[jax.Array]:
-    """What each time tap sees of [B, T, H, W, C]: frames [B * T', H, W, C]."""
+    """Returns the frames of a video [B, T, H, W, C] that each time tap meets, as arrays [B * T', H, W, C]."""
     outputs = -(-video.shape[1] // stride)
     padded = jnp.pad(video, [(0, 0), (taps // 2, taps // 2), (0, 0), (0, 0), (0, 0)])
     seen = [padded[:, tap : tap + (outputs - 1) * stride + 1 : stride] for tap in range(taps)]
@@ -86,7 +99,11 @@ def _by_tap(video: jax.Array, taps: int, stride: int) -> list[jax.Array]:
 def normalise_in_one_pass(
     video: Video, scale: jax.Array, bias: jax.Array, epsilon: float, centre: jax.Array
 ) -> tuple[Video, Statistics]:
-    """As batch_norm.normalise_by_batch; mean and variance from sums about `centre` [C], which fuse into one pass."""
+    """Computes batch_norm.normalise_by_batch with one read of the video for mean and variance.
+
+    Both come from sums of differences from `centre` [C], which XLA fuses into one pass. A centre near the mean keeps
+    the variance accurate.
+    """
     return _one_pass_forward(video, scale, bias, epsilon, centre)[0]
 
 
@@ -111,14 +128,14 @@ _plain_batch_norm = layers.BatchNorm.__call__
 
 
 def one_pass_batch_norm(self: layers.BatchNorm, video: Video, train: bool) -> Video:
-    """The layer, with statistics of one pass about the running mean."""
+    """Replaces BatchNorm.__call__. It centres the sums of normalise_in_one_pass at the running mean."""
     if not train or self.groups > 1:
         return _plain_batch_norm(self, video, train)
     centre = lax.stop_gradient(self.mean[...])
     normalised, statistics = normalise_in_one_pass(
         video, self.scale[...], self.bias[...], layers.BATCH_NORM_EPSILON, centre
     )
-    self._move(statistics)
+    self._update_running(statistics)
     return normalised
 
 
@@ -129,33 +146,50 @@ CONVOLUTIONS = {
     "stem-pairs": stem_of_pixel_pairs,
 }
 OTHERS = {
-    "pool": (stavis, "max_pool3d", pool_by_comparisons),
-    "one-pass": (layers.BatchNorm, "__call__", one_pass_batch_norm),
+    "pool": Place(stavis, "max_pool3d", pool_by_comparisons),
+    "one-pass": Place(layers.BatchNorm, "__call__", one_pass_batch_norm),
 }
 NAMES = (*OTHERS, *CONVOLUTIONS)
 
 
-@contextlib.contextmanager
-def applied(names: Sequence[str]) -> Iterator[None]:
-    """Functions traced within use these forms. Of two convolutions that fit a kernel the first named is used.
+def applied(names: Sequence[str]) -> contextlib.AbstractContextManager[None]:
+    """Makes functions that are traced inside use these forms. If two convolutions fit a kernel, the first one is used.
 
     Raises:
-      ValueError: a name that is not one of NAMES.
+      ValueError: a name is not one of NAMES.
     """
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise ValueError(f"rewrites {', '.join(unknown)}: choose from {', '.join(NAMES)}")
-    convolution = conv3d._conv_array
-    for name in reversed([name for name in names if name in CONVOLUTIONS]):
-        convolution = functools.partial(CONVOLUTIONS[name], convolution)
-    places = [(conv3d, "_conv_array", convolution), *(OTHERS[name] for name in names if name in OTHERS)]
-    before = [(place, name, getattr(place, name)) for place, name, _ in places]
-    jax.clear_caches()  # what was traced before holds the plain forms
+    places = [OTHERS[name] for name in names if name in OTHERS]
+    convolutions = [CONVOLUTIONS[name] for name in names if name in CONVOLUTIONS]
+    if convolutions:
+        places.append(Place(layers, "conv3d", _conv3d_with(convolutions)))
+    return replaced(*places)
+
+
+@contextlib.contextmanager
+def replaced(*places: Place) -> Iterator[None]:
+    """Replaces attributes inside the context. Compiled functions are forgotten before and after it."""
+    usual = [Place(owner, name, getattr(owner, name)) for owner, name, _ in places]
+    jax.clear_caches()
     try:
-        for place, name, form in places:
-            setattr(place, name, form)
+        for place in places:
+            setattr(*place)
         yield
     finally:
-        for place, name, form in before:
-            setattr(place, name, form)
+        for place in usual:
+            setattr(*place)
         jax.clear_caches()
+
+
+def _conv3d_with(convolutions: Sequence[Callable]) -> Callable[..., Video]:
+    """Returns conv3d with these rewrites in place of its form "xla"."""
+    rewritten = conv3d
+    for convolution in reversed(convolutions):
+        rewritten = functools.partial(convolution, rewritten)
+
+    def convolve(video: Video, kernel: Any, strides: Sequence[int] = (1, 1, 1), form: str = "xla") -> Video:
+        return rewritten(video, kernel, strides) if form == "xla" else conv3d(video, kernel, strides, form)
+
+    return convolve

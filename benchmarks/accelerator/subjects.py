@@ -1,4 +1,4 @@
-"""Networks, weights and inputs that the measurements share, the same for PyTorch and for us. No GPU is touched here."""
+"""Settings, weights and inputs of the measurements, the same for PyTorch and for our network. Uses no GPU."""
 
 import dataclasses
 import functools
@@ -13,9 +13,9 @@ from benchmarks import inputs
 from benchmarks.machine import peak_tflops
 
 GOLDEN = Path(__file__).parents[2] / "tests" / "golden"
-SIDE_WEIGHT = 0.5  # of the stages' own maps in the loss of `visual`, as in the middle of a training
-DIFFERENT_CLIPS = 16  # a larger batch holds them again and again: drawing more takes longer than the measurement
-# XLA's count of the plain program at depth 50 and 112 pixels. What a rewrite does more is not counted as useful.
+SIDE_WEIGHT = 0.5  # weight of the side maps in the loss of `visual`, as in the middle of a training
+DIFFERENT_CLIPS = 16  # larger batches repeat them, because drawing more takes longer than the measurement
+# XLA's count for the usual program at depth 50 and 112 pixels. Additional operations of a rewrite do not count.
 GFLOP_OF_CLIP = {
     ("training step", "visual"): 43.9,
     ("training step", "l3mul-s3"): 44.3,
@@ -26,15 +26,16 @@ GFLOP_OF_CLIP = {
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What a measurement is of.
+    """The network and the batch of a measurement.
 
     Attributes:
-      variant: of the network, visual or l3mul-s3.
-      dtype: of the trunk: bfloat16, float32, or TF32, which is float32 whose products may round factors to 10 bits.
-      clips: of 16 frames, a call.
-      depth: of the trunk.
+      variant: "visual" or "l3mul-s3".
+      dtype: number format of the trunk: "bfloat16", "float32", or "TF32", which is float32 whose products may round
+        their factors to 10 bits.
+      clips: number of clips of 16 frames in a call.
+      depth: depth of the trunk.
       size: height and width of frames, pixels.
-      seconds: to measure for.
+      seconds: how long to measure.
     """
 
     variant: str = "visual"
@@ -50,16 +51,16 @@ class Setting:
 
     @property
     def stored(self) -> str:
-        """The type of activations."""
+        """Returns the dtype of the activations."""
         return "float32" if self.dtype == "TF32" else self.dtype
 
     @property
     def precision(self) -> str:
-        """The same for jax.default_matmul_precision."""
+        """Returns the argument for jax.default_matmul_precision."""
         return "default" if self.dtype == "TF32" else "highest"
 
     def rates(self, job: str, seconds: float, device_kind: str) -> dict[str, float]:
-        """Milliseconds; of the full network TFLOP/s too, and their share of what the maker states for bfloat16."""
+        """Returns milliseconds; for the full network also TFLOP/s, and their share of the maker's bfloat16 peak."""
         detail = {"ms": 1e3 * seconds}
         gflop = GFLOP_OF_CLIP.get((job, self.variant)) if (self.depth, self.size) == (50, 112) else None
         if gflop:
@@ -69,7 +70,7 @@ class Setting:
         return detail
 
     def batch(self) -> dict[str, np.ndarray]:
-        """A training batch: clip [B, 16, S, S, 3], waveform [B, 35280], density, fixations [B, S, S], weight [B]."""
+        """Returns clip [B, 16, S, S, 3], waveform [B, 35280], density and fixations [B, S, S], and weight [B]."""
         few = min(self.clips, DIFFERENT_CLIPS)
         clip, waveform = inputs.clips(few, self.size)
         density, fixations = inputs.maps(few, self.size)
@@ -80,7 +81,7 @@ class Setting:
 
 @functools.cache
 def formulas() -> ModuleType:
-    """tests/golden/weights.py, which makes weights and inputs from formulas."""
+    """Imports tests/golden/weights.py, which makes weights and inputs from formulas."""
     spec = importlib.util.spec_from_file_location("golden_formulas", GOLDEN / "weights.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -89,7 +90,10 @@ def formulas() -> ModuleType:
 
 @functools.cache
 def torch_state(depth: int, shortcut: str = "B", seed: int = 0, variant: str = "head") -> dict[str, np.ndarray]:
-    """A state dict of formula weights, keys without `module.`; with "head" a few training steps stay finite."""
+    """Returns a PyTorch state dict of weights from formulas, with keys without `module.`.
+
+    With the variant "head", the losses of a few training steps stay finite.
+    """
     name = f"audiovisual_resnet{depth}" + ("_shortcutA" if shortcut == "A" else "")
     spec = json.loads((GOLDEN / "specs" / f"{name}.json").read_text())
     state = formulas().state_dict(spec, seed, variant)
@@ -98,8 +102,9 @@ def torch_state(depth: int, shortcut: str = "B", seed: int = 0, variant: str = "
 
 @functools.cache
 def weights(depth: int, shortcut: str = "B", seed: int = 0, variant: str = "head") -> dict[str, np.ndarray]:
-    """The same by our flat names."""
+    """Returns the same weights by our flat names."""
+    from stavis_jax.weights.checkpoint_kinds import Architecture
     from stavis_jax.weights.transfer import from_pytorch
 
     state = torch_state(depth, shortcut, seed, variant)
-    return from_pytorch(state, "stavis", depth, shortcut, "the formulas").weights
+    return from_pytorch(state, Architecture("stavis", depth, shortcut), "formulas").weights

@@ -1,4 +1,4 @@
-"""Runs sections of measurements in child processes, within a time budget. What a killed child has told is kept."""
+"""Runs sections of measurements in child processes, within a time budget. Keeps the figures of a child that dies."""
 
 import contextlib
 import json
@@ -17,19 +17,25 @@ from benchmarks.accelerator import figures
 from benchmarks.accelerator.plan import Item, Section
 
 ROOT = Path(__file__).parents[2]
-GRACE = 3.0  # seconds a child has to end after the budget
-PATIENCE = 2.5  # an item that takes so many times as long as expected, and half a minute, hangs
+GRACE = 3.0  # seconds after the budget until a child is killed
+PATIENCE = 2.5  # an item hangs if it takes this many times as long as expected, and half a minute more
 
 
 class Supervisor:
-    """Keeps every figure: printed and written as it comes.
+    """Runs measurements, and prints and writes every figure as it arrives.
 
     Attributes:
-      figures: all so far, those of an earlier run in the same folder too.
+      figures: all figures so far, with those of earlier runs that had the same work folder.
     """
 
     def __init__(self, work: Path, output: Path, budget: float):
-        """`work`: for what children share, and what a later run goes on from; `budget`: seconds from now."""
+        """Starts the budget.
+
+        Args:
+          work: folder for files that children share, and from which a later run continues.
+          output: folder for the figures and the log.
+          budget: seconds from now.
+        """
         self._begin, self._ends = time.time(), time.time() + budget
         self._work, self._output = work, output
         work.mkdir(parents=True, exist_ok=True)
@@ -43,15 +49,17 @@ class Supervisor:
         return self._ends - time.time()
 
     def run(self, section: Section, environment: Mapping[str, str]) -> None:
-        """Runs the items of a section that are not done, each at most once; a new child goes on where one broke off."""
+        """Runs each item of a section that is not done, at most once. If a child dies, a new one runs the rest."""
         items = [item for item in section.items if f"{section.name}: {item.name}" not in self._done]
         while items and self.seconds_left > min(item.seconds for item in items) / 2:
             expected = sum(item.seconds for item in items)
-            self._print(f"{section.name}: {len(items)} items, about {expected:.0f} s of {self.seconds_left:.0f}")
+            self._print(
+                f"{section.name}: {len(items)} items, about {expected:.0f} s; {self.seconds_left:.0f} s are left"
+            )
             items = self._child(section.name, items, environment)
 
     def close(self) -> str:
-        """Writes the last table, and returns it."""
+        """Writes the table of all figures, and returns it."""
         newest = {(one["section"], one["name"]): one for one in self.figures}
         text = figures.table(newest.values())
         (self._output / "table.md").write_text(text + "\n", encoding="utf-8")
@@ -61,7 +69,7 @@ class Supervisor:
         return text
 
     def _child(self, section: str, items: Sequence[Item], environment: Mapping[str, str]) -> list[Item]:
-        """Runs items in one process; returns those that another one may try."""
+        """Runs items in one process. Returns those that another process may try."""
         job = {"ends": self._ends, "items": [item.to_dict() for item in items]}
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with open(self._output / "log.txt", "a", encoding="utf-8") as log:
@@ -71,7 +79,7 @@ class Supervisor:
                 stderr=log,
                 text=True,
                 env={**os.environ, **environment, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"},
-                process_group=0,  # so that what it starts is ended with it
+                process_group=0,  # processes that it starts are killed with it
             )
             lines: queue.Queue[str] = queue.Queue()
             reader = threading.Thread(target=_read_lines, args=(process.stdout, lines.put), daemon=True)
@@ -82,11 +90,12 @@ class Supervisor:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-                reader.join(timeout=1)  # it ends with the last process that has the other end
+                reader.join(timeout=1)  # it ends when the last process closes its end of the pipe
                 if not reader.is_alive():
                     process.stdout.close()
 
     def _follow(self, section: str, left: dict[str, Item], process, next_line: Callable[..., str]) -> list[Item]:
+        """Reads what a child says until it ends, hangs or the budget is over. Returns what `_child` returns."""
         current, since = "", time.time()
         while True:
             allowed = PATIENCE * (left[current].seconds if current else 30) + 30
@@ -98,13 +107,13 @@ class Supervisor:
                     self._failed(section, current or "start", f"took longer than {allowed:.0f} s")
                     self._mark(section, left.pop(current, None))
                     return list(left.values()) if current else []
-                self._print(f"{section}: the time is up in {current or 'start'}")
+                self._print(f"{section}: the budget ended during {current or 'start'}")
                 return []
-            if not line:  # it has ended
+            if not line:  # the process has ended
                 if process.wait() == 0 and not current:
                     return []
-                said = (self._output / "log.txt").read_text(encoding="utf-8", errors="replace").splitlines()
-                last = next((text for text in reversed(said) if text.strip()), "")[:200]
+                log = (self._output / "log.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+                last = next((text for text in reversed(log) if text.strip()), "")[:200]
                 self._failed(section, current or "start", f"the process ended with {process.returncode}: {last}")
                 self._mark(section, left.pop(current, None))
                 return list(left.values()) if current else []
@@ -115,7 +124,7 @@ class Supervisor:
                     self._mark(section, left.pop(name))
                     current, since = "", time.time()
                 case {"skipped": name}:
-                    self._print(f"{section}: too little time for {name}")
+                    self._print(f"{section}: skipped {name}, too little time is left")
                     left.pop(name)
                 case {"figure": figure}:
                     self._keep(figure | {"section": section, "item": current})

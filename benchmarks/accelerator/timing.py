@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Seconds(NamedTuple):
-    """Of one call: the median of the rounds, the shortest and the longest round."""
+    """Seconds of one call: the median of the rounds, the shortest and the longest."""
 
     median: float
     shortest: float
@@ -16,19 +16,19 @@ class Seconds(NamedTuple):
 
     @property
     def spread(self) -> float:
-        """Range of the rounds over their median."""
+        """Returns the range of the rounds divided by their median."""
         return (self.longest - self.shortest) / self.median
 
 
 def seconds_of(call: Callable[[], Any], wait: Callable[[Any], Any], total: float = 1.5, rounds: int = 5) -> Seconds:
-    """Times a call in rounds that take `total` seconds together, after two calls that do not count.
+    """Times a call in rounds that take `total` seconds together, after two calls to warm up.
 
-    Calls of a round follow one another without waiting, as they do in a training. Where the second call alone takes
-    longer than `total`, it is all there is.
+    The calls of a round do not wait for one another, as in a training. If the second call takes longer than `total`, it
+    is the only one that counts.
 
     Args:
       call: starts the work and returns its result.
-      wait: takes a result and returns when the device has made it.
+      wait: takes a result, and returns when the device has computed it.
     """
     wait(call())
     begin = time.perf_counter()

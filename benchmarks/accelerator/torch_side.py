@@ -1,6 +1,7 @@
-"""The same in PyTorch, our own implementation of the network: eager and compiled, as PyTorch users tune it.
+"""Measures PyTorch with our PyTorch implementation of the network, eager and compiled.
 
-Weights and clips lie channels last; bfloat16 is autocast's.
+It is tuned as PyTorch users do it: 3D convolutions and clips are channels last, cuDNN chooses the fastest algorithms,
+and bfloat16 comes from autocast.
 """
 
 import contextlib
@@ -24,9 +25,9 @@ DEVICE = torch.device("cuda" if ON_GPU else "cpu")
 
 
 def training_step(tell, *, setting: Setting, compiler: str = "") -> None:
-    """Times loss, gradients and update; `visual` adds the losses of the side maps, as ours does.
+    """Reports clips a second of loss, gradients and update. `visual` adds the losses of the side maps, as ours does.
 
-    compiler: backend of torch.compile; "": eager.
+    compiler: backend of torch.compile, or "" for eager.
     """
     network = _network(setting).train()
     optimizer = training.sgd(network)
@@ -54,7 +55,7 @@ def training_step(tell, *, setting: Setting, compiler: str = "") -> None:
 
 
 def forward(tell, *, setting: Setting, batches: Sequence[int], compiler: str = "") -> None:
-    """Times logits at each batch size, inputs on the device."""
+    """Reports clips a second for each batch size. The inputs are on the device."""
     network = _network(setting)
     run = torch.compile(network, dynamic=False, backend=compiler) if compiler else network
     for clips in batches:
@@ -73,7 +74,7 @@ def forward(tell, *, setting: Setting, batches: Sequence[int], compiler: str = "
 
 
 def dense(tell, *, setting: Setting, frames: int) -> None:
-    """Times maps of a film in memory, every map from a whole clip, as the original goes about it."""
+    """Reports maps a second of a film in memory. Every map comes from a whole clip, as in the original."""
     network = _network(setting)
     film, sound = inputs.film(frames, setting.size)
     with _autocast(setting):
@@ -107,17 +108,17 @@ def _network(setting: Setting) -> TorchStavis:
     network = TorchStavis(setting.variant, setting.depth)
     network.load_state_dict({key: torch.tensor(array) for key, array in subjects.torch_state(setting.depth).items()})
     network = network.eval().to(DEVICE)
-    for layer in network.modules():  # SoundNet's and the heads' 2D kernels stay as they are
+    for layer in network.modules():  # 2D kernels of SoundNet and the heads stay channels first
         if isinstance(layer, torch.nn.Conv3d):
             layer.to(memory_format=torch.channels_last_3d)
     network.register_forward_hook(_as_float32)
-    if not ON_GPU:  # there autocast has no rule for bilinear layers
+    if not ON_GPU:  # autocast has no rule for bilinear layers on a CPU
         network.fusion3.forward = _without_autocast(network.fusion3.forward)
     return network
 
 
 def _as_float32(_network, _inputs, outputs: Outputs) -> Outputs:
-    """Of logits that autocast left in bfloat16: losses and maps are float32 on both sides."""
+    """Converts logits that autocast left in bfloat16. Losses and maps are float32 on both sides."""
     return Outputs(outputs.logits.float(), tuple(side.float() for side in outputs.side_logits))
 
 
@@ -130,7 +131,7 @@ def _without_autocast(forward):
 
 
 def _clip(arrays: dict) -> torch.Tensor:
-    """[B, 3, 16, S, S]: [B, 16, S, S, 3] seen the other way round is channels last."""
+    """Returns the clip [B, 3, 16, S, S], in memory as [B, 16, S, S, 3], which is channels last."""
     return torch.from_numpy(arrays["clip"]).to(DEVICE).movedim(-1, 1)
 
 

@@ -1,4 +1,4 @@
-"""The operations with the most time in a profile, from the trace file that jax.profiler writes."""
+"""Reads the operations that take the most time from a trace file of jax.profiler."""
 
 import collections
 import gzip
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Operation(NamedTuple):
-    """An operation of the compiled program, or all of a kind: its time in the trace, and how often it ran."""
+    """An operation of the compiled program, or all of one kind: its time in the trace and how often it ran."""
 
     name: str
     milliseconds: float
@@ -18,9 +18,10 @@ class Operation(NamedTuple):
 
 
 def operations(path: Path) -> list[Operation]:
-    """From a *.trace.json.gz, the longest first: what ran on the streams of an accelerator, or XLA's own on a CPU.
+    """Returns the operations in a *.trace.json.gz, those with the most time first.
 
-    A kernel that does not say which operation it belongs to keeps the kernel's name.
+    They are those on the streams of an accelerator, or XLA's operations on a CPU. A kernel that does not name its
+    operation is listed under its own name.
     """
     with gzip.open(path, "rt", encoding="utf-8") as file:
         events = json.load(file)["traceEvents"]
@@ -34,7 +35,7 @@ def operations(path: Path) -> list[Operation]:
             continue
         arguments = event.get("args", {})
         if accelerators:
-            # Other threads of a device repeat the same time as modules, steps and sources.
+            # Other threads of a device list the same time again, by module, step and source.
             thread = threads.get((event["pid"], event["tid"]), "")
             counts = event["pid"] in accelerators and thread.startswith(("Stream", "XLA Ops"))
         else:
@@ -47,7 +48,7 @@ def operations(path: Path) -> list[Operation]:
 
 
 def by_kind(found: Iterable[Operation]) -> list[Operation]:
-    """Operations whose names differ in numbers alone, added up; the longest first."""
+    """Adds up operations whose names differ only in their numbers. Returns those with the most time first."""
     total, times = collections.Counter(), collections.Counter()
     for operation in found:
         kind = re.sub(r"[._]?\d+$", "", re.sub(r"\.\d+", "", operation.name))
@@ -57,7 +58,7 @@ def by_kind(found: Iterable[Operation]) -> list[Operation]:
 
 
 def origin(name: str, compiled: str) -> str:
-    """What an instruction makes, and of which of the network's operations, by the program's text; "" if not in it."""
+    """Finds an instruction in a program's text. Returns its shape and its source in the network, or "" if not found."""
     found = re.search(rf"^\s*(?:ROOT )?%?{re.escape(name)} = (.*)", compiled, re.MULTILINE)
     if not found:
         return ""

@@ -1,9 +1,9 @@
-"""A child process: runs measurements one after another, and tells of each figure as soon as it is there.
+"""The child process: runs measurements one after another, and reports every figure at once.
 
     python -m benchmarks.accelerator.worker '{"items": [{"item", "call", "arguments", "seconds"}, ...], "ends": time}'
 
-`call` is MODULE:FUNCTION; the function takes `tell`, which takes figures, and the arguments. Every line
-of standard output is JSON: {"begin": item}, {"figure": {...}}, {"skipped": item} or {"end": item}. What libraries print
+`call` is MODULE:FUNCTION. The function is called with `tell`, which takes a figure, and the arguments. Every line of
+standard output is JSON: {"begin": item}, {"figure": {...}}, {"skipped": item} or {"end": item}. The output of libraries
 goes to standard error.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.accelerator.figures import Figure, failure
 from benchmarks.accelerator.subjects import Setting
 
-ENOUGH = 0.6  # of the seconds an item is expected to take: with less left it is not begun
+ENOUGH = 0.6  # an item is skipped if less than this share of its expected seconds is left
 
 
 def main(job: str) -> None:
@@ -43,7 +43,7 @@ def main(job: str) -> None:
             if "setting" in arguments:
                 arguments["setting"] = Setting(**arguments["setting"])
             getattr(importlib.import_module(module), function)(tell, **arguments)
-        except Exception as error:  # whatever it is, the next measurement may work
+        except Exception as error:  # a package may be missing, or memory: the next measurement may work
             traceback.print_exc()
             tell(failure(item["item"], error))
         say(end=item["item"])

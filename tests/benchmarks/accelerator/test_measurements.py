@@ -1,15 +1,17 @@
-"""Parts of the measurements: times, the trace's operations, clips cut out on the device."""
+"""Tests of parts of the measurements: times, the operations of a trace, clips cut out on the device."""
 
 import gzip
 import json
 import time
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.accelerator import trace
-from benchmarks.accelerator.feeding import cut_out
+from benchmarks.accelerator import device_clips, jax_dense, jax_scoring, jax_training, trace
+from benchmarks.accelerator.device_clips import cut_out
+from benchmarks.accelerator.plan import SMALL
 from benchmarks.accelerator.timing import seconds_of
 from data_pipelines.inputs.windows import MEAN_RGB
 
@@ -91,3 +93,26 @@ def test_seconds_of_a_call_are_those_it_takes():
     assert 0.01 <= took.shortest <= took.median <= took.longest
     slow = seconds_of(lambda: time.sleep(0.05), lambda _: None, total=0.01)
     assert slow.shortest == slow.longest >= 0.05
+
+
+@pytest.fixture
+def compile_fast():
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.mark.slow
+def test_every_measurement_of_our_network_reports_figures(monkeypatch, compile_fast):
+    small, found = SMALL.network, []
+    jax_scoring.parity(found.append, cases=SMALL.cases, others=("bfloat16",))
+    jax_scoring.forward(found.append, setting=small, batches=(1,))
+    jax_dense.dense(found.append, setting=small, frames=18)
+    jax_dense.dense(found.append, setting=small, frames=18, shared_stem=False)
+    jax_training.training_step(found.append, setting=small, rewrites=["stem-channels"])
+    monkeypatch.setattr(device_clips, "BANK_FRAMES", 20)
+    device_clips.training_on_device_clips(found.append, setting=small)
+    assert [one["error"] for one in found] == [""] * 7
+    in_float32, in_bfloat16 = found[:2]
+    assert in_float32["detail"]["met"] == "True" and in_bfloat16["value"] > 0.99
+    assert in_bfloat16["detail"]["logits off by"] > 10 * in_float32["value"]

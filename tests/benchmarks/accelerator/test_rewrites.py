@@ -1,6 +1,4 @@
-"""Every rewrite gives the numbers of the plain form, outputs and gradients."""
-
-import functools
+"""Tests that every rewrite gives the outputs and gradients of the usual form."""
 
 import jax
 import jax.numpy as jnp
@@ -9,11 +7,13 @@ import pytest
 from flax import nnx
 
 from benchmarks.accelerator import rewrites
+from stavis_jax.models import layers
 from stavis_jax.models.layers import BatchNorm
 from stavis_jax.models.stavis import NetworkConfig, Stavis
-from stavis_jax.ops import conv3d, pooling
+from stavis_jax.ops import pooling
+from stavis_jax.ops.backend_form import BackendForm
 
-KERNELS = [  # of the network: kernel's size, channels, features, strides
+KERNELS = [  # kernels as in the network: size, channels, features, strides
     ((7, 7, 7), 3, 64, (1, 2, 2)),
     ((3, 3, 3), 4, 6, (1, 1, 1)),
     ((3, 3, 3), 4, 6, (2, 2, 2)),
@@ -21,13 +21,15 @@ KERNELS = [  # of the network: kernel's size, channels, features, strides
     ((1, 1, 1), 4, 6, (2, 2, 2)),
 ]
 
+ACCELERATOR = BackendForm.for_platform("gpu")
+
 
 def draw(*shape: int, seed: int = 0) -> jax.Array:
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
 def with_gradients(function, *arguments):
-    """The outputs, and the gradients of their sum weighted by fixed numbers."""
+    """Returns the outputs, and the gradients of their sum weighted by fixed numbers."""
     outputs, backward = jax.vjp(function, *arguments)
     return outputs, backward(jax.tree.map(lambda x: draw(*x.shape, seed=1), outputs))
 
@@ -43,7 +45,10 @@ def assert_equal(ours, plain, tolerance: float = 1e-5) -> None:
 def test_convolutions(name, kernel):
     size, channels, features, strides = kernel
     arguments = draw(2, 4, 8, 12, channels), draw(*size, channels, features)
-    convolve = functools.partial(conv3d.conv3d, strides=strides)
+
+    def convolve(video, kernel):
+        return layers.conv3d(video, kernel, strides)
+
     plain = with_gradients(convolve, *arguments)
     with rewrites.applied([name]):
         assert_equal(with_gradients(convolve, *arguments), plain)
@@ -73,13 +78,13 @@ def test_batch_norm_also_where_the_mean_is_large_against_the_spread():
 @pytest.mark.slow
 def test_a_network_with_all_of_them_learns_the_same():
     graphdef, params, statistics = nnx.split(
-        Stavis(NetworkConfig("visual", 10), rngs=nnx.Rngs(0)), nnx.Param, nnx.BatchStat
+        Stavis(NetworkConfig("visual", 10), rngs=nnx.Rngs(0), form=ACCELERATOR), nnx.Param, nnx.BatchStat
     )
     clip, waveform = 50 * draw(2, 16, 32, 32, 3), jnp.zeros((2, 1))
 
     def loss(params):
         network = nnx.merge(graphdef, params, jax.tree.map(lambda x: x, statistics))
-        return jnp.mean(network(clip, waveform, train=True, layout="array").logits ** 2)
+        return jnp.mean(network(clip, waveform, train=True).logits ** 2)
 
     plain = jax.jit(jax.value_and_grad(loss))(params)
     with rewrites.applied(["pool", "one-pass", "dots", "stem-pairs", "taps2d"]):
@@ -92,10 +97,18 @@ def test_a_network_with_all_of_them_learns_the_same():
     assert distance < 1e-3 * norm
 
 
-def test_the_plain_forms_come_back_and_unknown_names_are_refused():
-    before = conv3d._conv_array, BatchNorm.__call__
+def test_forms_for_a_cpu_are_not_rewritten():
+    frames, kernel = tuple(draw(4, 1, 8, 12, 3)), draw(7, 7, 7, 3, 6)
+    usual = layers.conv3d(frames, kernel, (1, 2, 2), "sums")
     with rewrites.applied(rewrites.NAMES):
-        assert conv3d._conv_array is not before[0] and BatchNorm.__call__ is not before[1]
-    assert before == (conv3d._conv_array, BatchNorm.__call__)
-    with pytest.raises(ValueError, match="fft: choose from pool"), rewrites.applied(["fft"]):
-        pass
+        assert_equal(layers.conv3d(frames, kernel, (1, 2, 2), "sums"), usual)
+        assert_equal(rewrites.pool_by_comparisons(frames, "comparisons"), pooling.max_pool3d(frames, "comparisons"))
+
+
+def test_the_usual_forms_come_back_and_unknown_names_are_refused():
+    before = layers.conv3d, BatchNorm.__call__
+    with rewrites.applied(rewrites.NAMES):
+        assert layers.conv3d is not before[0] and BatchNorm.__call__ is not before[1]
+    assert before == (layers.conv3d, BatchNorm.__call__)
+    with pytest.raises(ValueError, match="fft: choose from pool"):
+        rewrites.applied(["fft"])

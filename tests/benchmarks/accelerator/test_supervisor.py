@@ -1,8 +1,10 @@
-"""Sections in child processes: nothing told is lost, whatever a measurement does, and the budget holds."""
+"""Tests that no reported figure is lost, whatever a measurement does, and that the budget is kept."""
 
 import importlib.util
 import inspect
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -31,6 +33,18 @@ def dies(tell):
 def sleeps(tell):
     tell(figure("before it sleeps", 3))
     time.sleep(60)
+"""
+
+IMPORT_ALL = """
+import importlib, json, sys
+sys.modules[sys.argv[1]] = None
+failed = []
+for module in sys.argv[2:]:
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        failed.append(module)
+print(json.dumps(failed))
 """
 
 
@@ -101,6 +115,17 @@ def test_the_plan_names_functions_that_take_its_arguments():
         module, _, function = item.call.partition(":")
         if not module.endswith("torch_side") or importlib.util.find_spec("torch"):
             inspect.signature(getattr(importlib.import_module(module), function)).bind(print, **item.arguments)
+
+
+@pytest.mark.parametrize(
+    ("missing", "needed_by"),
+    [("av", {"jax_dense"}), ("tensorflow_datasets", {"feeding"}), ("grain", {"feeding"})],
+)
+def test_a_missing_package_costs_only_the_figures_that_need_it(missing, needed_by):
+    planned = {item.call.partition(":")[0] for section in sections(Scale(), "work", "output") for item in section.items}
+    modules = sorted(module for module in planned if not module.endswith("torch_side"))
+    found = subprocess.run([sys.executable, "-c", IMPORT_ALL, missing, *modules], stdout=subprocess.PIPE, check=True)
+    assert set(json.loads(found.stdout)) == {f"benchmarks.accelerator.{module}" for module in needed_by}
 
 
 def test_later_sections_use_the_flags_that_were_faster():
