@@ -1,7 +1,7 @@
 """Measures speed and memory as ratios to PyTorch, side by side. docs/benchmarks.md holds the figures.
 
 run.py           the command
-jobs/            what is measured, a module a job
+jobs/            what is measured, one module per job
 reference/       the network, its training step and its prediction in PyTorch, which tests use too
 plan.py          sizes, numbers of rounds, settings of malloc
 targets.py       goals

@@ -1,4 +1,4 @@
-"""Makes random clips, sounds, frames and maps for both sides. Speed does not depend on what they show."""
+"""Makes random clips, sounds, frames and maps for both sides. Speed does not depend on their content."""
 
 import numpy as np
 

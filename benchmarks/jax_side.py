@@ -1,4 +1,4 @@
-"""What the workers of our side share: settings of the process, and the model with its weights.
+"""Shared by the workers of our side: process settings, and the model with its weights.
 
 Imports no more than a user's program that predicts, because start-up and memory are measured with it.
 """

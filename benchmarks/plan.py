@@ -1,4 +1,4 @@
-"""How much is measured: sizes, numbers of rounds, and settings of malloc."""
+"""Sizes of the measurements, numbers of rounds, and settings of malloc."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Lays out docs/benchmarks.md: a section a job, replaced when the job is measured again, and the machine's line."""
+"""Lays out docs/benchmarks.md: one section per job, replaced when measured again, and a line about the machine."""
 
 import os
 import platform

@@ -3,8 +3,8 @@
     python -m benchmarks.run [--jobs forward training ...] [--rounds N] [--quick] [--write docs/benchmarks.md]
 
 Our network and a PyTorch implementation of it (reference/) work in turn, each in a process of its own, with the same
-weights and as many threads as there are cores. Ratios are those of neighbouring times. Measure on an idle machine.
-Needs PyTorch; the job `scoring` also needs pysaliency and is left out without it.
+weights and as many threads as there are cores. Ratios compare times measured one after the other. Measure on an idle
+machine. Needs PyTorch; the job `scoring` also needs pysaliency and is left out without it.
 """
 
 import argparse

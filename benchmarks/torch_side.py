@@ -1,4 +1,4 @@
-"""What the workers of PyTorch's side share: threads, inputs, and the weights of both sides."""
+"""Shared by the workers of PyTorch's side: threads, inputs, and the weights of both sides."""
 
 from collections.abc import Callable
 from pathlib import Path

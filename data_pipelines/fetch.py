@@ -7,7 +7,7 @@
     video_frames/<DB>.tar.gz      video_frames/<DB>/<video>/img_00001.jpg             video_frames
     pretrained_models.tar.gz      pretrained_models/, the weights as .pth             pretrained
 
-Archives that are unpacked already are not fetched again. Run the command again to continue a download that was cut.
+Archives that are unpacked already are not fetched again. Run the command again to continue an interrupted download.
 """
 
 from collections.abc import Sequence

@@ -52,8 +52,15 @@ def _parser() -> argparse.ArgumentParser:
     add("--films", **paths, help="films, folders of films or of a film's frames, or patterns")
     add("--gaze", **paths, help="tables (.csv .tsv .txt), or folders of them")
     add("--database", required=True, metavar="NAME", help="name of the database to make")
-    add("--output", type=Path, required=True, metavar="RAW", help="raw data folder; its other databases stay")
-    add("--columns", nargs="+", type=_pairs, default=[], metavar="OURS=YOURS", help="renamed columns: time=t x=gx")
+    add("--output", type=Path, required=True, metavar="RAW", help="raw data folder; its other databases are kept")
+    add(
+        "--columns",
+        nargs="+",
+        type=_pairs,
+        default=[],
+        metavar="OURS=YOURS",
+        help="names of your columns: time=t x=gx",
+    )
     add("--units", choices=("auto", "pixels", "fraction"), default="auto", help="unit of x and y")
     add("--height", type=positive_integer, metavar="PIXELS", help="scale higher films down to this height")
     parser.add_workers()
@@ -61,17 +68,23 @@ def _parser() -> argparse.ArgumentParser:
 
     add = parser.add_argument_group("how the films were shown").add_argument
     add("--screen", type=image_size, metavar="WxH", help="x and y are positions on a screen of this size in pixels")
-    add("--shown", choices=("fit", "native"), default="fit", help="on --screen: as large as fits, or unscaled")
-    add("--viewing-distance", type=float, metavar="CM", help="from eye to screen, for a blur in degrees")
+    add("--shown", choices=("fit", "native"), default="fit", help="size on --screen: as large as fits, or unscaled")
+    add("--viewing-distance", type=float, metavar="CM", help="distance from eye to screen, for a blur in degrees")
     add("--screen-width", type=float, metavar="CM", help="width of the screen's picture")
     add("--screen-pixels", type=int, metavar="N", help="width of the screen, for films shown unscaled without --screen")
     add("--sigma-degrees", type=float, default=1.0, metavar="DEG", help="std of the blur in degrees of visual angle")
     add("--sigma", type=float, metavar="PIXELS", help="std of the blur in pixels of the film (default: width / 40)")
 
-    split = parser.add_argument_group("which films train and which test")
+    split = parser.add_argument_group("training and test films")
     add = split.add_mutually_exclusive_group().add_argument
-    add("--test", nargs="+", metavar="FILM", help="test films of every split; the others train")
-    add("--test-share", type=float, default=0.2, metavar="S", help="share of the films that tests, drawn per split")
+    add("--test", nargs="+", metavar="FILM", help="test films of every split; the others are training films")
+    add(
+        "--test-share",
+        type=float,
+        default=0.2,
+        metavar="S",
+        help="share of test films, drawn per split",
+    )
     parser.add_seed("the test films")
     return parser
 

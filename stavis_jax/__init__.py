@@ -56,7 +56,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a public name when it is first used: JAX takes seconds, and a command's --help needs none of it."""
+    """Imports a public name on first use. Importing JAX takes seconds, and a command's --help does not need it."""
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("stavis-jax")
     if name == "metrics":

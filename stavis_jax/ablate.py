@@ -22,7 +22,9 @@ VARIANTS = flags.DEFINE_multi_string(
 )
 SPLITS = flags.DEFINE_multi_string("splits", None, "Splits to train on. Default: all in the configuration")
 ONLY = flags.DEFINE_string(
-    "only", None, "Do a part and write no table: a variant, or I/N for the I-th of N shares of the systems with sound."
+    "only",
+    None,
+    "Run a part and write no table: a variant, or I/N for the I-th of N shares of the systems with sound.",
 )
 
 
@@ -37,7 +39,7 @@ def run(rest: list[str]) -> None:
     if config.preset != "demo" and not config.data.path and mode != "table":
         raise UserError("--config.data.path: missing. Give shards, or try the demo with --config=ablation:demo.")
     process.prepare_training()
-    from stavis_jax.experiments import ablation_parts  # heavy, so not before the flags are read
+    from stavis_jax.experiments import ablation_parts  # after the flags: JAX takes seconds to import
     from stavis_jax.experiments.ablation import Ablation
     from stavis_jax.experiments.ablation_scores import collect
 

@@ -1,7 +1,7 @@
 """Command: converts a PyTorch checkpoint to a directory of arrays, or back.
 
-Reads any of: STAViS audiovisual, STAViS visual, Kinetics 3D ResNet (any depth, shortcut type A or B), SoundNet. Kind
-and depth are found in the file. The way back writes a file that the authors' PyTorch code loads.
+Reads any of: STAViS audiovisual, STAViS visual, Kinetics 3D ResNet (any depth, shortcut type A or B), SoundNet. Finds
+the kind and depth in the file. Converting back writes a file that the authors' PyTorch code loads.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     table = Table.grid(padding=(0, 2))
     for label, text in convert(**vars(options)).items():
-        table.add_row(label, Text(text))  # no markup, whatever the file is called
+        table.add_row(label, Text(text))  # a file name may look like markup
     Console().print(table)
 
 
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         "source", type=Path, metavar="CHECKPOINT", help="a .pth file, or a converted directory or a workdir"
     )
     parser.add_argument(
-        "--output", type=Path, required=True, metavar="PATH", help="directory to write, or .pth file for the way back"
+        "--output", type=Path, required=True, metavar="PATH", help="directory to write, or .pth file to convert back to"
     )
     parser.add_argument(
         "--variant",

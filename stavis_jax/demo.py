@@ -1,8 +1,8 @@
-"""Command: serves a page in the browser, on which films are dropped and their saliency is shown.
+"""Command: serves a browser page that predicts the saliency of films dropped on it.
 
-The page shows the overlay film and the gaze track, and offers them and the maps as files. Only this machine can reach
-it, until Ctrl-C. Films and results are kept in a temporary folder, which is removed at the end; --output keeps the
-results. Requires the extra `demo`: pip install -e '.[demo]'.
+The page shows the overlay film and the gaze track, and offers both and the maps for download. Only this machine can
+reach the page. Ctrl-C ends it. Films and results are kept in a temporary folder, which is removed at the end; --output
+keeps the results. Requires the extra `demo`: pip install -e '.[demo]'.
 """
 
 import argparse
@@ -57,14 +57,14 @@ def _parser() -> CommandParser:
         action="append",
         type=Path,
         metavar="PATH",
-        help=".pth file, converted directory, or working directory of a training; repeat it to offer several",
+        help=".pth file, converted directory, or working directory of a training; repeat the flag to offer several",
     )
     add("--port", type=_port, default=7860, metavar="N", help="port of the page's address")
     add(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="address to listen at; any but this machine's own opens the page to others",
+        help="address to listen on; any address but this machine's own opens the page to others",
     )
     add("--max-megabytes", type=positive_integer, default=200, metavar="N", help="size of the largest film, in MB")
     add("--output", type=Path, metavar="DIR", help="folder to keep results in, as DIR/<film>/ (default: not kept)")

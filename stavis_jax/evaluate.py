@@ -1,8 +1,8 @@
 """Command: scores saliency maps, of this or any other model, against recorded gaze.
 
-Maps lie in PREDICTIONS/split<n>_results/<database>/<video>/, or in PREDICTIONS/<database>/<video>/ where one set serves
-all splits, or in PREDICTIONS/<video>/ where the data have one database. The file name of a map ends in its 1-based
-frame number: pred_sal_000009.jpg, 000009.png.
+Maps are in PREDICTIONS/split<n>_results/<database>/<video>/, in PREDICTIONS/<database>/<video>/ if one set serves all
+splits, or in PREDICTIONS/<video>/ if the data have one database. The file name of a map ends in its 1-based frame
+number: pred_sal_000009.jpg, 000009.png.
 """
 
 import argparse
@@ -144,7 +144,7 @@ def _score(args: argparse.Namespace) -> None:
 
 
 def _other_scores(args: argparse.Namespace, settings: EvaluationSettings, console: Console) -> FilmScores:
-    """Returns the scores to compare with: read from results, or of maps that are scored first."""
+    """Returns the scores to compare with. Reads them from results, or scores maps first."""
     if args.compare.is_file() or (args.compare / "results.json").is_file():
         return read_film_scores(args.compare, args.compare_method)
     if not args.compare.is_dir():

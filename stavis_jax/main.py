@@ -41,7 +41,7 @@ def run(rest: list[str]) -> None:
     if None in host and host != (None, None, None):
         raise UserError("--coordinator, --processes, --process: give all three, or --distributed on a cluster.")
     process.prepare_training()
-    from stavis_jax.training import devices  # heavy, so not before the flags are read
+    from stavis_jax.training import devices  # after the flags: JAX takes seconds to import
 
     if DISTRIBUTED.value or COORDINATOR.value:
         devices.connect(*host)

@@ -1,4 +1,4 @@
-"""What is measured, a module a job.
+"""What is measured, one module per job.
 
 `measure(session)` returns the job's sections of docs/benchmarks.md: title -> text. `theirs` and `ours` run in workers
 and return the job of PyTorch's side and of ours. They import their libraries themselves, so that no worker holds the

@@ -95,7 +95,7 @@ def device_curve(session: Session, network: tuple[int, int]) -> Curve:
 
 
 def plot(curves: dict[tuple[int, int], list[Curve]], path: Path) -> None:
-    """Writes a picture with a row a network and a panel a curve."""
+    """Writes a picture with one row per network and one panel per curve."""
     from matplotlib.figure import Figure
 
     columns = len(next(iter(curves.values())))

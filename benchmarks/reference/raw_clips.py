@@ -1,4 +1,4 @@
-"""Reads training clips from the raw layout, as PyTorch projects of the field do: each picture is decoded for each clip.
+"""Reads training clips from the raw layout, as PyTorch projects of the field do: every clip decodes its pictures again.
 
 This code shares nothing with `data_pipelines`, so that the two can be compared.
 

@@ -33,7 +33,7 @@ class BatchReader(grain.DatasetIterator):
         self._num_workers = num_workers
         self._position = 0
         self._running: list[grain.DatasetIterator] = []  # the iterator in use, or empty
-        # Closes before Python unloads, at exit, the modules that closing needs.
+        # At exit, closes before Python unloads the modules that closing needs.
         weakref.finalize(self, _close_all, self._running)
 
     def __next__(self) -> dict[str, np.ndarray]:

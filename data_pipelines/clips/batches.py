@@ -87,7 +87,7 @@ def evaluation_batches(
     host_index: int = 0,
     host_count: int = 1,
 ) -> BatchReader:
-    """Returns batches with every clip once, in order. The last batch is filled up with clips of weight 0.
+    """Returns batches with every clip once, in order. The last batch is padded with clips of weight 0.
 
     All hosts get the same number of batches. For arguments and errors see `open_clips` and `training_batches`.
     """
@@ -110,9 +110,9 @@ def clips_per_epoch(shards: Path | str, *, split: int, databases: Sequence[str] 
 
 @dataclasses.dataclass(frozen=True)
 class _Listing:
-    """Lists clips and their frames, before anything is read, filled up to a multiple with clips of weight 0.
+    """Lists clips and their frames, before anything is read, padded to a multiple with clips of weight 0.
 
-    The filling repeats a real clip: an empty one could give NaN, which survives a weight of 0.
+    The padding repeats a real clip: an empty one could give NaN, which survives a weight of 0.
     """
 
     clips: Clips

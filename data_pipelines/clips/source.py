@@ -139,7 +139,7 @@ def open_clips(
             f"{shards}: no {subset} films of split {split} for {missing[0]}. Choose another split or database."
         )
     for database in missing:
-        _log.warning("%s: no %s films of split %s for %s: it is left out.", shards, subset, split, database)
+        _log.warning("%s: no %s films of split %s for %s, which is left out.", shards, subset, split, database)
     last_of_each_list = {opened.films[film].database: film for film in chosen}.values()
     return Clips(opened, chosen, windows, last_of_each_list if silence_last_video else ())
 

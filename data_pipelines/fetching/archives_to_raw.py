@@ -36,7 +36,7 @@ def fetch(
 ) -> list[str]:
     """Downloads the archives, unpacks them into the raw layout and returns the names of the new ones.
 
-    The content of an archive appears when all of it is unpacked. A download that was cut continues in the next run.
+    The content of an archive appears when all of it is unpacked. An interrupted download continues in the next run.
 
     Args:
       output: raw data folder.
@@ -77,7 +77,7 @@ def fetch(
 def _file_of(
     archive: Archive, output: Path, base_url: str, archives: Path | str | None, progress: Progress
 ) -> Iterator[tuple[Path, str]]:
-    """Yields the archive's file and where it came from. Removes a downloaded file when it is used or is of no use."""
+    """Yields the archive's file and where it came from. Removes a downloaded file that is unpacked or unusable."""
     name = f"{archive.name}.tar.gz"
     if archives is not None:
         yield Path(archives, name), str(Path(archives, name))
@@ -103,7 +103,8 @@ def _install(archive: Archive, file: Path, source: str, output: Path, progress: 
     record, target = _read_record(output), output / archive.name
     for name in set(contents.entries).difference(_entries(archive, record)):
         if (target / name).exists():
-            raise UserError(f"{target / name}: is in the way of the archive's. Move it, or give another --output.")
+            fault = "exists, and the archive holds one too"
+            raise UserError(f"{target / name}: {fault}. Move it, or give another --output.")
     new = _work_folder(output) / f"{archive.name}.unpacked"
     shutil.rmtree(new, ignore_errors=True)  # of a run that was killed
     try:
@@ -153,7 +154,7 @@ def _work_folder(output: Path) -> Path:
 
 @contextlib.contextmanager
 def _tidied(folder: Path) -> Iterator[None]:
-    """Removes the folder at the end, unless a download that was cut is in it."""
+    """Removes the folder at the end, unless it holds an interrupted download."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Downloads a file over HTTP and continues a download that was cut."""
+"""Downloads a file over HTTP and continues an interrupted download."""
 
 import contextlib
 import http.client
@@ -23,14 +23,14 @@ _OTHER_WAY = "get the archive by other means and give its folder with --archives
 
 
 class _CutError(Exception):
-    """The transfer ended early. Another try may bring more."""
+    """The transfer ended early. Another try may get more bytes."""
 
 
 def download(url: str, path: Path, progress: Progress) -> None:
-    """Downloads `url` to `path`. What has arrived so far is in `path` + ".partial", during the download and after it.
+    """Downloads `url` to `path`. Keeps the bytes received so far in `path` + ".partial", also after an error.
 
     Continues a partial file by a Range request. If the server ignores the request, the file starts again. The caller
-    checks that a continued file is one piece: a gzip file has a checksum.
+    must check that a continued file is intact, for example by gzip's checksum.
 
     Raises:
       UserError: the server refuses, cannot be reached, or sends fewer or more bytes than it announced.
@@ -108,7 +108,7 @@ def _transfer(url: str, partial: Path, progress: Progress, task: TaskID) -> None
 
 @contextlib.contextmanager
 def _cut_by(what: str) -> Iterator[None]:
-    """Turns network errors into _CutError. Answers of the server pass."""
+    """Turns network errors into _CutError. Errors that the server sends pass unchanged."""
     try:
         yield
     except urllib.error.HTTPError:

@@ -1,6 +1,6 @@
 """Unpacks a .tar.gz archive safely: reads it to its end, then unpacks the folder that holds the content.
 
-The content tells where this folder begins; the names of the folders above do not matter. With the content
+The content shows where this folder begins; the names of the folders above do not matter. With the content
 `<video>/img_00001.jpg`, all of `clip/img_00001.jpg`, `DIEM/clip/img_00001.jpg` and
 `./video_frames/DIEM/clip/img_00001.jpg` unpack to `clip/img_00001.jpg`. Hidden files and files outside of that folder
 are not unpacked.
@@ -24,7 +24,7 @@ _BLOCK_BYTES = 512  # tar's unit
 
 
 class UnusableArchiveError(UserError):
-    """The archive itself is at fault. Another copy may be good."""
+    """The archive itself is damaged or the wrong one. Another copy may be good."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +47,8 @@ def inspect(archive: Path, content: str, room: int, progress: Progress) -> Conte
     Raises:
       UnusableArchiveError: the archive is damaged or truncated, holds no such content or holds it in several places, or
         has links, devices or paths that lead out of it.
-      UserError: the archive unpacks to more than `room`. Raised as soon as that shows, as a small file may unpack to
-        any size.
+      UserError: the archive unpacks to more than `room`. Raised as soon as this is known, because a small file may
+        unpack to any size.
     """
     with _opened(archive, "check", progress) as (stream, tar):
         paths: list[PurePosixPath] = []
@@ -61,7 +61,8 @@ def inspect(archive: Path, content: str, room: int, progress: Progress) -> Conte
             _check_room(archive, max(num_bytes, member.offset_data), room)
             if member.isreg() and not _is_hidden(path):
                 paths.append(path)
-        # tarfile takes a broken header for the end. The real end is a block of zeros with only zeros behind it.
+        # tarfile takes a broken header for the end of the archive. The real end is a block of zeros followed only by
+        # zeros.
         if stream.tell() < tar.offset + _BLOCK_BYTES:
             raise tarfile.ReadError("it has no end")
         while rest := stream.read(1 << 20):  # to the end of the file, where gzip's checksum is

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-RESTART_SECONDS = 1  # timestamps of pictures that go back further restart; nearer ones are only out of order
-SOUND_RESTART_SECONDS = Fraction(1, 4)  # the same for sound; nearer ones overlap
+RESTART_SECONDS = 1  # a timestamp of a picture that goes back further is a restart; others are out of order
+SOUND_RESTART_SECONDS = Fraction(1, 4)  # the same for sound; others overlap
 SOUND_TOLERANCE_SECONDS = Fraction(1, 25)  # timestamps jitter by up to a packet
-LONGEST_GAP_SECONDS = 6 * 3600  # timestamps that leap further belong to another clock, or are wrong
+LONGEST_GAP_SECONDS = 6 * 3600  # a timestamp that leaps further belongs to another clock, or is wrong
 
 
 def rising_times(

@@ -54,7 +54,7 @@ def open_container(path: Path | str, kind: str = "a film") -> Iterator[av.contai
     """Opens a film or a sound; `kind` names it in messages.
 
     Raises:
-      UserError: the file is missing, empty or of no kind FFmpeg reads.
+      UserError: the file is missing or empty, or FFmpeg cannot read it.
     """
     path = Path(path)
     try:

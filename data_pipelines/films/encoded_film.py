@@ -1,4 +1,4 @@
-"""Decodes the pictures of a film file one after the other, each with its time."""
+"""Decodes the pictures of a film file one by one, each with its time."""
 
 import contextlib
 import functools
@@ -69,7 +69,7 @@ def open_encoded_film(path: Path) -> EncodedFilm:
 
 
 def _frame_rate(video: av.VideoStream) -> Fraction:
-    """Returns the header's frame rate, or the usual one where the header holds the clock's rate, such as 90000."""
+    """Returns the header's frame rate, or the default rate if the header holds the clock's rate, such as 90000."""
     lowest, highest = LIKELY_FRAME_RATES_HZ
     for rate in (video.average_rate, video.guessed_rate):
         if rate and lowest <= rate <= highest:
@@ -78,7 +78,7 @@ def _frame_rate(video: av.VideoStream) -> Fraction:
 
 
 def _num_frames(streams: Streams, frame_rate_hz: Fraction) -> int | None:
-    """Returns the header's number of frames, or None if the header says nothing of it."""
+    """Returns the header's number of frames, or None if the header does not state it."""
     video, container = streams.video, streams.container
     if video.frames:
         return video.frames
@@ -115,7 +115,7 @@ def _decoded(path: Path, warn: bool = False) -> Iterator[av.VideoFrame]:
 
 
 def _decoded_after(path: Path, last: int | None) -> Generator[av.VideoFrame, None, int]:
-    """Yields the pictures with timestamps after `last`; returns the number of damaged packets among theirs."""
+    """Yields the pictures with timestamps after `last`; returns the number of their damaged packets."""
     damaged = 0
     with open_video(path) as streams:
         streams.video.thread_type, streams.video.thread_count = "SLICE", 1

@@ -20,9 +20,10 @@ def open_film(path: Path | str, *, sound: Path | str | None = None, frame_rate_h
     Args:
       path: a film file, or a folder whose pictures, in natural order, are the frames.
       sound: a file to take the sound from instead, by default the sound file in a folder of pictures. The first sample
-        of a sound file is heard with the first frame; a film keeps its sound's place against its own first picture.
-      frame_rate_hz: frames per second of a folder of pictures, by default 25, with a warning. An error for a film file,
-        which has times of its own.
+        of a sound file is heard with the first frame. If `sound` is a film, its sound keeps its time relative to its
+        own first picture.
+      frame_rate_hz: frames per second of a folder of pictures, by default 25, with a warning. Not allowed for a film
+        file, which has times of its own.
 
     Raises:
       UserError: a file is missing or cannot be read, a folder holds no picture or several sounds, or the frame rate

@@ -1,4 +1,4 @@
-"""A film, gone through frame by frame, in memory that does not grow with its length."""
+"""Reads a film frame by frame, in memory that does not grow with its length."""
 
 import logging
 import os
@@ -46,7 +46,7 @@ class Picture:
     Attributes:
       pixels: uint8 [H, W, 3], RGB, upright. In broadcasts and folders, H and W may change midway.
       seconds: time since the film's first frame, strictly rising, exact.
-      duration_seconds: as the file has it; None if the file does not say.
+      duration_seconds: from the file; None if the file does not state it.
     """
 
     pixels: np.ndarray
@@ -65,7 +65,7 @@ class Shot:
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """A film that `films.film.open_film` has opened. It can be gone through any number of times.
+    """A film that `films.film.open_film` has opened. It can be read any number of times.
 
     Each call of `frames`, `pictures`, `waveform` and `pcm` opens decoders of its own, so they may run in different
     threads and at different places. All give frames and sound on one clock, and raise UserError if a file cannot be

@@ -46,8 +46,8 @@ def ingest(
       gaze: tables, or folders of them.
       raw: the raw data folder. Its other databases stay as they are.
       database: name of the database.
-      test: names of the test films of every split; the others train. By default, each of the three splits tests on
-        films drawn at random.
+      test: names of the test films of every split; the others are training films. By default, the test films of each of
+        the three splits are drawn at random.
       test_share: share of the films that is drawn for testing.
       seed: decides which films are drawn.
       units: unit of the gaze. By default found from the numbers.
@@ -94,7 +94,7 @@ def ingest(
 
 
 def _named_tests(names: Sequence[str], files: Mapping[str, Path]) -> set[str]:
-    """Returns the test films by their names in the raw layout. A name of no film may be a list with commas."""
+    """Returns the test films by their names in the raw layout. A name without a film may be a list with commas."""
     given = [part for name in names for part in ([name] if film_names.match_names([name], files) else name.split(","))]
     matches = film_names.match_names(given, files)
     for name in given:
@@ -104,7 +104,7 @@ def _named_tests(names: Sequence[str], files: Mapping[str, Path]) -> set[str]:
 
 
 def _gaze_of_films(tables: GazeTables, files: Mapping[str, Path]) -> dict[str, list[GazeTable]]:
-    """Returns the gaze of each film that has some. A warning counts the videos of the tables that are no film.
+    """Returns the gaze of each film that has some. A warning counts the videos that match no film.
 
     Raises:
       UserError: no table is about a film.
@@ -125,7 +125,7 @@ def _gaze_of_films(tables: GazeTables, files: Mapping[str, Path]) -> dict[str, l
 
 
 def _write_all(jobs: Sequence[FilmJob], workers: int | None) -> Iterable[FilmReport]:
-    """Yields the report of each film. The longest files start first, so that none is left for the end alone."""
+    """Yields the report of each film. The longest files start first, so that none runs alone at the end."""
     jobs = sorted(jobs, key=lambda job: -job.path.stat().st_size)
     with processes.workers_for(len(jobs), workers) as executor:
         done = processes.in_parallel(executor, write_film, ((job,) for job in jobs))

@@ -33,7 +33,7 @@ def safe_name(stem: str) -> str:
 
 
 def match_names(names: Iterable[str], films: Mapping[str, Path]) -> dict[str, str]:
-    """Returns which name of a table is which film, leaving out names of no film.
+    """Returns name in a table -> film. Leaves out names that match no film.
 
     A table may have a film's file name, with or without suffix, or its name in the raw layout.
     """

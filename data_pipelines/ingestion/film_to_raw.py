@@ -43,7 +43,7 @@ class FilmJob:
 
 @dataclass(frozen=True)
 class FilmReport:
-    """What became of a film.
+    """What was written of a film, and what was left out.
 
     Attributes:
       name: the film's name in the raw layout.

@@ -14,7 +14,7 @@ CLOCK_TOLERANCE_SECONDS = 0.5e-3  # many tables have times in whole milliseconds
 
 @dataclass(frozen=True)
 class FrameGaze:
-    """The gaze on the frames of a film, in the order of the frames. A fixation is there once for each of its frames.
+    """The gaze on the frames of a film, in the order of the frames. A fixation occurs once for each of its frames.
 
     Attributes:
       frames: frame numbers from 1, int [N].

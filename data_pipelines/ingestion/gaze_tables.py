@@ -86,8 +86,8 @@ def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
 def read_gaze(paths: Sequence[Path | str], columns: Mapping[str, str] | None = None) -> GazeTables:
     """Reads all tables.
 
-    Needed columns are x, y and one of time (seconds), time_ms and frame (from 1); the first of these counts. A row at
-    exactly (0, 0) has no position: trackers write this for a lost eye.
+    Required columns are x, y and one of time (seconds), time_ms and frame (from 1), of which the first present is used.
+    A row at exactly (0, 0) has no position: trackers write this for a lost eye.
 
     Args:
       paths: tables, or folders of them.
@@ -190,7 +190,7 @@ class _Table:
         return number * _SECONDS.get(name, 1.0)
 
     def _error(self, line: int, fault: str) -> UserError:
-        return UserError(f"{self.path}, line {line}: {fault}. Mend or remove the line.")
+        return UserError(f"{self.path}, line {line}: {fault}. Correct or remove the line.")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -210,6 +210,6 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                     if any(map(str.strip, row)):
                         yield reader.line_num, row
             except csv.Error as error:
-                raise UserError(f"{path}, line {reader.line_num}: {error}. Mend or remove the line.") from None
+                raise UserError(f"{path}, line {reader.line_num}: {error}. Correct or remove the line.") from None
     except UnicodeError:
         raise UserError(f"{path}: is not text in UTF-8. Export it as CSV in UTF-8.") from None

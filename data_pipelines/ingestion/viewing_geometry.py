@@ -61,9 +61,9 @@ class Viewing:
         if (self.distance_cm is None) != (self.screen_width_cm is None):
             raise UserError("--viewing-distance and --screen-width: only one is given. Give both, or --sigma.")
         if self.sigma is not None and self.distance_cm is not None:
-            raise UserError("--sigma: is given beside --viewing-distance. Give one of them.")
+            raise UserError("--sigma: is given together with --viewing-distance. Give one of them.")
         if self.screen_pixels is not None and (self.screen is not None or self.distance_cm is None):
-            raise UserError("--screen-pixels: is of use with --viewing-distance and without --screen. Leave it out.")
+            raise UserError("--screen-pixels: is used only with --viewing-distance and without --screen. Leave it out.")
 
     def film_sigma(self, film_size: tuple[int, int]) -> float:
         """Returns the standard deviation of the Gaussian in pixels of a film of size (width, height)."""

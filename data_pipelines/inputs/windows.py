@@ -40,7 +40,7 @@ def window_frames(first: int, last: int) -> np.ndarray:
 def num_crops(num_window_frames: int) -> int:
     """Returns the number of clips of 16 consecutive frames in a window, at least 1.
 
-    The original draws from one less, so the last clip of a window is never seen.
+    The original draws from one clip less, so it never uses the last clip of a window.
     """
     return max(1, num_window_frames - CLIP_FRAMES + 1)
 
@@ -79,9 +79,9 @@ def kept_samples(begin: int, end: int) -> tuple[int, int]:
 
 
 def waveform(excerpt: np.ndarray) -> np.ndarray:
-    """Returns the network's sound, float32 [35280]: the excerpt under a symmetric Hann window, centred, else zero.
+    """Returns the network's sound, float32 [35280]: the excerpt under a symmetric Hann window, centred between zeros.
 
-    `excerpt` is float32 [S] in [-256, 256). Of an excerpt longer than the buffer the centre is kept; the original
+    `excerpt` is float32 [S] in [-256, 256). An excerpt longer than the buffer is cropped to its centre; the original
     crashes there.
     """
     begin, end = kept_samples(0, len(excerpt))
@@ -92,7 +92,7 @@ def waveform(excerpt: np.ndarray) -> np.ndarray:
     return buffer
 
 
-@functools.lru_cache(64)  # a film has a few lengths, and computing a window takes a fifth of reading a clip
+@functools.lru_cache(64)  # a film has few excerpt lengths; computing a window takes a fifth of reading a clip
 def _hann(length: int) -> np.ndarray:
     return np.hanning(length).astype(np.float32)
 

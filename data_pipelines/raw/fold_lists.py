@@ -43,9 +43,9 @@ def read_films(
 ) -> list[ListedFilm]:
     """Returns the films of one subset of one split, in the order of the databases and of their lists.
 
-    A database with files in fold_lists follows them. One without follows the supplement's Table 3: its test films are
-    the films named there, its training films are all others. Their frames are counted. Their frame rate is the standard
-    rate nearest to frames / seconds of sound, or 25 Hz without sound, where it does not matter. Films without frames or
+    Uses the files in fold_lists for a database that has some. Otherwise uses the supplement's Table 3: the films named
+    there are test films, all others are training films. Their frames are counted. Their frame rate is the standard rate
+    nearest to frames / seconds of sound, or 25 Hz without sound, where it does not matter. Films without frames or
     annotations are skipped, and one warning counts them.
 
     Args:
@@ -231,7 +231,7 @@ def _plain(name: str) -> str:
 
 
 def _counted(layout: RawLayout, database: str, video: str) -> ListedFilm:
-    """Returns a film of which no list tells the number of frames and the frame rate."""
+    """Returns a film that is in no list file: counts its frames and estimates its frame rate."""
     num_frames, sound, fps = layout.num_frames(database, video), layout.sound_path(database, video), None
     if num_frames and sound.is_file() and (seconds := sound_seconds(sound)):
         fps = float(min(STANDARD_FRAME_RATES_HZ, key=lambda rate: abs(rate - num_frames / seconds)))

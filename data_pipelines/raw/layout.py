@@ -88,7 +88,7 @@ def read_frame(path: Path) -> np.ndarray:
     """Reads a frame, RGB uint8 [H, W, 3].
 
     Raises:
-      UserError: the file is missing or damaged. So do all functions below.
+      UserError: the file is missing or damaged. All functions below raise it too.
     """
     return _decode(read_file(path), "RGB", path)
 
@@ -143,7 +143,7 @@ def sound_seconds(path: Path) -> float:
 
 
 def read_file(path: Path) -> bytes:
-    """Reads a file as it is."""
+    """Returns the content of a file."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for its writer
             raise UserError(f"{path}: cannot be read (it is no file). Fetch it again.")

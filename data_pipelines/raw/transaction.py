@@ -1,8 +1,8 @@
 """Adds a database to a raw data folder, whole or not at all. The other databases do not change.
 
 A database has several folders, so one swap cannot replace it. It is written to a hidden folder of the raw data folder,
-and its parts are moved into place at the end. A database counts as present if it has a folder in video_frames. That
-folder of an older database moves away first, and that of the new database moves into place last.
+and its parts are moved into place at the end. A database counts as present if it has a folder in video_frames. There,
+the folder of an older database moves away first, and the folder of the new database moves into place last.
 """
 
 import contextlib

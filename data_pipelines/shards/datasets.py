@@ -35,7 +35,7 @@ class Dataset:
         return f"{self.name}.array_record"
 
     def add_films(self, shards: Path, files: Sequence[Path]) -> None:
-        """Gives the files of all films their numbers. The old names stay too if the file system has hard links."""
+        """Names the files of all films by number. Keeps the old names too if the file system has hard links."""
         folder = shards / self.subfolder
         folder.mkdir(exist_ok=True)
         for number, file in enumerate(files):
@@ -48,7 +48,7 @@ class Dataset:
     def write_metadata(
         self, shards: Path, num_frames: Sequence[int], num_bytes: int, metadata: Mapping[str, Any] | None
     ) -> None:
-        """Writes the files that make a folder of films' files a tfds dataset.
+        """Writes the files that turn a folder of film files into a tfds dataset.
 
         Args:
           shards: folder of the shards.

@@ -1,4 +1,4 @@
-"""Chooses the films that shards hold: each listed film once, without damaged ones; lists become positions."""
+"""Chooses the films that shards hold: each listed film once, without damaged ones. Converts lists to positions."""
 
 import contextlib
 import logging
@@ -22,7 +22,7 @@ def films_of(lists: Lists) -> list[ListedFilm]:
     if contradictions:
         first = contradictions[0]
         _log.warning(
-            "%d lines of fold_lists contradict earlier ones, which are followed; first: %s/%s, %d frames, %g Hz.",
+            "%d lines of fold_lists contradict earlier ones, which are used; first: %s/%s, %d frames, %g Hz.",
             len(contradictions), first.database, first.name, first.num_frames, first.fps,
         )  # fmt: skip
     return list(films.values())

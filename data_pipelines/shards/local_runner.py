@@ -41,7 +41,7 @@ def finish_film(job: PreparationJob, on_frame: Callable[[], None] = lambda: None
 def finish_films(jobs: Sequence[PreparationJob], workers: int | None) -> Iterator[tuple[PreparationJob, str]]:
     """Yields each job and the result of `finish_film`, in the order in which films are finished.
 
-    Starts the longest films first, so that none is left for the end alone. If the caller stops early, the films that
+    Starts the longest films first, so that none runs alone at the end. If the caller stops early, the films that
     are being written are finished. Starts no process if one worker is enough; the default is one per core.
     """
     jobs = sorted(jobs, key=lambda job: -job.film.num_frames)

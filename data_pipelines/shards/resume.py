@@ -91,7 +91,7 @@ def opened(output: Path) -> Iterator[Unfinished]:
         except BaseException:
             unfinished.remove_leftovers()
             if finished := unfinished.finished():
-                _log.warning("%d finished films wait in %s: run again to go on.", len(finished), unfinished.folder)
+                _log.warning("%d finished films wait in %s: run again to continue.", len(finished), unfinished.folder)
             else:
                 shutil.rmtree(unfinished.folder, ignore_errors=True)
             raise

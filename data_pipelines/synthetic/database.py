@@ -27,10 +27,10 @@ from data_pipelines.synthetic.scene import render_frames
 from data_pipelines.synthetic.sound import SOUND_RATE_HZ, render_film_sound
 
 DATABASE = "Synthetic"
-SIGMA_TO_SIDE = 0.05  # standard deviation of the density map's Gaussian to the frame's shorter side
+SIGMA_TO_SIDE = 0.05  # ratio of the density map's standard deviation to the frame's shorter side
 SIGMAS = 4  # beyond this distance the Gaussian is cut
 JPEG_OPTIONS = {"quality": 90, "subsampling": -1}  # Pillow's default: colour at half the resolution
-FILMS_PER_WORKER = 4  # fewer are done sooner than a process starts
+FILMS_PER_WORKER = 4  # fewer are finished before a process has started
 LIMITS = {
     "training films": (1, 999),  # names have three digits
     "test films": (1, 999),

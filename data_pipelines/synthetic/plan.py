@@ -12,11 +12,11 @@ import numpy as np
 KINDS = ("hum", "warble", "hiss", "knock")  # each has one look (scene.py) and one sound (sound.py)
 
 SEGMENT_SECONDS = (1.0, 2.0)  # how long an object sounds before another one takes over
-RADIUS_TO_SIDE = (0.11, 0.14)  # object radius to the frame's shorter side
-SPEED_TO_SIDE = (0.25, 0.45)  # path per second to the frame's shorter side
-MARGIN_TO_RADIUS = 1.6  # distance that objects keep from the border
-SEPARATION_TO_DIAMETER = 1.3  # distance that the centres of two objects keep
-STEPS_PER_FRAME = 4  # in which objects move
+RADIUS_TO_SIDE = (0.11, 0.14)  # ratio of the object's radius to the frame's shorter side
+SPEED_TO_SIDE = (0.25, 0.45)  # ratio of the path per second to the frame's shorter side
+MARGIN_TO_RADIUS = 1.6  # smallest distance from an object to the border
+SEPARATION_TO_DIAMETER = 1.3  # smallest distance between two objects' centres
+STEPS_PER_FRAME = 4  # objects move in such steps
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What the commands share: flags, settings of the process, versions of packages."""
+"""Flags, process settings and package versions, shared by the commands."""

@@ -1,4 +1,4 @@
-"""Flags of the commands that take --config. A wrong one ends the command with one line that names it."""
+"""Flags of the commands that take --config. A wrong flag ends the command with a one-line error that names it."""
 
 import dataclasses
 import sys
@@ -21,7 +21,7 @@ flags.disclaim_key_flags()  # --help shows the flags below as those of the comma
 class RunFlags:
     """The flags that `main` and `ablate` share. Each has its value in `.value`."""
 
-    recipe: str  # to recommend
+    recipe: str  # recommended in errors
     config: flags.FlagHolder
     workdir: flags.FlagHolder
     mode: flags.FlagHolder

@@ -1,6 +1,6 @@
 """Settings of a command's process: memory allocation and the cache of compiled functions.
 
-They are for programs. A library leaves them to the program that uses it.
+Only commands use these settings. A library leaves them to the program that imports it.
 """
 
 import ctypes
@@ -41,7 +41,7 @@ def keep_big_buffers() -> None:
 def enable_compilation_cache() -> None:
     """Caches compiled functions on disk, so that only the first run on a machine waits for the compiler.
 
-    The cache is in the user's cache folder, or where JAX_COMPILATION_CACHE_DIR says.
+    The cache is in the user's cache folder, or in JAX_COMPILATION_CACHE_DIR if that variable is set.
     """
     import jax  # here, since it takes seconds that --help need not wait for
 

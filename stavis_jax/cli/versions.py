@@ -1,4 +1,4 @@
-"""Installed versions of the packages that decide the numbers."""
+"""Installed versions of the packages that affect numerical results."""
 
 import importlib.metadata
 

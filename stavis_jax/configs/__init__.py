@@ -1,6 +1,6 @@
 """Recipes for --config: av, visual and ablation hold the values, each with its source.
 
-Here is what finds a recipe by its name and builds its configuration.
+This module finds a recipe by its name and builds its configuration.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def names() -> list[str]:
 
 
 def locate(recipe: str) -> str:
-    """Returns the file of a recipe: "av:demo" -> "FOLDER/av.py:demo". Anything but a recipe's name stays as it is."""
+    """Returns the file of a recipe: "av:demo" -> "FOLDER/av.py:demo". Returns other text unchanged."""
     name, colon, preset = recipe.partition(":")
     return f"{FOLDER / name}.py{colon}{preset}" if name in names() else recipe
 

@@ -8,7 +8,7 @@ and 5. The settings are those of av.py.
 
   python -m stavis_jax.ablate --config=ablation:demo
 
-runs it in a small form, on a synthetic database in which only the sound tells what people look at.
+runs it in a small form, on a synthetic database in which only the sound shows what people look at.
 """
 
 from typing import Any
@@ -30,15 +30,15 @@ def paper() -> dict[str, Any]:
     return values | {"ablation": {"variants": variants, "splits": "1, 2, 3"}}
 
 
-# What the preset `demo` changes: 13 trainings for the price of a few.
+# Settings that the preset `demo` changes, so that all 13 trainings finish quickly.
 DEMO = av.DEMO | {
     "ablation.splits": "1",
     "stages.visual.epochs": 7,
     "stages.visual.patience": 7,
     "stages.audiovisual.epochs": 8,
     "stages.audiovisual.patience": 8,
-    # S1 and S2 take whole localisation maps into the logits. At rates that suit the 64 small shares of S3, their first
-    # steps would be a hundred times too long.
+    # S1 and S2 use whole localisation maps in the logits. At learning rates that suit the 64 small shares of S3, their
+    # first steps would be a hundred times too large.
     "stages.audiovisual.max_gradient_norm": 100.0,
 }
 

@@ -48,9 +48,9 @@ def paper() -> dict[str, Any]:
         # The paper's run: float32, and BatchNorm statistics over 32 clips. For these, take batch_size 32 with global
         # statistics, as here, or batch_size 128 on 4 devices with per-device ones, as in the released training.
         "compute": {
-            "dtype": "auto",  # of the trunk: bfloat16 on GPU and TPU, float32 on CPU; or either by name
+            "dtype": "auto",  # of the trunk; auto: bfloat16 on GPU and TPU, float32 on CPU
             "batch_norm": "global",  # or per-device
-            "rematerialize": False,  # less memory for a third more work
+            "rematerialize": False,  # true: less memory, about a third more work
         },
         "tensorboard": True,  # WORKDIR/<variant>/tensorboard
         "evaluation": {
@@ -80,8 +80,8 @@ def _stage(group_rates: dict[str, float]) -> dict[str, Any]:
     }
 
 
-# What the preset `demo` changes. Nothing is pretrained there: parts that would be learn faster than in the paper, and
-# parts that build on them learn more slowly.
+# Settings that the preset `demo` changes. Nothing is pretrained in the demo. So the parts that are pretrained in the
+# paper learn faster here, and the parts that build on them learn more slowly.
 DEMO = {
     "preset": "demo",
     "demo": {"train_films": 96, "test_films": 12, "frames": 74, "size": 64},  # size: clip height and width, pixels

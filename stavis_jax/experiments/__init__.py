@@ -1,1 +1,1 @@
-"""From a configuration to trained and scored networks."""
+"""Trains and scores the networks that a configuration describes."""

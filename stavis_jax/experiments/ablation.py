@@ -1,7 +1,7 @@
 """Runs an ablation: on each split, trains and scores the visual network, and from it every system with sound.
 
-Parts that are done stay as they are, and interrupted parts go on. So parts may run one after the other, or on as many
-machines as there are.
+Finished parts are not run again, and interrupted parts continue. So parts may run one after another, or on several
+machines at once.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ class Ablation:
         self.trains, self.scores = mode != "evaluate", mode != "train"
 
     def run(self, parts: Sequence[Part]) -> dict[str, UserError]:
-        """Does the parts that are not done yet. If a part with sound fails, the others are done all the same.
+        """Runs the parts that are not finished. If a part with sound fails, the others still run.
 
         Returns:
           The names of the parts that failed, with their errors.
@@ -65,7 +65,7 @@ class Ablation:
     def _is_to_do(self, part: Part, parts: Sequence[Part]) -> bool:
         trained = part.is_trained(self.workdir)
         if not trained and not self.trains:
-            self._say(f"{part.name}: not trained to its end, left out.")
+            self._say(f"{part.name}: its training is not complete, so it is left out.")
             return False
         if not trained and part.start not in parts and not part.start.is_trained(self.workdir):
             raise UserError(
@@ -81,7 +81,7 @@ class Ablation:
         return True
 
     def _prepare(self, todo: Sequence[Part]) -> tuple[ExperimentData, Mapping[StartWeights, Weights]]:
-        """Finds the data and reads the start weights. What is wrong with any part shows here, before training."""
+        """Finds the data and reads the start weights, so that errors in any part appear before training."""
         configs = [part.config(self.config, self.workdir) for part in todo]
         check_settings(configs[0])
         data = find_data(configs[0], self.workdir, self.console)

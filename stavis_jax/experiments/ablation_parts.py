@@ -33,7 +33,7 @@ class Part:
 
     @property
     def start(self) -> "Part":
-        """The part that it starts from; a visual part, which starts from none, is its own."""
+        """The part whose weights this part starts from. A visual part starts from no other part and returns itself."""
         return Part(self.split, VISUAL)
 
     def folder(self, workdir: Path) -> Path:
@@ -46,16 +46,16 @@ class Part:
         return self.weights(workdir).is_dir()
 
     def is_scored(self, workdir: Path, which: str | None = None) -> bool:
-        """Returns whether it is scored with these weights; None: with any."""
+        """Returns whether the part is scored with these weights, or with any weights if `which` is None."""
         is_scored = (self.folder(workdir) / SCORED).is_file()
         return is_scored and which in (None, self.score_record(workdir).get("weights"))
 
     def score_record(self, workdir: Path) -> dict:
-        """Returns what was recorded when it was scored."""
+        """Returns the record of the part's scoring."""
         return json_files.read_object(self.folder(workdir) / SCORED, "Remove it and score again.")
 
     def config(self, config: ml_collections.ConfigDict, workdir: Path) -> ml_collections.ConfigDict:
-        """Returns the configuration of its training. It has no settings of the other stage, which may change freely."""
+        """Returns the configuration of the part's training. It omits the other stage's settings: they may change."""
         config = config.copy_and_resolve_references()
         with config.unlocked():
             del config.ablation
@@ -70,7 +70,7 @@ class Part:
 
 
 def plan(variants: str | Iterable[str], splits: str | Iterable[str]) -> list[Part]:
-    """Returns the parts of an ablation, in an order in which they can be done.
+    """Returns the parts of an ablation, each after the part it starts from.
 
     Args:
       variants, splits: separated by commas or spaces. `visual` is always a part.

@@ -81,5 +81,5 @@ def _notes(systems: Mapping[str, System], missing: Sequence[str]) -> list[str]:
             f"Clips/s: scoring, {'; '.join(where)}, without reading clips."
         )
     if missing:
-        notes.append(f"Missing: {', '.join(missing)}. Rows over other splits are over other films.")
+        notes.append(f"Missing: {', '.join(missing)}. Rows with different splits are over different films.")
     return notes

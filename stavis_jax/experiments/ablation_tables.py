@@ -1,4 +1,4 @@
-"""Tables of an ablation: scores of each system, what sound adds film by film, what a system costs."""
+"""Tables of an ablation: scores of each system, gains from sound film by film, and cost."""
 
 import dataclasses
 import math
@@ -26,7 +26,7 @@ from stavis_jax.scoring.comparison import ALL_FILMS, Comparison, Difference
 from stavis_jax.scoring.frame_scores import METRICS
 
 SHOWN = (*METRICS, "KL", "IG")
-SHOWN_DIFFERENCE = "CC"  # on the terminal; the files have all
+SHOWN_DIFFERENCE = "CC"  # on the terminal; the files have all metrics
 COST_COLUMNS = (Column("parameters, M", ".2f"), Column("GFLOPs", ".2f"), Column("clips/s", ".1f"))
 GAIN_COLUMNS = (
     *(Column(name, "+.4f") for name in ("mean", "95% from", "to")),
@@ -42,7 +42,7 @@ class System:
 
     Attributes:
         splits: splits that it is scored on.
-        cost: None for what is not a network.
+        cost: None for a row that is not a network.
         gain: its scores minus those of the visual network on the same splits, film by film; None if there is nothing
             to compare with.
     """

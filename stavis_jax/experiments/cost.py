@@ -60,7 +60,8 @@ def learning_parameters(config: NetworkConfig) -> int:
 def gflops_of_clip(config: NetworkConfig, size: int) -> float:
     """Returns XLA's count of operations for the logits of one clip, [1, 16, size, size, 3], in units of 10^9.
 
-    It is the same on every device: it counts the textbook form's program before the device's own optimisations.
+    The count is the same on every device, because it is taken from the textbook form before the device's own
+    optimisations.
     """
     weights = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in expected_shapes(config).items()}
     clip = jax.ShapeDtypeStruct((1, CLIP_FRAMES, size, size, 3), jnp.float32)
@@ -74,7 +75,7 @@ def gflops_of_clip(config: NetworkConfig, size: int) -> float:
 
 
 def clips_per_second(model: StavisModel, batch_size: int) -> float:
-    """Returns the median speed over a few batches that are on the device already, after one that compiles."""
+    """Returns the median speed over a few batches that are already on the device. Compilation is not timed."""
     draw = np.random.default_rng(0).normal
     clip = jnp.asarray(50 * draw(size=(batch_size, CLIP_FRAMES, model.size, model.size, 3)), jnp.float32)
     waveform = jnp.asarray(draw(size=(batch_size, WAVEFORM_SAMPLES)), jnp.float32)

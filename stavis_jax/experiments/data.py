@@ -1,4 +1,4 @@
-"""Which data an experiment trains and scores on. The demo's are made here."""
+"""Finds the data that an experiment trains and scores on, and makes the demo's data."""
 
 import dataclasses
 import hashlib
@@ -27,7 +27,7 @@ class ExperimentData:
     Attributes:
       shards: folder of shards.
       raw: raw data that the shards were made from. None: the annotations in the shards are used, if there are any.
-      databases: to use; None for all.
+      databases: the databases to use; None for all.
       split: 1, 2 or 3.
     """
 
@@ -60,19 +60,19 @@ class ExperimentData:
         return [ListedFilm(film.database, film.name, film.num_frames, film.fps) for film in films]
 
     def check(self) -> None:
-        """Raises UserError if a list or film is missing, which then shows before days of training."""
+        """Raises UserError if a list or film is missing, so that the error appears before days of training."""
         self.films("train")
         self.films("test")
 
     def digest(self) -> str:
-        """Returns a text that tells these training clips from others, wherever they are stored."""
+        """Returns a digest that identifies these training clips, wherever they are stored."""
         shards = Shards(self.shards)
         films = [(film.database, film.name, film.num_frames) for film in self.films("train")]
         return hashlib.sha256(json.dumps([shards.size, shards.resize_filter, films]).encode()).hexdigest()
 
 
 def find_data(config: ml_collections.ConfigDict, workdir: Path, console: Console) -> ExperimentData:
-    """Returns the data of a configuration, checked. The first host makes the demo's in WORKDIR/data.
+    """Returns the data of a configuration, checked. The first host makes the demo's data in WORKDIR/data.
 
     Raises:
       UserError: there is no such folder, or it lacks films of the split.
@@ -105,7 +105,7 @@ def _make_demo_data(settings: ml_collections.ConfigDict, folder: Path, seed: int
     folder.mkdir(parents=True, exist_ok=True)
     write_text(record, json.dumps(wanted))
     if not raw.exists():
-        console.print("Making a synthetic database: films in which only the sound tells what people look at.")
+        console.print("Making a synthetic database: films in which only the sound shows what people look at.")
         synthesize(
             raw,
             num_train_films=settings.train_films,

@@ -36,13 +36,13 @@ def score_workdir(
       The content of results.json.
 
     Raises:
-      UserError: the variant is not trained to its end, or WORKDIR holds a training with other settings.
+      UserError: the training of the variant is not complete, or WORKDIR holds a training with other settings.
     """
     check_same_settings(config, workdir, started=None)
     settings, main = ScoringSettings(**config.evaluation), network_config(config).variant
     trained = [name for name in dict.fromkeys(("visual", main)) if (workdir / name / "last").is_dir()]
     if main not in trained:
-        raise UserError(f"{workdir}: {main} is not trained to its end here. Run with --mode=train_and_evaluate.")
+        raise UserError(f"{workdir}: the training of {main} is not complete. Run with --mode=train_and_evaluate.")
     annotations, films = open_annotations(data.annotations), data.films("test")
     bias = baselines.centre_bias(annotations, data.films("train"))
     predictions = {baselines.CENTRE_BIAS: baselines.same_map_predictions(bias, films, data.split)}

@@ -32,7 +32,7 @@ class ScoringSettings:
 
 
 def check_settings(config: ml_collections.ConfigDict) -> None:
-    """Checks the settings that need no data, so that a wrong one shows before anything is made or trained."""
+    """Checks the settings that need no data, so that errors appear before anything is made or trained."""
     network_config(config)
     ScoringSettings(**config.evaluation)
     Compute(**config.compute)

@@ -25,10 +25,10 @@ class StartWeights:
 
     Attributes:
       setting: "kinetics", "visual" or "soundnet", as in --config.init.
-      kind: of checkpoint.
-      parts: of the network that they fill.
+      kind: the kind of checkpoint.
+      parts: the parts of the network that they fill.
       path: None for random weights.
-      from_earlier_stage: an earlier stage of the same training writes them.
+      from_earlier_stage: whether an earlier stage of the same training writes them.
     """
 
     setting: str
@@ -90,12 +90,12 @@ def plan_stages(config: ml_collections.ConfigDict, workdir: Path) -> list[Stage]
 
 
 def load_start_weights(starts: Iterable[StartWeights]) -> dict[StartWeights, Weights]:
-    """Reads those start weights that have a path. What is wrong with one shows here, before anything is trained."""
+    """Reads the start weights that have a path, so that errors in them appear before training."""
     return {start: start.load() for start in starts if start.path}
 
 
 def start_network(stage: Stage, loaded: Mapping[StartWeights, Weights], seed: int, console: Console) -> Stavis:
-    """Returns a stage's network with its start weights. The parts without any get random values from the seed.
+    """Returns a stage's network with its start weights. Parts without them get random values from the seed.
 
     Raises:
       UserError: the weights do not fit the network.

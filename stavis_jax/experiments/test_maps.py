@@ -26,12 +26,12 @@ from stavis_jax.weights.directory import read_weights
 def predict_test_films(
     weights: Path, data: ExperimentData, films: Sequence[ListedFilm], output: Path, batch_size: int, console: Console
 ) -> list[PredictedVideo]:
-    """Writes the maps of the test films, and returns them as they are read back.
+    """Writes the maps of the test films, and returns them as read from the files.
 
     Args:
       weights: directory of a trained network.
       films: the test films of `data`.
-      output: folder for the maps, named after the variant. An older one is replaced once the new one is complete.
+      output: folder for the maps, named after the variant. An older folder is replaced when the new one is complete.
       batch_size: clips at once.
 
     Raises:

@@ -31,7 +31,7 @@ def train_stages(
 ) -> None:
     """Trains the visual network, unless one is given, and the audio-visual network from it.
 
-    Each stage leaves WORKDIR/<variant>/last and best. A stage that was interrupted goes on from its last checkpoint.
+    Each stage leaves WORKDIR/<variant>/last and best. An interrupted stage continues from its last checkpoint.
 
     Args:
       loaded: start weights that are in memory already.
@@ -83,7 +83,7 @@ def train_stage(
 
     reading = _training_data(stage, config, data)
     flag = f"--config.stages.{stage.name}.batch_size={settings.batch_size}"
-    advice = "Give a smaller one: gradients are accumulated to effective_batch all the same."
+    advice = "Give a smaller one: gradients are still accumulated up to effective_batch."
     with contextlib.closing(reading.batches), out_of_memory_as_user_error(flag, advice):
         train(
             network,
@@ -112,7 +112,7 @@ def _training_data(stage: Stage, config: ml_collections.ConfigDict, data: Experi
 
 
 def _devices(config: ml_collections.ConfigDict, stage: Stage) -> DataParallel:
-    """Returns all devices. The demo's small batches use as many as they split over."""
+    """Returns all devices. The demo's small batches use only as many devices as they split over evenly."""
     if config.preset == "demo" and jax.process_count() == 1:
         return DataParallel.for_batch(stage.settings.batch_size)
     return DataParallel()

@@ -1,4 +1,4 @@
-"""The settings of a training in its working directory. A training does not go on with other settings."""
+"""Records a training's settings in its working directory. A training continues only with the same settings."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from data_pipelines.runtime.atomic import write_text
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.cli.versions import versions
 
-# Settings that may change when a training goes on: paths, how often it saves, what it writes and scores.
+# Settings that may change when a training continues: paths, how often it saves, what it writes and scores.
 MAY_CHANGE = re.compile(
     r"tensorboard|data\.(path|raw|workers)|(init|evaluation|versions)\..*"
     r"|stages\.\w+\.(save_every|save_every_steps|keep_checkpoints)"
@@ -20,7 +20,7 @@ OF_TRAINING = re.compile(r"(stages|compute)\..*")
 
 
 def write_settings(config: ml_collections.ConfigDict, workdir: Path) -> None:
-    """Writes WORKDIR/config.json: the settings, and the versions of the packages that decide the numbers."""
+    """Writes WORKDIR/config.json: the settings, and the versions of the packages that affect the numbers."""
     path = workdir / "config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(config.to_dict() | {"versions": versions()}, indent=2) + "\n")

@@ -1,6 +1,7 @@
 """The AUCs with random draws, as the original computes them: jitter in AUC-Judd, samples in the shuffled AUCs.
 
-`auc` returns the mean over all draws at once. These functions serve comparisons with numbers of the original's scripts.
+Use these functions to compare with numbers of the original's scripts. The functions of `auc` return the mean over all
+draws.
 """
 
 import numpy as np

@@ -12,8 +12,8 @@ V [B, H, W, 64] are the upsampled saliency features of the four stages, L^u [B, 
 maps, conv is a 1x1 convolution to one channel. `visual` and `l3mul-s3` are the released networks. The others follow the
 paper's description (section 3.4); no code or checkpoint of them was released.
 
-All these stages are linear, so a 1x1 convolution is applied before the upsampling wherever nothing comes between. The
-gradients still reach both factors, and few tensors of many channels are made at full size.
+All these steps are linear, so a 1x1 convolution is applied before the upsampling wherever no other step lies between
+them. The gradients still reach both factors, and few tensors with many channels are made at full size.
 """
 
 import dataclasses
@@ -29,13 +29,13 @@ from stavis_jax.models.layers import Conv2D
 from stavis_jax.models.localization import MULTIPLE_MAPS, Bilinear, Cosine, InnerProduct, Localization
 from stavis_jax.ops.upsampling import upsample_bilinear, upsample_transposed
 
-VISUAL_CHANNELS = 4 * SALIENCY_CHANNELS  # of V
-STAGE_CHANNELS = [slice(c, c + SALIENCY_CHANNELS) for c in range(0, VISUAL_CHANNELS, SALIENCY_CHANNELS)]  # in V
+VISUAL_CHANNELS = 4 * SALIENCY_CHANNELS  # channels of V
+STAGE_CHANNELS = [slice(c, c + SALIENCY_CHANNELS) for c in range(0, VISUAL_CHANNELS, SALIENCY_CHANNELS)]  # slices of V
 
 
 @dataclasses.dataclass(frozen=True)
 class FusionInputs:
-    """What a fusion computes its logits from, before upsampling.
+    """Inputs of a fusion, before upsampling.
 
     Attributes:
       stages: saliency features and activations of the four stages.
@@ -201,7 +201,7 @@ class SumOfMaps(Fusion):
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """One system: a localisation method with K maps and a fusion. Without them it is the picture alone."""
+    """One system: a localisation method with K maps and a fusion. Without both, it uses the picture alone."""
 
     localization: type[Localization] | None = None
     num_maps: int = 0

@@ -114,5 +114,5 @@ def _broadcast(vector: jax.Array, rank: int) -> jax.Array:
 
 
 def value_of(variable: nnx.Variable) -> Any:
-    """Returns the variable's array or tuple of arrays. flax 0.12 gave the accessor another name."""
+    """Returns the variable's array or tuple of arrays. flax 0.12 renamed the accessor."""
     return variable.get_value() if hasattr(type(variable), "get_value") else variable.value

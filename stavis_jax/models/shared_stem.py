@@ -1,4 +1,4 @@
-"""The stem for overlapping clips of one film, which computes each frame once and not once for each of 16 clips.
+"""The stem for overlapping clips of one film, which computes each frame once instead of once for each of 16 clips.
 
 conv1 is linear: y[t] = sum over k = 0..6 of W_k * x[t + k - 3], over the frames that lie inside the clip. So the
 products of a frame with the seven time taps can be kept and summed later, together with those of its neighbours.
@@ -53,7 +53,7 @@ def products(trunk: ResNet3D, frames: jax.Array) -> tuple[jax.Array, ...]:
 
 
 def kinds_of(trunk: ResNet3D, window: tuple[jax.Array, ...]) -> Kinds:
-    """Returns the middle one of 7 neighbouring frames as every kind of stem frame; `window` holds their products."""
+    """Returns the seven kinds of stem frame of the middle of 7 neighbouring frames. `window` holds their products."""
     channels = window[0].shape[-1] // TAPS
     terms = [frame[..., k * channels : (k + 1) * channels] for k, frame in enumerate(window)]
     sums = [sum(terms[first + 1 :], terms[first]) for first in range(REACH, 0, -1)]

@@ -33,7 +33,7 @@ from stavis_jax.ops.video import Video, lay_out, num_frames, scale_by_map, time_
 
 @dataclasses.dataclass(frozen=True)
 class NetworkConfig:
-    """Which network: one of fusion.VARIANTS, a ResNet depth, a shortcut type.
+    """Describes a network: a variant (one of fusion.VARIANTS), a ResNet depth and a shortcut type.
 
     Raises:
       ValueError: a value is not on its list; the message gives the list.
@@ -73,7 +73,7 @@ class Stavis(nnx.Module):
         """Draws starting values.
 
         Args:
-          config: which network.
+          config: the network's variant, depth and shortcut type.
           rngs: random numbers for the starting values.
           form: how it computes; by default the fastest form to train on JAX's default backend.
         """
@@ -97,7 +97,7 @@ class Stavis(nnx.Module):
 
         Args:
           clip: [B, T, H, W, 3], float32, RGB in [0, 255] minus the ActivityNet mean. T = 16 in the paper. H and W may
-            have any values; multiples of 16 are not cropped.
+            have any values; multiples of 16 avoid cropping.
           waveform: [B, S] at 22,050 Hz in [-256, 256], Hann-windowed; S = 35,280 in the paper. `visual` ignores it.
           train: whether BatchNorm uses the batch's statistics and updates the running ones.
 
@@ -110,7 +110,7 @@ class Stavis(nnx.Module):
     def after_stem(
         self, stem: Video, waveform: jax.Array | None, size: tuple[int, int], *, train: bool = False
     ) -> Outputs:
-        """Runs the network from the stem's output [B, T, ceil(H/2), ceil(W/2), 64] on; `size` is (H, W)."""
+        """Runs the layers after the stem on its output [B, T, ceil(H/2), ceil(W/2), 64]; `size` is (H, W)."""
         stages, middle = self._visual_path(stem, train)
         attention = self.attention1, self.attention2, self.attention3, self.attention4
         attention_maps = tuple(stage.attention for stage in stages)

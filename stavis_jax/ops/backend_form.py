@@ -2,9 +2,9 @@
 
 Every op of the network has a textbook form, which XLA compiles well for GPUs and TPUs, and some have faster ones for
 XLA:CPU. All forms give the same numbers up to rounding. A `BackendForm` names one form of every op. It is chosen once,
-where a network is built or loaded, and every layer is given it. Any form runs on any device.
+where a network is built or loaded, and passed to every layer. Any form runs on any device.
 
-To add a form: add its name to a field below, the code to the op, and the name to the rows of the platforms it is for.
+To add a form: add its name to a field below, the code to the op, and the name to the rows of its platforms.
 """
 
 import dataclasses
@@ -22,12 +22,12 @@ class BackendForm:
     Attributes:
       layout: layout of a video inside the network (ops/video.py).
       conv1d: "xla", or "columns", one matrix product over gathered columns (ops/conv1d.py).
-      conv2d: "xla", or "dots" for kernel gradients by one matrix product a tap (ops/conv2d.py).
+      conv2d: "xla", or "dots" for kernel gradients by one matrix product per tap (ops/conv2d.py).
       conv3d: "xla", on arrays; on frames "sums", which is fast to train, or "karatsuba", which is faster to score and
         slow to differentiate (ops/conv3d.py).
       max_pool: "windows", on arrays, or "comparisons", on frames (ops/pooling.py).
-      clip_by_clip: whether a model scores the clips of a batch one after another. What a clip needs in between then
-        stays in the CPU's cache.
+      clip_by_clip: whether a model scores the clips of a batch one after another. The intermediate results of a clip
+        then stay in the CPU's cache.
       trains_in_bfloat16: whether training with dtype "auto" computes the trunk in bfloat16.
     """
 

@@ -16,8 +16,8 @@ def conv2d(
       image: [B, H, W, C].
       kernel: [kH, kW, C, D], odd sizes.
       strides: steps in height and width.
-      form: "dots" computes the kernel's gradient as one matrix product a tap. On a CPU this is 1.3 to 1.6 times as fast
-        from 128 channels on, and faster still where 64 or more channels become few features: XLA's own gradient
+      form: "dots" computes the kernel's gradient as one matrix product per tap. On a CPU this is 1.3 to 1.6 times as
+        fast from 128 channels on, and faster still where 64 or more channels become few features: XLA's own gradient
         transposes the image on one core.
 
     Returns:

@@ -11,7 +11,7 @@ from jax import lax
 from stavis_jax.ops.conv2d import conv2d
 from stavis_jax.ops.video import Video
 
-FEW_CHANNELS = 4  # as pixels have
+FEW_CHANNELS = 4  # pixels have no more channels than this
 MANY_CHANNELS = 128  # from here on, kernel gradients by dots are faster
 TAPS_TOGETHER = 4  # one long sum over all seven taps rounds more: gradients left the golden tolerances
 
@@ -51,7 +51,7 @@ def _conv_array(video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> 
 def _sum_over_taps(frames: Frames, kernel: Kernel, strides: Sequence[int]) -> Frames:
     """Sums 2D convolutions over the time taps. Each one stays in the cache, and time needs no padding.
 
-    Pixels have too few channels to keep a 2D convolution busy, so a few of their taps are put side by side as channels.
+    Pixels have too few channels for an efficient 2D convolution, so a few of their taps are stacked as channels.
     """
     time_stride, time_taps = strides[0], len(kernel)
     outputs = []
@@ -68,7 +68,7 @@ def _sum_over_taps(frames: Frames, kernel: Kernel, strides: Sequence[int]) -> Fr
 
 def _karatsuba(frames: Frames, taps: Kernel, strides: Sequence[int]) -> Frames:
     """Computes `_sum_over_taps` with additions of frames in place of some convolutions, where that pays."""
-    block = 1 << (len(taps) - 1).bit_length()  # outputs at a time: the next power of 2 from the number of taps on
+    block = 1 << (len(taps) - 1).bit_length()  # outputs at a time: the smallest power of 2 >= the number of taps
     kernels_are_small = taps[0].size <= frames[0].size  # otherwise adding kernels costs what it saves
     if strides[0] > 1 or len(taps) == 1 or len(frames) < block or not kernels_are_small:
         return _sum_over_taps(frames, taps, strides)
@@ -106,8 +106,8 @@ def _slide(frames: list[Term], taps: list[Term], convolve: Convolve) -> list[Ter
 def _slide_in_a_loop(frames: Frames, taps: Kernel, block: int, convolve: Convolve) -> Frames:
     """Computes `_slide` for every block, with a loop over the blocks and over the three products of the first level.
 
-    A sixth of the products is in memory at a time, and what uses an output reads two arrays, not eight. The frames are
-    stacked, so they must be small compared with the outputs.
+    Only a sixth of the products is in memory at a time, and a reader of an output reads two arrays instead of eight.
+    The frames are stacked, so they must be small compared with the outputs.
     """
     count, num_blocks, half = len(frames), -(-len(frames) // block), block // 2
     before = len(taps) // 2

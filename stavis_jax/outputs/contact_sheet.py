@@ -17,7 +17,7 @@ from stavis_jax.prediction.frame_prediction import FramePrediction
 
 LONG_SIDE = 320  # pixels of a frame on the sheet
 GAP = 12  # pixels between frames
-KEPT_PER_SHOWN = 8  # even; the more frames are kept, the closer are the shown ones to the wanted times
+KEPT_PER_SHOWN = 8  # even; keeping more frames brings the shown ones closer to the wanted times
 
 
 @contextlib.contextmanager

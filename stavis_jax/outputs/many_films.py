@@ -49,7 +49,7 @@ def predict_films(
       options: see `PredictionOptions`.
       open_film: opens a film.
       overwrite: see `write_predictions`.
-      progress: context manager of a film's name that yields `start` of `write_predictions`.
+      progress: returns, for a film's name, a context manager that yields `start` of `write_predictions`.
 
     Raises:
       UserError: at the end, if any film failed; at once, if it is the only one.

@@ -1,4 +1,4 @@
-"""Draws one picture of overlay.mp4: a grid of panes with the film, its saliency, and what the network based it on."""
+"""Draws one picture of overlay.mp4: a grid of panes with the film, its saliency, attention and localisation."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

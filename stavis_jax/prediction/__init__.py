@@ -1,1 +1,1 @@
-"""Films to saliency maps, in memory."""
+"""Predicts saliency maps of films, in memory."""

@@ -28,7 +28,7 @@ def predict_film(
 ) -> Iterator[FramePrediction]:
     """Predicts the frames of a film one by one, in memory that does not grow with its length.
 
-    `frame_stream.predict_stream` says which clip and which sound belong to a frame.
+    `frame_stream.predict_stream` describes which clip and which sound belong to a frame.
 
     Args:
       film: path of a film file or of a folder of frames, or a film that is open.

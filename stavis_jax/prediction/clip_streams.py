@@ -1,4 +1,4 @@
-"""Streams: blocks of a film's frames in, predictions of its overlapping clips out.
+"""Streams that take blocks of a film's frames and predict its overlapping clips.
 
 There is one stream for any model, and one for STAViS networks that shares the stem between overlapping clips.
 """
@@ -91,7 +91,7 @@ class SharedStemStream:
     def _check_memory(self) -> None:
         """Raises MemoryError if the host's memory is too small for the stem frames.
 
-        They are allocated one by one, and libraries that get no memory end the process.
+        They are allocated one by one, and some libraries end the process when an allocation fails.
         """
         device = next(iter(jax.tree.leaves(self.model.device_weights)[0].devices()))
         if device.platform == "cpu":

@@ -19,7 +19,7 @@ from stavis_jax.prediction.timeline import Timeline
 
 FRAMES_BEFORE_TARGET = 7  # the target of frames 1 to 16 is frame 8
 FRAMES_AFTER_TARGET = windows.CLIP_FRAMES - 1 - FRAMES_BEFORE_TARGET
-LARGEST_STRIDE = 64  # frames; people look elsewhere by then, and a batch holds all frames between
+LARGEST_STRIDE = 64  # frames; people look elsewhere after more, and a batch holds all frames in between
 
 
 def predict_stream(
@@ -69,7 +69,7 @@ def _predict_targets(
     batch_size: int,
     stride: int,
 ) -> Iterator[FramePrediction]:
-    """Predicts frames 0, stride, 2 stride, ... up to the first one that is not before the film's last frame."""
+    """Predicts frames 0, stride, 2 stride, ... until the film's last frame is reached or passed."""
     stream = clip_stream(model, batch_size, stride)
     span = windows.CLIP_FRAMES + stream.lag
     lead = -span % stride  # makes the last target of a batch a multiple of the stride

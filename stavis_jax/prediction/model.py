@@ -30,7 +30,7 @@ class StavisModel:
       variant: name of the system.
       depth: depth of the 3D ResNet.
       size: height and width of the clips it was trained on, pixels. Clips of other sizes work too.
-      uses_sound: whether it listens.
+      uses_sound: whether it uses the waveform.
       form: how it computes.
       device_weights: its arrays by flat name, on the device, as the compiled programs take them.
     """
@@ -40,7 +40,7 @@ class StavisModel:
 
         Args:
           config: which network.
-          weights: arrays by flat name; more than the network needs are allowed.
+          weights: arrays by flat name; extra arrays are allowed.
           size: height and width of the clips it was trained on, pixels.
           form: how it computes; by default the fastest form to score on JAX's default backend.
 
@@ -60,7 +60,7 @@ class StavisModel:
         self.device_weights = {name: self._on_device(weights[name]) for name in shapes}
 
     def _on_device(self, array: np.ndarray) -> jax.Array | tuple[jax.Array, ...]:
-        """Splits the kernels of 3D convolutions on frames into time taps. In each call this would copy most weights."""
+        """Splits kernels of 3D convolutions on frames into time taps. Doing so in each call would copy most weights."""
         array = np.asarray(array, np.float32)
         split = array.ndim == 5 and self.form.layout == "frames"
         return tuple(map(jnp.asarray, array)) if split else jnp.asarray(array)
@@ -97,7 +97,7 @@ class StavisModel:
             return self.run(programs.outputs, *self._checked(clip, waveform))
 
     def saliency_logits(self, clip: Array, waveform: Array | None) -> jax.Array:
-        """Returns the logits [B, H, W] alone, which is less work. Arguments and errors are those of a call."""
+        """Returns only the logits [B, H, W], which is faster than a call. Arguments and errors are those of a call."""
         with _memory_for(clip):
             return self.run(programs.logits, *self._checked(clip, waveform))
 

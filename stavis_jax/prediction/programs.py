@@ -75,7 +75,7 @@ def concatenate(predictions: Sequence[ClipPredictions]) -> ClipPredictions:
 
 
 def _clip_by_clip(form: BackendForm, function: Callable, *inputs: Any) -> Any:
-    """Calls a function of batches, in the form for it: with one clip after another, or with all clips at once."""
+    """Calls a function of batches: clip by clip if the form says so, otherwise with all clips at once."""
     if not form.clip_by_clip:
         return function(*inputs)
 

@@ -1,4 +1,4 @@
-"""What prediction needs of a model. `StavisModel` is one; models of other kinds can be predicted with too."""
+"""The interface of models that prediction accepts. `StavisModel` implements it, and other models can."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Logits(Protocol):
-    """What a call of a model returns; it may hold more."""
+    """The result of a model's call. It may have more attributes."""
 
     @property
     def logits(self) -> jax.Array | np.ndarray:
@@ -20,7 +20,7 @@ class SaliencyModel(Protocol):
 
     Attributes:
       size: height and width S of clips and maps, pixels.
-      uses_sound: whether it listens. If not, films are predicted without reading their sound.
+      uses_sound: whether it uses the waveform. If not, films are predicted without reading their sound.
     """
 
     size: int
@@ -35,4 +35,4 @@ class SaliencyModel(Protocol):
         """
 
     def identity(self) -> Mapping[str, str]:
-        """Returns names and checksums that tell the model from others. They are stored with its predictions."""
+        """Returns names and checksums that identify the model. They are stored with its predictions."""

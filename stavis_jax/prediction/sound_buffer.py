@@ -11,7 +11,7 @@ LONGEST_HELD = 60 * SAMPLE_RATE_HZ  # samples, 5 MB; clips of slide shows and of
 
 
 class SoundBuffer:
-    """Gives the excerpts of a waveform that its clips hear.
+    """Returns the excerpts of a waveform that belong to clips.
 
     An excerpt longer than the network's input keeps its middle, which depends on where the sound ends. So excerpts
     longer than `LONGEST_HELD` are read twice: a second reader finds the end of the sound first, and then only the
@@ -30,7 +30,7 @@ class SoundBuffer:
         self._num_ahead = 0  # samples that the second reader has read
 
     def excerpt(self, begin: int, end: int) -> np.ndarray:
-        """Returns the samples begin..end-1 as far as they exist, of which it keeps what `windows.waveform` keeps.
+        """Returns the samples begin..end-1 that exist. A long excerpt is cropped as `windows.waveform` crops it.
 
         Neither `begin` nor `end` may be less than in the call before.
         """

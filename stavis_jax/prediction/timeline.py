@@ -1,4 +1,4 @@
-"""The times of a film's frames, and the samples that sound with them."""
+"""The times of a film's frames, and the sound samples that belong to them."""
 
 import collections
 

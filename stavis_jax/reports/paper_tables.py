@@ -13,7 +13,7 @@ COMPLETE = 0.8  # of the paper's test videos: the authors' lists of DIEM hold 17
 
 
 def paper_tables(methods: Mapping[str, Results]) -> list[Table]:
-    """Returns each of the two tables that has a scored database: the published rows, below them ours."""
+    """Returns those of the two tables that have a scored database, with our rows below the published ones."""
     tables = []
     folders = {published.paper_name(folder): folder for of in methods.values() for folder in of.databases}
     for number, names in published.TABLES.items():

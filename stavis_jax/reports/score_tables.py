@@ -79,7 +79,7 @@ def metrics_of(methods: Mapping[str, Results]) -> list[str]:
 
 
 def notes_on_metrics(metrics: Sequence[str]) -> list[str]:
-    """Returns what a reader has to know about the columns."""
+    """Returns notes that explain the columns."""
     lower = [metric for metric in metrics if metric in LOWER_IS_BETTER]
     notes = [f"Bold: best of its column{' (of ' + ', '.join(lower) + ' the lowest)' if lower else ''}."]
     if "sAUC-others" in metrics:

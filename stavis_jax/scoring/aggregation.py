@@ -23,7 +23,7 @@ class VideoScores:
         frames: 1-based numbers of the scored frames, int [F].
         values: metric -> float64 [F], NaN where the metric is undefined.
         frames_without_map, frames_without_annotation: number of frames that could not be scored.
-        doubts: what looks wrong with scored frames -> number of frames.
+        doubts: problem of scored frames -> number of frames that have it.
     """
 
     database: str

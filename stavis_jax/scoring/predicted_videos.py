@@ -1,4 +1,4 @@
-"""Finds the test videos in a folder of maps, those it lacks, and folders that belong to no test video."""
+"""Finds the test videos that a folder of maps holds or lacks, and folders that belong to no test video."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ from stavis_jax.scoring.protocol import PredictedVideo
 
 @dataclasses.dataclass(frozen=True)
 class FoundVideos:
-    """What a folder of maps holds.
+    """The content of a folder of maps.
 
     Attributes:
         missing: names of test videos without maps.

@@ -20,7 +20,7 @@ WITHOUT_GAZE = "frames have an empty density map: SIM counts them as 0, as the o
 
 
 def frame_doubts(prediction: np.ndarray, density_map: np.ndarray, coloured: bool) -> list[str]:
-    """Returns what looks wrong with a frame that can be scored nevertheless."""
+    """Returns the problems of a frame that can still be scored."""
     (height, width), (density_height, density_width) = prediction.shape, density_map.shape
     aspect = (width / height) / (density_width / density_height)
     square = height == width  # the network's own maps: it squeezes every frame into a square

@@ -97,13 +97,13 @@ class Checkpoints:
             if first_fault:
                 damaged, reason, _ = first_fault
                 _log.warning(
-                    "%s: damaged (%s). Going on from step %d instead.", self._directory / str(damaged), reason, step
+                    "%s: damaged (%s). Continuing from step %d instead.", self._directory / str(damaged), reason, step
                 )
                 self._set_aside([later for later in self._manager.all_steps() if later > step])
             return jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(restored["state"])), progress
         step, reason, error = first_fault
         raise UserError(
-            f"{self._directory / str(step)}: cannot go on from this checkpoint "
+            f"{self._directory / str(step)}: cannot continue from this checkpoint "
             f"({reason}). Use the configuration it was made with, or another --workdir."
         ) from error
 

@@ -18,7 +18,7 @@ SCORING_SECONDS = 7 * 24 * 3600  # how long the other hosts wait for the first o
 
 
 class DataParallel:
-    """Places arrays for jit over all devices of all hosts. XLA splits the work by the arrays' shardings (once pjit)."""
+    """Places arrays for jit over all devices of all hosts. XLA splits the work by their shardings (formerly pjit)."""
 
     def __init__(self, devices: list[jax.Device] | None = None):
         devices = devices or jax.devices()
@@ -55,12 +55,12 @@ class DataParallel:
 def connect(coordinator: str | None, num_processes: int | None, process: int | None) -> None:
     """Makes this process one of several hosts. Call it before anything else uses a device.
 
-    A host that has ended waits SCORING_SECONDS for the others. JAX 0.7 waits 5 minutes, and a warning says so.
+    A host that has finished waits SCORING_SECONDS for the others. JAX 0.7 waits 5 minutes, and a warning says so.
 
     Args:
-      coordinator: HOST:PORT of the first host. None, as for the other arguments, on TPU pods, Slurm and Open MPI, where
+      coordinator: HOST:PORT of the first host. On TPU pods, Slurm and Open MPI, pass None for all three arguments:
         jax.distributed finds the values.
-      num_processes: on all hosts.
+      num_processes: number of processes on all hosts.
       process: number of this process, from 0.
 
     Raises:
@@ -90,6 +90,6 @@ def is_first_host() -> bool:
 
 
 def wait_for_all_hosts(name: str) -> None:
-    """Returns when every host has called this."""
+    """Waits until every host has called this function."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)

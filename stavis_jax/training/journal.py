@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from data_pipelines.runtime.atomic import write_text
 from stavis_jax.training.tensorboard import TensorBoard
 
-SPEED = ("clips_per_second", "data_wait")  # in a line; everything else follows from seed, data and settings
+SPEED = ("clips_per_second", "data_wait")  # differ between equal runs; other values follow from seed, data, settings
 STEPS_BETWEEN_NOTES = 10
 
 

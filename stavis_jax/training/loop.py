@@ -30,14 +30,14 @@ ON_DEVICE = ("clip", "waveform", "density", "fixations", "weight")  # a batch's 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingData:
-    """What a training reads on this host.
+    """The data that a training reads on this host.
 
     Attributes:
-      batches: training batches without end. Its position is saved with the weights.
+      batches: endless training batches. Their position is saved with the weights.
       steps_per_epoch: batches per epoch.
       validation: returns the batches of one validation pass.
       films: names by the batches' "film", for messages.
-      digest: tells these training data from others. A training does not go on with others.
+      digest: identifies these training data. A training continues only with the same data.
     """
 
     batches: Iterator[Batch]
@@ -58,14 +58,15 @@ def train(
     tensorboard: bool = False,
     console: Console | None = None,
 ) -> Stavis:
-    """Trains a network, or goes on from the checkpoints in `directory`.
+    """Trains a network, or continues from the checkpoints in `directory`.
 
     Args:
-      network: the start. Its arrays stay as they are.
+      network: the network to start from. Its arrays do not change.
       directory: for checkpoints/, metrics.jsonl and tensorboard/.
-      keep: called with the network and "best" after each epoch of lowest validation loss, and with "last" at the end.
+      keep: called with the network and "best" after each epoch with the lowest validation loss so far, and with "last"
+        at the end.
       devices: all devices by default.
-      tensorboard: writes TensorBoard's files too.
+      tensorboard: whether to write TensorBoard's files.
 
     Returns:
       The network after the last epoch.
@@ -97,12 +98,12 @@ def train(
         trained = training.network()
         keep(trained, "last")
         if training.preemption.asked_between_steps():
-            raise Stopped(f"{directory.name}: trained to its end. The same command continues the run.")
+            raise Stopped(f"{directory.name}: this training is complete. The same command continues the run.")
     return trained
 
 
 class _Training:
-    """A training under way: the state on the devices, the progress, and where they are written."""
+    """A running training: the state on the devices, the progress, and where they are written."""
 
     # Set by `train`, which closes them.
     journal: Journal
@@ -151,8 +152,8 @@ class _Training:
         """Trains to the end.
 
         Evaluation comes before saving, so that a state whose validation loss is not finite is never saved. Fetching
-        comes after saving: a checkpoint holds the position in the batches, and a batch that was fetched before would be
-        left out when the training goes on.
+        comes after saving: a checkpoint holds the position in the batches, so a batch that was fetched before saving
+        would be skipped when the training continues.
         """
         while True:
             if len(self.losses) == self.data.steps_per_epoch:
@@ -226,7 +227,7 @@ class _Training:
             raise
 
     def step(self, batch: Batch) -> dict[str, jax.Array]:
-        """Updates the state; returns the loss terms, which need not be ready."""
+        """Updates the state. Returns the loss terms, which may still be computing."""
         side_weight = np.float32(1 - (self.progress.epoch + 1) / self.settings.epochs)
         self.state, values = self.train_step(self.state, self.on_devices(batch), side_weight)
         return values

@@ -78,11 +78,11 @@ def loss_terms(
 
 
 def _deviation(logits: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Returns sigmoid(logits) minus its mean [B, H, W], its deviation [B] (1 if constant), and if it is constant."""
+    """Returns sigmoid(logits) minus its mean [B, H, W], its deviation [B] (1 if constant), and whether constant [B]."""
     saliency = jax.nn.sigmoid(logits)
     mean = jnp.mean(saliency, axis=(1, 2), keepdims=True)
     deviation = saliency - mean
-    # Again, since the first mean is rounded and would leave a constant map with a constant rest.
+    # Again, because the first mean is rounded: a constant map would keep a small constant remainder.
     deviation = deviation - jnp.mean(deviation, axis=(1, 2), keepdims=True)
     variance = jnp.mean(jnp.square(deviation), axis=(1, 2))
     constant = variance <= jnp.square(CONSTANT_RELATIVE_SPREAD * mean[:, 0, 0])

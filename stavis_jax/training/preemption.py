@@ -1,4 +1,4 @@
-"""SIGTERM, which a preempted machine gets: the loop saves the current step and ends."""
+"""Handles SIGTERM, which a preempted machine receives: the loop saves the current step and ends."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ GRACE_SECONDS = 1.0
 
 
 class Preemption:
-    """In the `with` block, SIGTERM does not end the process. It makes `asked` true, on every host at the same step."""
+    """In the `with` block, SIGTERM does not end the process. `asked` then returns true on all hosts at one step."""
 
     def __init__(self):
         self._asked = False
@@ -34,11 +34,11 @@ class Preemption:
         return self._asked
 
     def asked_between_steps(self) -> bool:
-        """Returns whether to save and stop. Always false with several hosts, which can agree on a step only."""
+        """Returns whether to save and stop. Always false with several hosts, which agree only at steps."""
         return self._asked
 
     def asked_soon(self) -> bool:
-        """As `asked_between_steps`, but waits a moment: a signal to all processes may reach a child process first."""
+        """Like `asked_between_steps`, but waits a moment: a signal to all processes may reach a child process first."""
         deadline = time.monotonic() + GRACE_SECONDS
         while not self._asked and time.monotonic() < deadline:
             time.sleep(0.01)

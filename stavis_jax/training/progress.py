@@ -1,4 +1,4 @@
-"""How far a training has come: finished epochs, the best of them, and the losses of the epoch under way."""
+"""Progress of a training: finished epochs, the best epoch, and the losses of the current epoch."""
 
 import dataclasses
 import math
@@ -18,10 +18,10 @@ class Progress:
     """Saved as JSON with each checkpoint.
 
     Attributes:
-      data: what tells the training data from others.
+      data: identifies the training data.
       epoch: finished epochs.
       best_loss, best_epoch: lowest validation loss, and the epoch that it is from (from 1).
-      losses: values of the steps of the epoch under way.
+      losses: values of the steps of the current epoch.
     """
 
     data: Mapping[str, Any]
@@ -31,7 +31,7 @@ class Progress:
     losses: Sequence[Row] = ()
 
     def after_epoch(self, validation_loss: float) -> "Progress":
-        """Returns the progress at the end of the epoch under way."""
+        """Returns the progress at the end of the current epoch."""
         epoch = self.epoch + 1
         if self.best_loss is None or validation_loss < self.best_loss:
             return Progress(self.data, epoch, validation_loss, epoch)

@@ -1,4 +1,4 @@
-"""Settings of one training, checked. configs/ says where the paper's values come from."""
+"""Settings of one training, checked. configs/ gives the sources of the paper's values."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The training step: one update of the network from a batch. And the loss of a batch without an update."""
+"""The train step, which updates the network with one batch, and the loss step, which only computes the loss."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ Batch = Mapping[str, jax.Array]
 
 
 class TrainState(NamedTuple):
-    """What a step changes."""
+    """Everything that a train step changes."""
 
     step: jax.Array  # number of batches seen
     params: nnx.State
@@ -28,7 +28,7 @@ class TrainState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class StepConstants:
-    """What a step does not change: the network's structure, the optimiser, the loss."""
+    """The constants of a training: the network's structure, the optimiser, the loss."""
 
     graphdef: nnx.GraphDef
     optimizer: optax.GradientTransformation
@@ -73,7 +73,7 @@ def train_step(
 
     Args:
       constants: from `create`.
-      state: before the batch. Donate it.
+      state: the state before the batch. Donate it.
       batch: see `Batch`.
       side_weight: weight of each side output's loss, 1 - epoch / epochs.
 

@@ -16,7 +16,7 @@ ROWS = 4  # clips shown
 
 
 class TensorBoard:
-    """Writes to a folder that `tensorboard --logdir` reads. Drops what an earlier run wrote after `done_steps`."""
+    """Writes to a folder that `tensorboard --logdir` reads. Removes what an earlier run wrote after `done_steps`."""
 
     def __init__(self, folder: Path, done_steps: int):
         # A file is named by the second it is made in. The suffix keeps it from replacing an earlier run's.
@@ -47,7 +47,7 @@ def clip_pictures(batch: Mapping[str, np.ndarray], outputs: Outputs, rows: int =
 
     Args:
       batch: clip [B, T, H, W, 3] minus the mean, density [B, H, W].
-      outputs: the network's for that batch, on the host. Localisation is the mean over its maps.
+      outputs: the network's outputs for that batch, on the host. The column shows the mean of the localisation maps.
       rows: clips to show.
 
     Returns:

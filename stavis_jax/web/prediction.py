@@ -28,7 +28,7 @@ class Work:
         self.running, self.stop = threading.Lock(), threading.Event()
 
     def end(self, within_seconds: float) -> None:
-        """Ends the prediction for good: no other can start."""
+        """Ends the running prediction. No other can start afterwards."""
         self.stop.set()
         self.running.acquire(timeout=within_seconds)
 

@@ -1,4 +1,4 @@
-"""Serves the page: listens at an address, and keeps files in a temporary folder that is removed at the end."""
+"""Serves the page: listens on an address, and keeps files in a temporary folder that is removed at the end."""
 
 import contextlib
 import ipaddress

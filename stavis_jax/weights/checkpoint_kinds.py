@@ -1,4 +1,4 @@
-"""Tells from the keys and values of a PyTorch state dict which network it is of."""
+"""Identifies the network of a PyTorch state dict by its keys and values."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ KIND_OF_PREFIX: dict[str, Kind] = {"score_dsn.": "stavis", "layer1.": "kinetics"
 
 
 class Architecture(NamedTuple):
-    """Which network a state dict is of. A "kinetics" one is a 3D ResNet classifier; SoundNet has no depth."""
+    """The network that a state dict belongs to. A "kinetics" one is a 3D ResNet classifier; SoundNet has no depth."""
 
     kind: Kind
     depth: int | None = None
@@ -23,10 +23,10 @@ class Architecture(NamedTuple):
 
 
 def architecture_of(state: Mapping[str, np.ndarray], source: str) -> Architecture:
-    """Tells STAViS networks, 3D ResNets and SoundNet apart, and finds a ResNet's depth and shortcut type.
+    """Distinguishes STAViS networks, 3D ResNets and SoundNet, and finds a ResNet's depth and shortcut type.
 
     Raises:
-      UserError: it is none of them, or has the blocks of no known depth; the message starts with `source`.
+      UserError: it is none of these, or its blocks match no known depth; the message starts with `source`.
     """
     kind = next((k for prefix, k in KIND_OF_PREFIX.items() if any(key.startswith(prefix) for key in state)), None)
     if kind is None:
@@ -42,7 +42,7 @@ def architecture_of(state: Mapping[str, np.ndarray], source: str) -> Architectur
 
 
 def has_untrained_sound(state: Mapping[str, np.ndarray]) -> bool:
-    """Returns whether the sound part of a STAViS file still has its starting values, so that it is a visual one.
+    """Returns whether a STAViS file's sound part still has its starting values, as in a visual network's file.
 
     The files of both variants have the same keys. The visual training leaves `fuseav` and `fusion3` as they were drawn.
     """

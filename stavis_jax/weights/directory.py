@@ -1,6 +1,6 @@
 """The project's own weight format: DIR/weights.safetensors holds the arrays, DIR/stavis.json describes them.
 
-safetensors files from strangers hold only data and never run code, are read in one go, and every framework reads them.
+Untrusted safetensors files are safe to read, because they hold only data and never run code. All frameworks read them.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ class WeightsInfo:
     """Describes a set of arrays.
 
     Attributes:
-      kind: which network they are of.
+      kind: the network that they belong to.
       variant: the system to run by default; None for a backbone.
       depth: depth of the 3D ResNet; None for SoundNet.
       shortcut: shortcut type of the 3D ResNet; None for SoundNet.

@@ -1,4 +1,4 @@
-"""Networks to arrays by flat name, such as 'trunk/layer1/block0/bn1/mean', and back."""
+"""Converts networks to arrays by flat name, such as 'trunk/layer1/block0/bn1/mean', and back."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
 
 
 def network_from(config: NetworkConfig, weights: Mapping[str, jax.Array], form: BackendForm | None = None) -> Stavis:
-    """Returns a network of these arrays, which must be all that it has. Works inside `jit` too.
+    """Builds a network from these arrays, which must be complete. Works inside `jit` too.
 
     `form`: see `Stavis`.
     """
@@ -40,14 +40,14 @@ def network_from(config: NetworkConfig, weights: Mapping[str, jax.Array], form: 
 
 
 def new_network(config: NetworkConfig, seed: int, form: BackendForm | None = None) -> Stavis:
-    """Returns `Stavis(config, rngs=nnx.Rngs(seed), form=form)`, whose starting values it draws several times faster."""
+    """Returns `Stavis(config, rngs=nnx.Rngs(seed), form=form)`, but draws the starting values several times faster."""
     options = {"xla_backend_optimization_level": 0}  # compiling takes nearly all of the time
     state = jax.jit(lambda: nnx.state(Stavis(config, rngs=nnx.Rngs(seed))), compiler_options=options)()
     return nnx.merge(nnx.graphdef(_outline(config, form)), state)
 
 
 def fill_network(network: Stavis, weights: Mapping[str, np.ndarray]) -> list[str]:
-    """Replaces a network's arrays by those of the same name. Returns the names of its arrays that have none.
+    """Replaces a network's arrays by those of the same name. Returns the names that `weights` lacks.
 
     Raises:
       ValueError: an array has another shape than the network's.

@@ -32,11 +32,11 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
     """Reads weights of any form.
 
     All arrays of a STAViS checkpoint are returned, whatever the variant. `info.variant` is the given variant. If none
-    is given, it is the one that a directory was converted for or trained as, or of a workdir the one that uses sound. A
-    .pth file counts as visual if its sound part was never trained; a line in the log says so.
+    is given, it is the variant that a converted or trained directory records; of a workdir with several, the one that
+    uses sound. A .pth file counts as visual if its sound part was never trained; a line in the log says so.
 
     Raises:
-      UserError: nothing is there, the format is another one, it is damaged, or the variant is unknown.
+      UserError: the path does not exist, has another format or is damaged, or the variant is unknown.
     """
     path = Path(path)
     check_variant(variant)
@@ -73,10 +73,10 @@ def read_pytorch_weights(path: Path | str, variant: str | None = None) -> PyTorc
 
 
 def find_directory(path: Path, variant: str | None = None) -> Path:
-    """Returns the converted directory that `path` is, or that a training left in it.
+    """Returns `path` if it is a converted directory, otherwise the directory that a training wrote in it.
 
     Raises:
-      UserError: there is none, or none of that variant.
+      UserError: there is no such directory, or none of that variant.
     """
     if is_weights_directory(path):
         return path

@@ -12,7 +12,7 @@ from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH
 
 @dataclasses.dataclass(frozen=True)
 class AxisOrder:
-    """The PyTorch axis of each of ours, and PyTorch axes of length 1 that ours leave out."""
+    """The PyTorch axis of each of our axes, and the PyTorch axes of length 1 that our arrays drop."""
 
     axes: tuple[int, ...]
     squeezed: tuple[int, ...] = ()

@@ -45,7 +45,7 @@ def test_a_training_batch_that_is_too_large_names_its_flag(variant, stage, suppl
         training.train_stage(last, network, config, ExperimentData(supplies.shards), tmp_path, console)
     assert str(told.value) == (
         f"--config.stages.{stage}.batch_size=32: does not fit into memory (Out of memory allocating 17179869184 "
-        "bytes). Give a smaller one: gradients are accumulated to effective_batch all the same."
+        "bytes). Give a smaller one: gradients are still accumulated up to effective_batch."
     )
 
 

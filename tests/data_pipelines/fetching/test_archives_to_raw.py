@@ -128,7 +128,7 @@ def test_a_users_list_of_the_same_name_is_not_replaced(server, raw, files_below,
     (raw / "fold_lists").mkdir(parents=True)
     (raw / "fold_lists/DIEM_list_train_fps.txt").write_text("own")
     server.files["fold_lists.tar.gz"] = tar_gz({"DIEM_list_train_fps.txt": b"a 1 30", "DIEM_list_test_fps.txt": b""})
-    with pytest.raises(UserError, match=r"DIEM_list_train_fps\.txt: is in the way"):
+    with pytest.raises(UserError, match=r"DIEM_list_train_fps\.txt: exists, and the archive holds one too"):
         fetch.fetch(raw, what=["fold_lists"], base_url=server.url)
     assert files_below(raw / "fold_lists") == ["DIEM_list_train_fps.txt"]
     assert (raw / "fold_lists/DIEM_list_train_fps.txt").read_text() == "own"

@@ -141,8 +141,8 @@ def test_a_point_of_the_screen_is_found_on_the_film(viewing, units, point, expec
         ({"screen": (0, 100)}, "--screen 0"),
         ({"distance_cm": 60}, "only one is given"),
         ({"distance_cm": 60, "screen_width_cm": -1}, "--screen-width -1"),
-        ({"sigma": 3, "distance_cm": 60, "screen_width_cm": 50}, "--sigma: is given beside"),
-        ({"screen_pixels": 1920}, "--screen-pixels: is of use with"),
+        ({"sigma": 3, "distance_cm": 60, "screen_width_cm": 50}, "--sigma: is given together with"),
+        ({"screen_pixels": 1920}, "--screen-pixels: is used only with"),
         ({"shown": "stretched"}, "--shown stretched"),
     ],
 )

@@ -161,6 +161,6 @@ def test_database_without_a_list_is_left_out_with_a_warning(tmp_path, film_write
         list_writer(tmp_path, f"{database}_list_test_{split}_fps.txt", "clip 4 10\n")
     shards = prepare(tmp_path, tmp_path / "shards", size=8, workers=1)
     assert {item["database"] for item in open_clips(shards, "test", 2)} == {"Two"}
-    assert "no test films of split 2 for One: it is left out" in caplog.text
+    assert "no test films of split 2 for One, which is left out" in caplog.text
     with pytest.raises(UserError, match="no test films of split 2 for One"):
         open_clips(shards, "test", 2, databases=["One"])

@@ -184,7 +184,7 @@ def test_a_signal_at_the_very_end_is_answered_after_the_last_weights(tmp_path):
         if name == "last":
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(Stopped, match="run: trained to its end"):
+    with pytest.raises(Stopped, match="run: this training is complete"):
         train(tmp_path / "run", None, keep=keep)
     assert kept[-1] == "last"
 
@@ -274,7 +274,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(damage, copy_of_trai
     assert all(line.startswith("warning: ") for line in said), said  # orbax has one of its own for some damages
     (line,) = [line for line in said if ": damaged (" in line]
     assert line.startswith(f"warning: {directory / 'checkpoints' / '6'}: damaged (")
-    assert line.endswith("Going on from step 4 instead.")
+    assert line.endswith("Continuing from step 4 instead.")
     assert (directory / "checkpoints" / "6.damaged").is_dir()  # it may have been the disk
     with np.load(directory / "last.npz") as file:
         for name, array in expected.items():
@@ -290,4 +290,4 @@ def test_checkpoints_that_are_all_damaged_are_one_line(copy_of_trained, start_sm
     process.join(TIMEOUT_S)
     assert process.exitcode == 1
     (line,) = Path(f"{directory}.stderr").read_text().splitlines()
-    assert line.startswith(f"error: {directory / 'checkpoints' / '6'}: cannot go on from this checkpoint")
+    assert line.startswith(f"error: {directory / 'checkpoints' / '6'}: cannot continue from this checkpoint")
