@@ -30,6 +30,31 @@ class CommandParser(argparse.ArgumentParser):
             formatter_class=_HelpFormatter,
         )
 
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        return super().parse_known_args(self._paths_first(sys.argv[1:] if args is None else args), namespace)
+
+    def _paths_first(self, arguments: Sequence[str]) -> list[str]:
+        """Moves paths that follow the values of a list flag to the front, as in `--outputs maps,track film.mp4`.
+
+        argparse would take them for values of the flag. Only for commands with positional arguments, and for flags
+        whose values are known.
+        """
+        if not any(not action.option_strings for action in self._actions):
+            return list(arguments)
+        moved, kept, action, number = [], [], None, 0
+        for index, argument in enumerate(arguments):
+            if argument == "--":
+                return [*moved, *kept, *arguments[index:]]
+            if argument.startswith("-"):
+                action, number = self._option_string_actions.get(argument), 0
+            elif isinstance(action, ListAction) and action.ends_before(argument, number):
+                moved.append(argument)
+                continue
+            else:
+                number += 1
+            kept.append(argument)
+        return [*moved, *kept]
+
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message.removeprefix('argument ').rstrip('.')}. Use --help to list the flags.")
 
@@ -70,6 +95,13 @@ class ListAction(argparse.Action):
             raise argparse.ArgumentError(self, "expected at least one value")
         found = [self._value(text) for text in dict.fromkeys(texts)]
         setattr(namespace, self.dest, found)
+
+    def ends_before(self, text: str, number: int) -> bool:
+        """Returns whether `text` after `number` values is a path and none of the known values."""
+        if not self._known or (number == 0 and self.nargs == "+"):
+            return False
+        looks_like_path = any(char in text for char in "/.*?") or Path(text).exists()
+        return looks_like_path and not any(part.strip() in map(str, self._known) for part in text.split(","))
 
     def _value(self, text: str) -> Any:
         try:

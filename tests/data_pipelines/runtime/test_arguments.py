@@ -33,6 +33,31 @@ def test_lists_take_spaces_and_commas(parser, given):
     assert parser.parse_args(["--splits", *given]).splits == [1, 3]
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--outputs", "maps,track", "a.mp4", "b"],
+        ["--outputs", "maps", "track", "a.mp4", "b"],
+        ["a.mp4", "b", "--outputs", "maps,track"],
+        ["--panes", "--outputs", "maps,track", "a.mp4", "b"],
+        ["--outputs", "maps,track", "--panes", "a.mp4", "b"],
+        ["--outputs=maps,track", "a.mp4", "b"],
+        ["--outputs", "maps,track", "--", "a.mp4", "b"],
+    ],
+)
+def test_paths_may_follow_a_list(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b").mkdir()
+    parser = CommandParser("package.module", "Command: does it.", "film.mp4")
+    parser.add_argument("films", nargs="+")
+    parser.add_argument("--outputs", action=ListAction, choices=("maps", "track"))
+    parser.add_argument("--panes", action=ListAction, nargs="*", choices=("attention",), default=[])
+    flags = parser.parse_args(given)
+    assert (flags.films, flags.outputs, flags.panes) == (["a.mp4", "b"], ["maps", "track"], [])
+    with pytest.raises(UserError, match="--outputs: 'trakc' is not known"):
+        parser.parse_args(["a.mp4", "--outputs", "maps", "trakc"])
+
+
 def test_without_flags_there_are_defaults(parser):
     flags = parser.parse_args([])
     assert (flags.splits, flags.databases, flags.workers, flags.seed, flags.overwrite) == ([1, 2, 3], None, None, 0, 0)
