@@ -21,7 +21,7 @@ from stavis_jax.experiments.data import ExperimentData, find_data
 from stavis_jax.experiments.scoring import score_workdir
 from stavis_jax.experiments.settings import check_settings
 from stavis_jax.experiments.stages import StartWeights, load_start_weights, plan_stages
-from stavis_jax.experiments.training import train_stages
+from stavis_jax.experiments.training import check_batch_sizes, train_stages
 from stavis_jax.experiments.workdir import check_same_settings
 from stavis_jax.prediction.model import StavisModel
 from stavis_jax.weights.directory import read_weights
@@ -93,6 +93,7 @@ class Ablation:
             dataclasses.replace(data, split=split).check()
         untrained = [config for part, config in zip(todo, configs, strict=True) if not part.is_trained(self.workdir)]
         stages = [stage for config in untrained for stage in plan_stages(config, self.workdir)]
+        check_batch_sizes(self.config, stages)
         # Not the visual networks: this run may have to train them first.
         starts = {start for stage in stages for start in stage.starts if start.setting != VISUAL}
         return data, load_start_weights(starts)

@@ -1,7 +1,7 @@
 """Trains the stages of a configuration, one after the other, into WORKDIR/<variant>/."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import jax
@@ -41,9 +41,7 @@ def train_stages(
     """
     stages = plan_stages(config, workdir)
     check_same_settings(config, workdir, {stage.name: stage.has_started(workdir) for stage in stages})
-    for stage in stages:
-        setting = f"config.stages.{stage.name}.batch_size"
-        _devices(config, stage).check_batch_size(stage.settings.batch_size, setting)
+    check_batch_sizes(config, stages)
     if loaded is None:
         starts = [start for stage in stages for start in stage.starts]
         loaded = load_start_weights(start for start in starts if not start.from_earlier_stage)
@@ -51,6 +49,13 @@ def train_stages(
         write_settings(config, workdir)
     for stage in stages:
         train_stage(stage, start_network(stage, loaded, config.seed, console), config, data, workdir, console)
+
+
+def check_batch_sizes(config: ml_collections.ConfigDict, stages: Iterable[Stage]) -> None:
+    """Raises UserError if the batches of a stage do not split evenly over the devices."""
+    for stage in stages:
+        setting = f"config.stages.{stage.name}.batch_size"
+        _devices(config, stage).check_batch_size(stage.settings.batch_size, setting)
 
 
 def train_stage(

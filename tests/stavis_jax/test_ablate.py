@@ -15,7 +15,7 @@ from rich.console import Console
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.configs import ablation as recipe
 from stavis_jax.configs import av
-from stavis_jax.experiments import cost, scoring
+from stavis_jax.experiments import ablation, cost, scoring
 from stavis_jax.experiments.ablation import Ablation
 from stavis_jax.experiments.ablation_parts import Part, chosen, plan
 from stavis_jax.experiments.ablation_scores import collect
@@ -189,6 +189,16 @@ def test_what_was_done_with_other_settings_is_refused_but_the_other_stages_may_c
     config.stages.visual.epochs = 3
     with pytest.raises(UserError, match="was trained with --config.stages.visual.epochs=7, now it is 3"):
         run(tmp_path, config=config)
+
+
+def test_a_batch_that_does_not_split_over_the_devices_is_told_before_the_first_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(ablation, "find_data", lambda config, workdir, console: ExperimentData(tmp_path))
+    monkeypatch.setattr(ExperimentData, "check", lambda self: None)
+    monkeypatch.setattr(Ablation, "_do", lambda self, part, data, loaded: pytest.fail("it trains"))
+    config = recipe.get_config()
+    config.stages.audiovisual.update({"batch_size": 6, "effective_batch": 6})
+    with pytest.raises(UserError, match="stages.audiovisual.batch_size=6: does not split evenly over 8 devices"):
+        run(tmp_path, mode="train", config=config)
 
 
 def test_one_that_fails_does_not_keep_the_others_but_a_failed_start_does(done, tmp_path):
