@@ -55,6 +55,18 @@ def test_a_killed_replacement_is_undone_by_the_next_run(tmp_path):
         assert (tmp_path / "target" / "file").read_text() == "older"
 
 
+def test_an_older_folder_that_a_kill_left_behind_does_not_stop_the_next_replacement(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+    target = folder_of(tmp_path / "target", "old")
+    aside = atomic.hidden_folder_beside(target)
+    aside.mkdir()
+    folder_of(aside / "older", "older")
+    with atomic.lasting_folder_beside(target):
+        atomic.replace_folder(folder_of(aside / "new", "new"), target)
+    assert (target / "file").read_text() == "new"
+    assert list(aside.iterdir()) == []
+
+
 @pytest.mark.parametrize("locked", [atomic.locked_folder, atomic.temporary_folder_beside, atomic.lasting_folder_beside])
 def test_a_second_run_is_refused(tmp_path, locked):
     refused = pytest.raises(UserError, match="target: another run is writing to it")
