@@ -1,7 +1,7 @@
 """The interface of models that prediction accepts. `StavisModel` implements it, and other models can."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -15,6 +15,7 @@ class Logits(Protocol):
         """[B, S, S]; saliency = sigmoid(logits)."""
 
 
+@runtime_checkable
 class SaliencyModel(Protocol):
     """A model of saliency in clips of 16 frames.
 

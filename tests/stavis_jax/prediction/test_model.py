@@ -40,6 +40,8 @@ def test_model_tells_what_it_is(models):
     model = models["l3mul-s3"]
     assert (model.variant, model.depth, model.size) == ("l3mul-s3", 10, 112)
     assert model.config == NetworkConfig("l3mul-s3", 10, "B")
+    assert all(isinstance(model, stavis_jax.SaliencyModel) for model in models.values())
+    assert not isinstance(object(), stavis_jax.SaliencyModel)
 
 
 def test_numpy_comes_in_and_jax_goes_out(models):
