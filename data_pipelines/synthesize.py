@@ -18,7 +18,7 @@ from data_pipelines.synthetic.database import synthesize
 def main(argv: Sequence[str] | None = None) -> None:
     flags = _parser().parse_args(argv)
     if flags.seconds is not None and not math.isfinite(flags.seconds * flags.fps):
-        raise UserError(f"seconds: {flags.seconds:g} at {flags.fps:g} fps is no length. Use a number.")
+        raise UserError(f"seconds: {flags.seconds:g} at {flags.fps:g} fps is not a length. Use a finite number.")
     num_test_films = max(1, flags.films // 5)
     synthesize(
         flags.output,

@@ -148,7 +148,7 @@ def _other_scores(args: argparse.Namespace, settings: EvaluationSettings, consol
     if args.compare.is_file() or (args.compare / "results.json").is_file():
         return read_film_scores(args.compare, args.compare_method)
     if not args.compare.is_dir():
-        raise UserError(f"--compare {args.compare}: there is no such folder. Give other results or maps.")
+        raise UserError(f"--compare {args.compare}: no such folder. Give other results or maps.")
     return evaluate(args.compare, args.data, "other", settings, console=console).methods["other"].films
 
 

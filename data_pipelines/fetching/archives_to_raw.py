@@ -141,7 +141,7 @@ def _is_complete(output: Path, archive: Archive, record: dict[str, dict]) -> boo
 
 
 def _refuse_to_mix(output: Path, archive: Archive, record: dict[str, dict]) -> None:
-    """Raises UserError for a database's folder that was not fetched. Lists and weights may have others beside them."""
+    """Raises UserError for a database's folder that was not fetched. Lists and weights may be mixed."""
     target = output / archive.name
     if archive.kind.one_per_database and archive.name not in record and target.exists() and any(target.iterdir()):
         raise UserError(f"{target}: exists already and was not fetched. Move it, or leave it out with --databases.")

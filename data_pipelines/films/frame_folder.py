@@ -58,7 +58,7 @@ def sound_in(folder: Path) -> Path | None:
     sounds = _files(folder, SOUND_SUFFIXES)
     if len(sounds) > 1:
         names = ", ".join(sound.name for sound in sounds)
-        raise UserError(f"{folder}: holds {len(sounds)} sounds ({names}). Say which is the film's, or keep only that.")
+        raise UserError(f"{folder}: holds {len(sounds)} sounds ({names}). Keep only the film's.")
     return sounds[0] if sounds else None
 
 
@@ -83,7 +83,7 @@ def read_picture(path: Path) -> np.ndarray:
 
 def _exact_rate(path: Path, frame_rate_hz: float | None) -> Fraction:
     if frame_rate_hz is None:
-        logger.warning("%s: taken as %g frames a second, as no frame rate is given.", path, USUAL_FRAME_RATE_HZ)
+        logger.warning("%s: assuming %g frames a second, because no frame rate is given.", path, USUAL_FRAME_RATE_HZ)
         return Fraction(USUAL_FRAME_RATE_HZ)
     lowest, highest = LIKELY_FRAME_RATES_HZ
     if not float(lowest) <= frame_rate_hz <= highest:

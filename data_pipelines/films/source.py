@@ -132,7 +132,7 @@ class Film:
             for chunk in _readable(self.sound_path, waveform_chunks(self.sound_path, self.start_seconds, warn)):
                 yield chunk
         if warn and chunk is None:
-            logger.warning("%s: no sound in this film; it is taken as silent.", self.path)
+            logger.warning("%s: no sound in this film; it is treated as silent.", self.path)
 
     def pcm(self, warn: bool = True) -> PcmSound | None:
         """Returns the sound at its own sample rate, at the same times as `waveform`, or None if there is none.

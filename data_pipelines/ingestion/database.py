@@ -39,7 +39,7 @@ def ingest(
 ) -> IngestReport:
     """Adds a database to a raw data folder.
 
-    Leaves out films without gaze and points beside the picture; warnings count them.
+    Leaves out films without gaze and points outside the picture; warnings count them.
 
     Args:
       films: files, folders or patterns, as for `films.paths.find_films`.
@@ -99,7 +99,7 @@ def _named_tests(names: Sequence[str], files: Mapping[str, Path]) -> set[str]:
     matches = film_names.match_names(given, files)
     for name in given:
         if name not in matches:
-            raise UserError(f"--test {name!r}: is no film given. Choose from {', '.join(files)}.")
+            raise UserError(f"--test {name!r}: is not one of the films. Choose from {', '.join(files)}.")
     return set(matches.values())
 
 

@@ -52,7 +52,7 @@ class FilmReport:
       fps: average frames per second.
       sigma: standard deviation of the density map's Gaussian in pixels of the film.
       num_points: gaze points, which are rows of the tables.
-      num_outside: gaze points beside the picture.
+      num_outside: gaze points outside the picture.
       num_untimely: gaze points before or after the film.
       num_frames_without_gaze: frames that nobody looks at.
       has_sound: whether the film has sound.

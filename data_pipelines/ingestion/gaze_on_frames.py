@@ -20,8 +20,8 @@ class FrameGaze:
       frames: frame numbers from 1, int [N].
       points: (x, y) in pixels of the frames written, int [N, 2].
       observers: names, object [N]; empty if the tables do not say.
-      num_outside: gaze points left out because they lie beside the picture.
-      num_untimely: gaze points left out because they lie before or after the film.
+      num_outside: gaze points left out because they are outside the picture.
+      num_untimely: gaze points left out because they are before or after the film.
     """
 
     frames: np.ndarray

@@ -51,7 +51,7 @@ class GazeTables:
       gaze: video -> its tables, one for each file.
       num_rows: rows of all files.
       num_missing: rows left out because they have no time or position.
-      num_invalid: rows left out because their column `valid` says so.
+      num_invalid: rows left out because of their column `valid`.
     """
 
     gaze: dict[str, list[GazeTable]] = field(default_factory=dict)
@@ -196,7 +196,7 @@ class _Table:
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yields the line number and the fields of each line that is not empty, the header first."""
     if not path.is_file():
-        raise UserError(f"{path}: is no file. Give tables of gaze, or folders of them.")
+        raise UserError(f"{path}: is not a file. Give tables of gaze, or folders of them.")
     with path.open("rb") as file:
         encoding = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"  # as some trackers export
     try:

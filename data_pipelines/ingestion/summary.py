@@ -56,8 +56,8 @@ def warn_of_films(reports: Sequence[FilmReport]) -> None:
     """Logs one line for each kind of fault, with its count and a film."""
     total = sum(report.num_points for report in reports)
     for fault, count_of in (
-        ("lie beside the picture", lambda report: report.num_outside),
-        ("lie before or after the film", lambda report: report.num_untimely),
+        ("are outside the picture", lambda report: report.num_outside),
+        ("are before or after the film", lambda report: report.num_untimely),
     ):
         count = sum(map(count_of, reports))
         if count:

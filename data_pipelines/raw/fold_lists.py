@@ -69,7 +69,7 @@ def read_films(
         listed += films
     present = _present(layout, listed)
     if not present:
-        raise UserError(f"{layout.root}: no film listed for {subset}, split {split}, is there. Fetch the data.")
+        raise UserError(f"{layout.root}: has none of the films listed for {subset}, split {split}. Fetch the data.")
     return present
 
 
@@ -93,7 +93,7 @@ def read_all_lists(
     listed = list(dict.fromkeys(film for splits in lists.values() for films in splits.values() for film in films))
     present = set(_present(layout, listed))
     if not present:
-        raise UserError(f"{layout.root}: no film of the lists is there. Fetch the data.")
+        raise UserError(f"{layout.root}: has none of the films in the lists. Fetch the data.")
     return {
         subset: {split: [film for film in films if film in present] for split, films in splits.items()}
         for subset, splits in lists.items()

@@ -21,7 +21,7 @@ def state_of_files(layout: RawLayout, film: ListedFilm) -> str:
         for number in range(1, film.num_frames + 1):
             path = path_of(film.database, film.name, number)
             state = _state(found.get(path.name))
-            if not state:  # stop here: a list may promise any number of frames
+            if not state:  # stop here: a list may claim any number of frames
                 raise UserError(
                     f"{path}: the file is missing, of {film.num_frames} frames. "
                     "Fetch the database again, or correct or remove the film's line in its lists."

@@ -112,7 +112,7 @@ def read_fixations(path: Path) -> np.ndarray:
     try:
         eye_map = read_matrix(content, "eyeMap")
     except NoMatrixError as error:
-        raise UserError(f"{path}: eyeMap is no matrix of numbers ({error}). {advice}") from None
+        raise UserError(f"{path}: eyeMap is not a matrix of numbers ({error}). {advice}") from None
     except ValueError as error:
         raise UserError(f"{path}: not a readable .mat file ({error}). Fetch it again.") from None
     if eye_map is None:
@@ -132,7 +132,7 @@ def read_sound(path: Path) -> tuple[np.ndarray, int]:
             raise UserError(f"{path}: is {file.format}, not WAV. Convert it to WAV.")
         samples, rate_hz = file.read(dtype="float32", always_2d=True), file.samplerate
     if not np.isfinite(samples).all():
-        raise UserError(f"{path}: has samples that are no numbers. Fetch it again.")
+        raise UserError(f"{path}: has samples that are not numbers. Fetch it again.")
     return samples.mean(axis=1, dtype=np.float32) * np.float32(256), rate_hz
 
 
@@ -146,7 +146,7 @@ def read_file(path: Path) -> bytes:
     """Returns the content of a file."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for its writer
-            raise UserError(f"{path}: cannot be read (it is no file). Fetch it again.")
+            raise UserError(f"{path}: cannot be read (it is not a file). Fetch it again.")
         return path.read_bytes()
     except FileNotFoundError:
         raise UserError(

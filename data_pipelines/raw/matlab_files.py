@@ -19,7 +19,7 @@ _SPARSE, _NUMERIC, _IS_COMPLEX = 5, range(6, 16), 0x800  # table 1-3, figure 1-4
 
 
 class NoMatrixError(ValueError):
-    """The variable exists but is no matrix of numbers."""
+    """The variable exists but is not a matrix of numbers."""
 
 
 def read_matrix(content: bytes, name: str) -> np.ndarray | None:

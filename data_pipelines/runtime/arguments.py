@@ -64,7 +64,7 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def add_seed(self, what: str) -> None:
-        """`what`: the random choices that follow from the seed."""
+        """`what`: the random choices that the seed determines."""
         self.add_argument("--seed", type=non_negative_integer, default=0, metavar="N", help=f"seed of {what}")
 
     def add_overwrite(self, what: str) -> None:

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Yields a path to write to. When the block succeeds, that file takes the name `path`; if not, it is removed."""
+    """Yields a path to write to. When the block succeeds, the file is renamed to `path`; otherwise it is removed."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         yield partial

@@ -37,7 +37,7 @@ def finish_films(
 
 
 def _finish_and_note(job: PreparationJob) -> None:
-    """Writes a film, on any machine. A fault of the raw data is written to the disk, as the other results are."""
+    """Writes a film, on any machine. Faults of the raw data are written to the disk, like the other results."""
     if fault := finish_film(job):
         _note(job).write_text(fault, encoding="utf-8")
 

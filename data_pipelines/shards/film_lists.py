@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 def films_of(lists: Lists) -> list[ListedFilm]:
-    """Returns every film once. Where lists contradict each other, the first one counts, and a warning says so."""
+    """Returns every film once. Where lists contradict each other, the first one is used, and a warning is logged."""
     films: dict[tuple[str, str], ListedFilm] = {}
     listed = [film for splits in lists.values() for films in splits.values() for film in films]
     contradictions = [film for film in listed if films.setdefault((film.database, film.name), film) != film]

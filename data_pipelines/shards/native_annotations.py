@@ -18,7 +18,7 @@ FOLDER = "annotations"
 
 @dataclasses.dataclass(frozen=True)
 class AnnotationRecord:
-    """What is stored of one frame.
+    """The stored annotations of one frame.
 
     Attributes:
       density: encoded picture of the density map.

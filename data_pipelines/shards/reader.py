@@ -42,7 +42,7 @@ class StoredFilm:
 
 @dataclasses.dataclass(frozen=True)
 class FrameRecord:
-    """What is stored of one frame. S is the shards' size in pixels.
+    """The stored content of one frame. S is the shards' size in pixels.
 
     Attributes:
       image: uint8 [S, S, 3], RGB.
@@ -162,7 +162,7 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
         if not (is_name(film.name) and is_name(film.database)):
             raise ValueError(f"a film is called {film.database!r}, {film.name!r}")
         if not all(type(count) is int for count in (film.num_frames, *counts)):
-            raise ValueError(f"film {film.name!r} has a count that is no whole number")
+            raise ValueError(f"film {film.name!r} has a count that is not a whole number")
         if not (1 <= film.num_frames <= MOST_FRAMES and is_rate(film.fps) and min(counts) >= 0):
             raise ValueError(f"film {film.name!r} has a number out of range")
     for splits in metadata["lists"].values():

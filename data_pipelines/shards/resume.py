@@ -37,7 +37,7 @@ class Unfinished:
         return {path.name for path in self._films.iterdir()} if self._films.is_dir() else set()
 
     def finish(self, key: str, write: Callable[[Path], None]) -> None:
-        """Calls `write` with a new folder, which then takes the film's name. Leaves nothing if `write` raises."""
+        """Calls `write` with a new folder, which then gets the film's name. Leaves nothing if `write` raises."""
         for folder in (self._films, self.parts):
             folder.mkdir(exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=self.parts))
@@ -62,7 +62,7 @@ class Unfinished:
         replace_folder(new, self.output)
 
     def remove_leftovers(self) -> None:
-        """Removes what only the interrupted run could use, and films that the output has already."""
+        """Removes files that only the interrupted run could use, and films that the output already has."""
         for folder in (self.folder / "new", self.parts):
             shutil.rmtree(folder, ignore_errors=True)
         self.keep_only([key for key in self.finished() if not _is_published(self.film_folder(key))])

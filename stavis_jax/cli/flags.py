@@ -61,7 +61,7 @@ def start(run: Callable[[list[str]], None], module: str, description: str) -> No
 
 
 def read_config(run: RunFlags, rest: Sequence[str]) -> ml_collections.ConfigDict:
-    """Returns the configuration, checked as far as possible without heavy imports.
+    """Returns the configuration. Checks whatever can be checked without heavy imports.
 
     Args:
       run: the flags.

@@ -37,7 +37,7 @@ def paper() -> dict[str, Any]:
         },
         "init": {
             "kinetics": "",  # .pth file or converted directory; empty: random weights
-            "soundnet": "",  # likewise
+            "soundnet": "",  # .pth file or converted directory; empty: random weights
             "visual": "",  # a trained visual network; empty: the first stage trains one
         },
         # Rates of the groups, relative to learning_rate: the released training's.
@@ -64,7 +64,7 @@ def paper() -> dict[str, Any]:
 def _stage(group_rates: dict[str, float]) -> dict[str, Any]:
     return {
         "epochs": 60,  # supplement, section 2.2: training usually ended around epoch 60
-        "batch_size": 32,  # clips at once; the released training has 32 on each of 4 GPUs
+        "batch_size": 32,  # clips per batch; the released training has 32 on each of 4 GPUs
         "effective_batch": 128,  # paper, section 4: gradients are accumulated up to it
         "learning_rate": 0.01,  # released training
         "group_rates": group_rates,

@@ -74,11 +74,11 @@ def _cost(part: Part, workdir: Path) -> cost.Cost:
 def _notes(systems: Mapping[str, System], missing: Sequence[str]) -> list[str]:
     notes = []
     costs = [system.cost for system in systems.values() if system.cost]
-    where = sorted({f"{of.batch_size} clips at once on {of.device}" for of in costs})
+    where = sorted({f"{of.batch_size} clips per batch on {of.device}" for of in costs})
     if where:
         notes.append(
-            "Parameters: those that are trained. GFLOPs: of one clip, by XLA's count. "
-            f"Clips/s: scoring, {'; '.join(where)}, without reading clips."
+            "Parameters: number of trained parameters. GFLOPs: XLA's count for one clip. "
+            f"Clips/s: scoring speed, {'; '.join(where)}, without reading clips."
         )
     if missing:
         notes.append(f"Missing: {', '.join(missing)}. Rows with different splits are over different films.")

@@ -27,7 +27,7 @@ class Cost:
     Attributes:
       parameters: number of trained parameters. A system with sound also has visual heads that are not trained.
       gflops: operations to score one clip, with two for a multiply-add; NaN if XLA does not report them.
-      clips_per_second: scoring speed with `batch_size` clips at once on `device`.
+      clips_per_second: scoring speed with batches of `batch_size` clips on `device`.
     """
 
     parameters: int

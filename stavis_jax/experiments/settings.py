@@ -16,7 +16,7 @@ class ScoringSettings:
 
     Attributes:
       weights: "last" or "best", by validation loss.
-      batch_size: clips at once.
+      batch_size: clips per batch.
       pictures: rows of the comparison picture.
     """
 

@@ -32,7 +32,7 @@ def predict_test_films(
       weights: directory of a trained network.
       films: the test films of `data`.
       output: folder for the maps, named after the variant. An older folder is replaced when the new one is complete.
-      batch_size: clips at once.
+      batch_size: clips per batch.
 
     Raises:
       UserError: the weights cannot be read, or a batch does not fit into memory.

@@ -47,7 +47,7 @@ def auc_judd(saliency_map: np.ndarray, fixation_map: np.ndarray) -> float:
         return ((values - lowest) / (highest - lowest)).round(TIE_DIGITS)
 
     positives = np.sort(ranks(saliency_map.ravel()[np.flatnonzero(fixated)]))
-    # Most negatives lie in buckets that hold no positive: the bucket alone tells which positives are above them.
+    # Most negatives lie in buckets that hold no positive: the bucket alone decides which positives are above them.
     shared = np.zeros(NUM_BUCKETS, bool)
     shared[[_buckets(positives, 0.0, 1.0, margin) for margin in (-RANK_MARGIN, RANK_MARGIN)]] = True
     positives_below = np.cumsum(np.bincount(_buckets(positives, 0.0, 1.0), minlength=NUM_BUCKETS))

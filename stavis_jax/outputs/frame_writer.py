@@ -17,7 +17,7 @@ class FrameWriter(Protocol):
     """Opens one output of one film. Its memory must not grow with the film."""
 
     def __call__(self, path: Path, film: Film, options: OutputOptions) -> AbstractContextManager[WriteFrame]:
-        """Returns a context manager. Leaving it normally completes the file; an error closes the file as it is.
+        """Returns a context manager. A normal exit completes the file; an error closes it incomplete.
 
         Args:
           path: the file or folder to write, which does not exist. The caller removes it after an error.

@@ -27,7 +27,7 @@ class OutputOptions:
       naming: names of map pictures; see `map_pictures`.
       colormap: name of a matplotlib colormap for the heat.
       opacity: opacity of the heat at the most salient pixel, 0 to 1.
-      view: whether overlay.mp4 also shows the film itself, beside its overlay.
+      view: whether overlay.mp4 also shows the film itself, next to its overlay.
       panes: extra panes of overlay.mp4, any of `EXTRA_PANES`.
       sheet_frames: number of frames on the contact sheet, at most `MAX_SHEET_FRAMES`.
     """

@@ -33,7 +33,7 @@ def predict_film(
     Args:
       film: path of a film file or of a folder of frames, or a film that is open.
       model: predicts clips; see `SaliencyModel`.
-      batch_size: clips in a call of the model.
+      batch_size: clips per call of the model.
       stride: frames from one call's clip to the next, at most 64; predictions in between are interpolated in time.
       resize_filter: the filter of the data that the model was trained with, "bicubic" or "nearest".
 
@@ -85,7 +85,7 @@ def predict_frames(
       rate_hz: samples of the waveform a second; resampled to 22,050.
       fps: frames a second.
       model: predicts clips; see `SaliencyModel`.
-      batch_size: clips in a call of the model; all calls have the same shapes.
+      batch_size: clips per call of the model; all calls have the same shapes.
       stride: frames from one call's clip to the next, at most 64; maps in between are interpolated in time.
       advance: called with 1 after every frame.
 

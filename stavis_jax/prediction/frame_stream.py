@@ -44,7 +44,7 @@ def predict_stream(
       frame_rate_hz: frames a second; the average of an uneven film.
       model: predicts clips.
       waveform_ahead: the same chunks from a second reader; see `SoundBuffer`.
-      batch_size: clips in a call of the model; all calls have the same shapes.
+      batch_size: clips per call of the model; all calls have the same shapes.
       stride: frames from one call's clip to the next; predictions in between are interpolated in time.
 
     Raises:

@@ -35,7 +35,7 @@ JPEG_QUALITY = 82
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a report shows.
+    """The content of a report.
 
     Attributes:
         methods: name -> results, in the order of the tables' rows.
@@ -69,7 +69,7 @@ class ExampleFigure:
     """An example frame as the page shows it.
 
     Attributes:
-        scores, beside: its scores, and those of the other methods, as text.
+        scores, beside: the main method's scores and those of the other methods, as text.
         pictures: title -> (data: URI, width, height in pixels), None where there is no picture.
     """
 

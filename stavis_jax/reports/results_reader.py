@@ -28,7 +28,7 @@ def read_frame_scores(folder: Path) -> dict[str, list[VideoScores]]:
                 frames.setdefault(tuple(row[key] for key in KEYS), []).append(row)
         for video in json.loads((folder / "results.json").read_text(encoding="utf-8"))["videos"]:
             rows = frames[tuple(str(video[key]) for key in KEYS)]
-            # results.json tells which metrics were scored: a blank in frames.csv may also be a frame without a value.
+            # results.json lists which metrics were scored: a blank in frames.csv may also be a frame without a value.
             values = {
                 metric: np.array([float(row[metric] or math.nan) for row in rows])
                 for metric in ALL_METRICS

@@ -1,4 +1,4 @@
-"""Scores folders of maps against recorded gaze, with baselines beside them and warnings."""
+"""Scores folders of maps against recorded gaze, together with baselines. Collects warnings."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ def evaluate(
     """
     settings = settings or EvaluationSettings()
     if not predictions.is_dir():
-        raise UserError(f"--predictions {predictions}: there is no such folder. Give the folder that holds the maps.")
+        raise UserError(f"--predictions {predictions}: no such folder. Give the folder that holds the maps.")
     annotations = open_annotations(data)
     found = find_videos(predictions, annotations, settings.splits, settings.databases)
     biases, fault = _centre_biases(annotations, found.videos)

@@ -55,7 +55,7 @@ class DataParallel:
 def connect(coordinator: str | None, num_processes: int | None, process: int | None) -> None:
     """Makes this process one of several hosts. Call it before anything else uses a device.
 
-    A host that has finished waits SCORING_SECONDS for the others. JAX 0.7 waits 5 minutes, and a warning says so.
+    A host that has finished waits SCORING_SECONDS for the others. JAX 0.7 waits 5 minutes, and a warning is logged.
 
     Args:
       coordinator: HOST:PORT of the first host. On TPU pods, Slurm and Open MPI, pass None for all three arguments:

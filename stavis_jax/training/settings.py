@@ -13,11 +13,11 @@ class TrainingSettings:
     """How a network is trained.
 
     Attributes:
-      batch_size: clips at once, on all devices together.
+      batch_size: clips per batch, over all devices.
       effective_batch: clips per update; gradients are accumulated up to it.
       group_rates: learning rate of each parameter group, relative to `learning_rate`.
       max_gradient_norm: longer gradients are scaled down to it; 0: never.
-      patience: epochs without a better validation loss before the training stops.
+      patience: number of epochs without a better validation loss after which the training stops.
       save_every: epochs between checkpoints.
       save_every_steps: steps between checkpoints; 0: by epoch only.
 

@@ -26,7 +26,7 @@ CONTENTS = {"stavis": "STAViS", "kinetics": "3D ResNet trunk", "soundnet": "Soun
 
 
 class Export(NamedTuple):
-    """A checkpoint, and the names of the arrays that have starting values in it because they were missing."""
+    """A checkpoint, and the names of missing arrays that were filled with starting values."""
 
     checkpoint: PyTorchCheckpoint
     filled: list[str]

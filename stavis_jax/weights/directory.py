@@ -76,7 +76,7 @@ class WeightsInfo:
         return Architecture(self.kind, self.depth, self.shortcut)
 
     def network_config(self, variant: str | None = None) -> NetworkConfig:
-        """Returns the network that these arrays are for, or another variant of it."""
+        """Returns the configuration of the arrays' network, or of another variant."""
         return NetworkConfig(variant or self.variant, self.depth, self.shortcut)
 
 
@@ -85,7 +85,7 @@ def is_weights_directory(directory: Path) -> bool:
 
 
 def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwrite: bool = False) -> None:
-    """Writes arrays and their description to a directory, whole or not at all. Only one host of a job calls it.
+    """Writes arrays and their description to a directory, whole or not at all. Call it on one host only.
 
     Raises:
       UserError: the directory exists and `overwrite` is false, it holds something else, or it cannot be written.

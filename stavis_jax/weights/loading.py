@@ -60,7 +60,12 @@ def read_pytorch_weights(path: Path | str, variant: str | None = None) -> PyTorc
     checkpoint = read_checkpoint(path)
     network = architecture_of(checkpoint.state, str(path))
     if network.depth and checkpoint.architecture not in (None, "", f"resnet-{network.depth}"):
-        log.warning("%s: says %s, but its arrays are resnet-%d's.", path, checkpoint.architecture, network.depth)
+        log.warning(
+            "%s: says %s, but its arrays are those of resnet-%d.",
+            path,
+            checkpoint.architecture,
+            network.depth,
+        )
     if network.kind != "stavis":
         variant = None
     elif variant is None:

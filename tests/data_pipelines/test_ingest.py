@@ -201,8 +201,8 @@ def test_what_is_left_out_is_counted(add, layout, films, tmp_path, caplog):
     for start in (
         "1 of 15 rows of gaze have no time or position",
         "1 videos of the gaze tables have no film and are left out; first: 'gone'",
-        "2 of 13 gaze points lie beside the picture and are left out; most: 2 of a",
-        "1 of 13 gaze points lie before or after the film",
+        "2 of 13 gaze points are outside the picture and are left out; most: 2 of a",
+        "1 of 13 gaze points are before or after the film",
         "2 of 4 films are left out; first: short has a single frame",
         "1 of 4 films have no sound; first: b",
     ):
@@ -369,7 +369,7 @@ def no_film(path: Path) -> Path:
         ),
         (lambda films, gaze: {"gaze": [write_gaze(gaze, [("a", 50, 20, 10)])]}, "times are seconds since"),
         (lambda films, gaze: {"gaze": [write_gaze(gaze, [("a", 0, 20, "x")])]}, "gaze.csv, line 2: y: 'x'"),
-        (lambda films, gaze: {"test": ["d"]}, "--test 'd': is no film given. Choose from a, b, c"),
+        (lambda films, gaze: {"test": ["d"]}, "--test 'd': is not one of the films. Choose from a, b, c"),
         (lambda films, gaze: {"test_share": 1.5}, "--test-share 1.5"),
         (lambda films, gaze: {"height": 0}, "--height 0: is too small"),
         (lambda films, gaze: {"workers": 0}, "--workers 0: is too small"),

@@ -201,7 +201,7 @@ def _fifo(path: Path) -> None:
 
 UNREADABLE = "not a readable picture"
 NO_MAT = "not a readable .mat file"
-NO_MAP = "eyeMap is no matrix of numbers"
+NO_MAP = "eyeMap is not a matrix of numbers"
 
 ROWS = [
     prepare("a PNG header of 60000x60000 as a frame", FRAME, png(60000, 60000), UNREADABLE),
@@ -247,7 +247,7 @@ ROWS = [
     prepare("a sound of 0 Hz", SOUND, wav(rate=0), "one.wav"),
     prepare("a sound of 4 GHz", SOUND, wav(rate=2**32 - 1), "one.wav"),
     prepare("a sound of an unknown coding", SOUND, wav(coding=0x7777), NOT_A_SOUND),
-    prepare("a sound with NaN and infinity", SOUND, float_wav(FLOATS), "samples that are no numbers"),
+    prepare("a sound with NaN and infinity", SOUND, float_wav(FLOATS), "samples that are not numbers"),
     prepare("a sound cut within its header", SOUND, wav()[:30], NOT_A_SOUND),
     lines("a list with a negative number of frames", "one -18 10\n"),
     lines("a list with no frames", "one 0 10\n"),

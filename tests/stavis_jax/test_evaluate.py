@@ -160,7 +160,7 @@ def test_black_maps_give_null_and_a_warning(tree, capsys):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--predictions", "nowhere"], "error: --predictions nowhere: there is no such folder"),
+        (["--predictions", "nowhere"], "error: --predictions nowhere: no such folder"),
         (["--data", "nowhere"], "error: nowhere: has no folder video_frames"),
         (["--splits", "1,4"], "error: --splits: '4' is not known, choose from 1, 2, 3"),
         (["--splits", "one"], "error: --splits: 'one' is not known, choose from 1, 2, 3"),
@@ -173,7 +173,7 @@ def test_black_maps_give_null_and_a_warning(tree, capsys):
         (["--sigma-pixels", "0"], "error: --sigma-pixels 0.0: expected a number from "),
         (["--baselines", "centre"], "error: --baselines: 'centre' is not known, choose from center-bias, "),
         (["--baselines", "uniform", "--name", "uniform"], "error: --name uniform: a baseline has this name"),
-        (["--splits", "3", "--compare", "nowhere"], "error: --compare nowhere: there is no such folder"),
+        (["--splits", "3", "--compare", "nowhere"], "error: --compare nowhere: no such folder"),
     ],
 )
 def test_wrong_flags_end_with_one_line_and_no_output(tree, flags, message):

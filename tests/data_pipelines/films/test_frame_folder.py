@@ -45,7 +45,7 @@ def test_a_folder_without_a_rate_has_25_frames_a_second_and_says_so(folder, capl
     film = open_film(folder)
     assert film.frame_rate_hz == 25
     (warning,) = caplog.messages
-    assert f"{folder}: taken as 25 frames a second" in warning
+    assert f"{folder}: assuming 25 frames a second" in warning
 
 
 def test_sizes_and_kinds_of_pictures_may_differ(tmp_path, folder, pictures):
@@ -80,7 +80,7 @@ def test_the_wav_of_a_folder_is_its_sound(folder):
 def test_two_sounds_of_a_folder_need_a_choice(folder):
     for name in ("a.wav", "b.wav"):
         soundfile.write(folder / name, np.zeros(RATE_HZ), RATE_HZ)
-    with pytest.raises(UserError, match=r"a film.v2: holds 2 sounds \(a.wav, b.wav\). Say which"):
+    with pytest.raises(UserError, match=r"a film.v2: holds 2 sounds \(a.wav, b.wav\). Keep only"):
         open_film(folder, frame_rate_hz=10)
     assert open_film(folder, frame_rate_hz=10, sound=folder / "b.wav").sound_path == folder / "b.wav"
 

@@ -58,7 +58,7 @@ def test_film_of_one_frame_is_skipped_with_a_warning(tiny_raw, list_writer, capl
 
 def test_lists_of_absent_films_only_are_an_error(tiny_raw, list_writer):
     list_writer(tiny_raw, "Mine_list_train_fps.txt", "other 20 10\n")
-    with pytest.raises(UserError, match="no film listed for train, split 1"):
+    with pytest.raises(UserError, match="has none of the films listed for train, split 1"):
         read_films(RawLayout(tiny_raw), "train", 1)
 
 

@@ -108,7 +108,7 @@ def test_unreadable_fixation_file_is_named(tmp_path, content, fault):
 @pytest.mark.parametrize("eye_map", [np.zeros((2, 2, 2)), np.zeros((0, 0)), "text"], ids=["3d", "empty", "text"])
 def test_fixations_that_are_no_map_are_named(tmp_path, eye_map):
     scipy.io.savemat(tmp_path / "map.mat", {"eyeMap": eye_map})
-    with pytest.raises(UserError, match=r"map\.mat: eyeMap is no matrix"):
+    with pytest.raises(UserError, match=r"map\.mat: eyeMap is not a matrix"):
         raw_layout.read_fixations(tmp_path / "map.mat")
 
 
@@ -145,5 +145,5 @@ def test_sound_whose_header_lies_gives_what_is_there(tmp_path, promised, kept):
 
 def test_sound_of_no_numbers_is_named(tmp_path):
     soundfile.write(tmp_path / "film.wav", np.array([0.0, np.nan]), 8000, "FLOAT")
-    with pytest.raises(UserError, match=r"film\.wav: has samples that are no numbers"):
+    with pytest.raises(UserError, match=r"film\.wav: has samples that are not numbers"):
         raw_layout.read_sound(tmp_path / "film.wav")
