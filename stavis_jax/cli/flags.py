@@ -123,6 +123,7 @@ def _absl_syntax(argv: Sequence[str]) -> list[str]:
     arguments, flag = [], ""
     for argument in argv:
         is_value = bool(flag) and arguments[-1] == flag
+        argument = "--help" if argument == "-h" else argument  # absl knows the long form only
         if argument.startswith("-"):
             flag, equals, value = argument.partition("=")
             if equals and flag.lstrip("-") == "config":

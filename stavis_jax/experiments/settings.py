@@ -1,6 +1,7 @@
 """Reads the sections of a configuration as checked settings. A wrong value raises UserError, which names its flag."""
 
 import dataclasses
+from collections.abc import Collection
 
 import ml_collections
 
@@ -34,8 +35,9 @@ class ScoringSettings:
 def check_settings(config: ml_collections.ConfigDict) -> None:
     """Checks the settings that need no data, so that errors appear before anything is made or trained."""
     network_config(config)
-    ScoringSettings(**config.evaluation)
-    Compute(**config.compute)
+    for section, settings in (("evaluation", ScoringSettings), ("compute", Compute)):
+        _check_names(config[section], settings, f"--config.{section}")
+        settings(**config[section])
     if config.data.workers < 0:
         raise UserError(f"--config.data.workers={config.data.workers}: give 0 or more.")
 
@@ -48,7 +50,19 @@ def network_config(config: ml_collections.ConfigDict) -> NetworkConfig:
 
 
 def training_settings(config: ml_collections.ConfigDict, stage: str) -> TrainingSettings:
+    _check_names(config.stages[stage], TrainingSettings, f"--config.stages.{stage}")
     try:
         return TrainingSettings(**config.stages[stage].to_dict())
     except UserError as error:
         raise UserError(f"--config.stages.{stage}.{error}") from None
+
+
+def _check_names(section: Collection[str], settings: type, flag: str) -> None:
+    """Raises UserError if a recipe, which may be a user's own, has other settings than `settings`, or lacks some."""
+    fields = {field.name: field for field in dataclasses.fields(settings)}
+    for name in section:
+        if name not in fields:
+            raise UserError(f"{flag}.{name}: is not a setting. Remove it from the recipe.")
+    for name, field in fields.items():
+        if field.default is dataclasses.MISSING and name not in section:
+            raise UserError(f"{flag}.{name}: is missing. Add it to the recipe.")

@@ -18,10 +18,10 @@ def test_help_names_the_command_as_it_was_started(module, script):
         f"stavis-{script}": ["-c", SCRIPT.format(script=script, module=module)],
     }
     flags = {}
-    for name, start in starts.items():
+    for (name, start), flag in zip(starts.items(), ("--help", "-h"), strict=True):
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         done = subprocess.run(
-            [sys.executable, *start, "--help"], env=environment, capture_output=True, text=True, check=True
+            [sys.executable, *start, flag], env=environment, capture_output=True, text=True, check=True
         )
         assert f"\n{name} --config=" in done.stdout
         flags[name] = done.stdout.partition("\nflags:\n")[2].splitlines()[2:]  # after the program's path

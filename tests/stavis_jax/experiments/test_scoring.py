@@ -2,6 +2,7 @@
 
 import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,6 +81,26 @@ def test_a_wrong_setting_shows_before_data_are_made(setting, value, message):
     config.update_from_flattened_dict({setting: value})
     with pytest.raises(UserError, match=message):
         check_settings(config)
+
+
+@pytest.mark.parametrize(
+    ("section", "check"),
+    [("evaluation", check_settings), ("compute", check_settings), ("stages.visual", lambda c: plan_stages(c, Path()))],
+)
+def test_an_unknown_setting_of_a_recipe_is_one_line(section, check):
+    config = av.get_config("demo")
+    with config.unlocked():
+        config.update_from_flattened_dict({f"{section}.new": 1})
+    with pytest.raises(UserError, match=f"--config.{section}.new: is not a setting. Remove it"):
+        check(config)
+
+
+def test_a_missing_setting_of_a_recipe_is_one_line():
+    config = av.get_config("demo")
+    with config.unlocked():
+        del config.stages.visual.batch_size
+    with pytest.raises(UserError, match=r"--config.stages.visual.batch_size: is missing. Add it"):
+        plan_stages(config, Path())
 
 
 def test_a_trained_visual_network_leaves_nothing_to_train_of_visual(tmp_path):
