@@ -45,7 +45,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def read(path: Path) -> list[Figure]:
-    """Returns the figures of an earlier run, or none if there is no file. Skips a line that was cut short."""
+    """Returns the figures of an earlier run, or none if there is no file. Skips an incomplete line."""
     found = []
     for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         try:

@@ -93,7 +93,7 @@ def training_step(tell, *, setting: Setting, rewrites: Sequence[str] = (), profi
 
 
 def rewrites_that_help(tell, *, setting: Setting) -> None:
-    """Measures together all rewrites that made the step faster when this process measured them one by one."""
+    """Measures the combination of all rewrites that made the step faster when measured one by one in this process."""
     alone = {names[0]: speed for (clips, names), speed in _speeds.items() if clips == setting.clips and len(names) == 1}
     helping = [name for name, speed in alone.items() if speed > LEAST_GAIN * _speeds[setting.clips, ()]]
     if len(helping) < 2:

@@ -30,8 +30,8 @@ class Setting:
 
     Attributes:
       variant: "visual" or "l3mul-s3".
-      dtype: number format of the trunk: "bfloat16", "float32", or "TF32", which is float32 whose products may round
-        their factors to 10 bits.
+      dtype: number format of the trunk: "bfloat16", "float32", or "TF32", float32 with products that may round their
+        factors to 10 bits.
       clips: number of clips of 16 frames in a call.
       depth: depth of the trunk.
       size: height and width of frames, pixels.

@@ -18,7 +18,7 @@ from benchmarks.accelerator.plan import Item, Section
 
 ROOT = Path(__file__).parents[2]
 GRACE = 3.0  # seconds after the budget until a child is killed
-PATIENCE = 2.5  # an item hangs if it takes this many times as long as expected, and half a minute more
+PATIENCE = 2.5  # an item counts as hanging after this many times its expected seconds plus half a minute
 
 
 class Supervisor:
@@ -95,7 +95,7 @@ class Supervisor:
                     process.stdout.close()
 
     def _follow(self, section: str, left: dict[str, Item], process, next_line: Callable[..., str]) -> list[Item]:
-        """Reads what a child says until it ends, hangs or the budget is over. Returns what `_child` returns."""
+        """Reads a child's lines until it ends, hangs or exceeds the budget. Returns the same as `_child`."""
         current, since = "", time.time()
         while True:
             allowed = PATIENCE * (left[current].seconds if current else 30) + 30

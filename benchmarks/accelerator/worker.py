@@ -1,4 +1,4 @@
-"""The child process: runs measurements one after another, and reports every figure at once.
+"""The child process: runs measurements one after another, and reports every figure immediately.
 
     python -m benchmarks.accelerator.worker '{"items": [{"item", "call", "arguments", "seconds"}, ...], "ends": time}'
 

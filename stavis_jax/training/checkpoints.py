@@ -117,7 +117,7 @@ class Checkpoints:
                 raise
             raise UserError(
                 f"{self._directory}: a checkpoint cannot be written ({os.strerror(number)}). "
-                "Solve this, then run the same command: it resumes from the last whole checkpoint."
+                "Fix this, then run the same command: it resumes from the last complete checkpoint."
             ) from error
 
     def _set_aside(self, steps: list[int]) -> None:

@@ -68,7 +68,7 @@ def test_map_of_another_shape_and_maps_after_the_films_end_are_counted_there_and
 
 def test_data_without_any_annotation_end_with_one_line(tree):
     shutil.rmtree(tree / "data/annotations/Coutrot_db1/cvid_4")
-    with pytest.raises(SystemExit, match="error: .* no film listed for test, split 3, is there"):
+    with pytest.raises(SystemExit, match="error: .* has none of the films listed for test, split 3"):
         run(tree, "--splits", "3")
     assert not (tree / "scores").exists()
 
