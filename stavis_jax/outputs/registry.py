@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from data_pipelines.films.film import Film
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.outputs.contact_sheet import contact_sheet
 from stavis_jax.outputs.frame_writer import FrameWriter
 from stavis_jax.outputs.gaze_track import gaze_track
@@ -42,6 +43,14 @@ OUTPUTS = {
     "contact-sheet": Output("contact-sheet.png", contact_sheet, "frames of the whole film with their overlays", True),
     "track": Output("track.csv", gaze_track, "centre, peak, spread and entropy of each map"),
 }
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises UserError if a name is of no output, or there is none."""
+    unknown = [name for name in names if name not in OUTPUTS]
+    if unknown or not names:
+        fault = f"{unknown[0]!r} is not known" if unknown else "is empty"
+        raise UserError(f"--outputs: {fault}. Choose from {', '.join(OUTPUTS)}.")
 
 
 def file_names(names: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from data_pipelines.films.frame_folder import pictures_in
 from stavis_jax.cli.versions import versions
 from stavis_jax.outputs.folder import finished_folder, is_done, write_settings
 from stavis_jax.outputs.options import PredictionOptions
-from stavis_jax.outputs.registry import open_outputs
+from stavis_jax.outputs.registry import check_names, open_outputs
 from stavis_jax.outputs.write_behind import write_behind
 from stavis_jax.prediction.api import Advance, predict_film
 from stavis_jax.prediction.protocol import SaliencyModel
@@ -42,10 +42,11 @@ def write_predictions(
       The number of frames, or None if the folder already holds a prediction with these settings.
 
     Raises:
-      UserError: the film cannot be read, the folder cannot be written, or it holds something else.
+      UserError: an option is wrong, the film cannot be read, the folder cannot be written, or it holds something else.
     """
     film = open_film(film) if isinstance(film, Path | str) else film
     options = options or PredictionOptions()
+    check_names(options.outputs)
     options.appearance.check(model.uses_sound)
     settings = _settings(film, model, options)
     if is_done(folder, settings, overwrite):

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from made_models import Brightness
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.outputs import registry
 from stavis_jax.outputs.options import OutputOptions, PredictionOptions
 from stavis_jax.outputs.registry import OUTPUTS, open_outputs
+from stavis_jax.outputs.write import write_predictions
 
 
 def test_every_output_is_one_file_of_its_name(tmp_path, small_film, predicted):
@@ -39,6 +41,14 @@ def test_an_error_closes_all_outputs(tmp_path, small_film, predicted):
 
 def test_maps_and_overlay_are_written_by_default():
     assert registry.file_names(PredictionOptions().outputs) == ["maps", "overlay.mp4"]
+
+
+@pytest.mark.parametrize(("names", "message"), [(("maps", "map"), "'map' is not known"), ((), "is empty")])
+def test_unknown_outputs_are_one_line(tmp_path, names, message, write_film):
+    film = write_film(tmp_path / "film.mkv", [0, 40], (32, 48))
+    with pytest.raises(UserError, match=f"--outputs: {message}. Choose from maps, overlay"):
+        write_predictions(film, tmp_path / "out", Brightness(), PredictionOptions(outputs=names))
+    assert not (tmp_path / "out").exists()
 
 
 def test_outputs_opened_before_one_that_fails_are_closed(tmp_path, small_film):
