@@ -112,9 +112,9 @@ def _gaze_of_films(tables: GazeTables, files: Mapping[str, Path]) -> dict[str, l
     matches = film_names.match_names(tables.gaze, files)
     unknown = [video for video in tables.gaze if video not in matches]
     if not matches:
-        held = f"is of {unknown[0]!r}" if unknown else "has no usable row"
+        held = f"the tables name {unknown[0]!r}" if unknown else "the tables have no usable row"
         raise UserError(
-            f"--gaze: {held}, and the films are {', '.join(files)}. Name videos in the tables as the files."
+            f"--gaze: {held}, but the films are {', '.join(files)}. Use the names of the films in the tables."
         )
     if unknown:
         _log.warning("%d videos of the gaze tables have no film and are left out; first: %r.", len(unknown), unknown[0])

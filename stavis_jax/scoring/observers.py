@@ -34,7 +34,9 @@ def read_observers(path: Path, shape: tuple[int, int]) -> ObserverPoints:
                 try:
                     number, x, y = int(row["frame"]), float(row["x"] or "nan"), float(row["y"] or "nan")
                 except (TypeError, ValueError):
-                    raise UserError(f"{path}, line {rows.line_num}: frame, x and y must be numbers.") from None
+                    raise UserError(
+                        f"{path}, line {rows.line_num}: frame, x and y must be numbers. Correct or remove the line."
+                    ) from None
                 if -0.5 <= x < shape[1] - 0.5 and -0.5 <= y < shape[0] - 0.5:
                     point = (int(np.floor(y + 0.5)), int(np.floor(x + 0.5)))
                     found.setdefault(number, {}).setdefault(row["observer"], []).append(point)

@@ -361,8 +361,11 @@ def no_film(path: Path) -> Path:
         (lambda films, gaze: {"films": [gaze.parent]}, "holds no film"),
         (lambda films, gaze: {"films": [films, write_film(gaze.parent / "a.avi")]}, "a.avi: has the same name as"),
         (lambda films, gaze: {"films": [no_film(films / "a.mkv")]}, "a.mkv: "),
-        (lambda films, gaze: {"gaze": [write_gaze(gaze, steady("gone"))]}, "is of 'gone', and the films are a, b, c"),
-        (lambda films, gaze: {"gaze": [write_gaze(gaze, [])]}, "has no usable row"),
+        (
+            lambda films, gaze: {"gaze": [write_gaze(gaze, steady("gone"))]},
+            "the tables name 'gone', but the films are a, b, c",
+        ),
+        (lambda films, gaze: {"gaze": [write_gaze(gaze, [])]}, "the tables have no usable row"),
         (
             lambda films, gaze: {"gaze": [write_gaze(gaze, steady("a", 900))]},
             "no film can be used; first: a has no gaze",
