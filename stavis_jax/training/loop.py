@@ -20,7 +20,7 @@ from stavis_jax.training.checkpoints import Checkpoints
 from stavis_jax.training.devices import DataParallel, is_first_host
 from stavis_jax.training.journal import Journal
 from stavis_jax.training.preemption import Preemption
-from stavis_jax.training.progress import EpochLosses, Progress, Row
+from stavis_jax.training.progress import EpochLosses, Progress, StepValues
 from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.training.tensorboard import TensorBoard
 
@@ -263,5 +263,5 @@ def _start(
     )
 
 
-def _means(rows: Sequence[Row]) -> dict[str, float]:
+def _means(rows: Sequence[StepValues]) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}

@@ -10,7 +10,7 @@ GROUPS = ("trunk", "heads", "sound", "localization")
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class ParameterRule:
     """Parameters whose full name matches `pattern`. They learn at the group's rate times `factor`."""
 
     pattern: str
@@ -19,23 +19,23 @@ class Row:
 
 
 ROWS = (
-    Row(r"trunk/.*", "trunk"),
-    Row(r"attention\d/side_prep/kernel", "heads"),
-    Row(r"attention\d/side_prep/bias", "heads", 2.0),
-    Row(r"attention\d/score/kernel", "heads", 0.1),
-    Row(r"attention\d/score/bias", "heads", 0.2),
-    Row(r"attention\d/upsample_(features|activation)", "heads", 0.1),  # trained, as in the released weights
-    Row(r"fuse(av(/\w+)?)?/conv/kernel", "heads", 0.1),
-    Row(r"fuse(av(/\w+)?)?/conv/bias", "heads", 0.2),
-    Row(r"soundnet/.*", "sound"),
-    Row(r"(hidden|localization)/.*", "localization"),
+    ParameterRule(r"trunk/.*", "trunk"),
+    ParameterRule(r"attention\d/side_prep/kernel", "heads"),
+    ParameterRule(r"attention\d/side_prep/bias", "heads", 2.0),
+    ParameterRule(r"attention\d/score/kernel", "heads", 0.1),
+    ParameterRule(r"attention\d/score/bias", "heads", 0.2),
+    ParameterRule(r"attention\d/upsample_(features|activation)", "heads", 0.1),  # trained, as in the released weights
+    ParameterRule(r"fuse(av(/\w+)?)?/conv/kernel", "heads", 0.1),
+    ParameterRule(r"fuse(av(/\w+)?)?/conv/bias", "heads", 0.2),
+    ParameterRule(r"soundnet/.*", "sound"),
+    ParameterRule(r"(hidden|localization)/.*", "localization"),
 )
 
 UPSAMPLED_ACTIVATIONS = (r"attention\d/upsample_activation", r"attention4/score/.*")  # side outputs only
 UPSAMPLING_KERNELS = r"attention\d/upsample_(features|activation)"
 
 
-def row_of(name: str) -> Row:
+def row_of(name: str) -> ParameterRule:
     """Returns the row of a parameter.
 
     Raises:

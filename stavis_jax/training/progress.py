@@ -10,7 +10,7 @@ import numpy as np
 
 from data_pipelines.runtime.errors import UserError
 
-Row = dict[str, float]  # the values of one step, by name
+StepValues = dict[str, float]  # the values of one step, by name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Progress:
     epoch: int = 0
     best_loss: float | None = None
     best_epoch: int = 0
-    losses: Sequence[Row] = ()
+    losses: Sequence[StepValues] = ()
 
     def after_epoch(self, validation_loss: float) -> "Progress":
         """Returns the progress at the end of the current epoch."""
@@ -41,7 +41,7 @@ class Progress:
 class EpochLosses:
     """The values of an epoch's steps. Each step is read one step late, so that devices need not wait for the host."""
 
-    def __init__(self, title: str, films: Sequence[str], rows: Sequence[Row] = ()):
+    def __init__(self, title: str, films: Sequence[str], rows: Sequence[StepValues] = ()):
         """
         Args:
           title: training, for messages.
@@ -54,7 +54,7 @@ class EpochLosses:
     def __len__(self) -> int:
         return len(self._rows) + (self._pending is not None)
 
-    def add(self, step: int, films: Sequence[int], values: Mapping[str, jax.Array]) -> Row | None:
+    def add(self, step: int, films: Sequence[int], values: Mapping[str, jax.Array]) -> StepValues | None:
         """Adds a step, whose values need not be ready. Returns the values of the step before, if there is one.
 
         Raises:
@@ -64,12 +64,12 @@ class EpochLosses:
         self._pending = step, films, values
         return ready
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[StepValues]:
         """Waits for the last step and returns the values of all. Raises UserError as `add` does."""
         self._read_pending()
         return list(self._rows)
 
-    def _read_pending(self) -> Row | None:
+    def _read_pending(self) -> StepValues | None:
         if self._pending is None:
             return None
         step, films, values = self._pending
