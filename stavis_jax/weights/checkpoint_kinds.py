@@ -33,7 +33,7 @@ def architecture_of(state: Mapping[str, np.ndarray], source: str) -> Architectur
         keys = ", ".join(list(state)[:3]) + (f" and {len(state) - 3} more" if len(state) > 3 else "")
         raise UserError(
             f"{source}: not a STAViS, 3D ResNet or SoundNet checkpoint, its keys are {keys}. "
-            "Give one of these, or add its names to weights/tables.py."
+            "Give one of these, or add its names to weights/key_tables.py."
         )
     if kind == "soundnet":
         return Architecture(kind)

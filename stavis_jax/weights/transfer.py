@@ -12,7 +12,7 @@ from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.checkpoint_kinds import Architecture
 from stavis_jax.weights.flat_names import Weights, expected_shapes
-from stavis_jax.weights.tables import UNUSED_BY_TRUNK, AxisOrder, TensorRow, rows
+from stavis_jax.weights.key_tables import UNUSED_BY_TRUNK, AxisOrder, TensorRow, rows
 
 PARTS = {"stavis": "", "kinetics": "trunk/", "soundnet": "soundnet/"}  # kind: prefix of its arrays' names
 
@@ -85,7 +85,7 @@ def _targets(network: Architecture) -> tuple[dict[str, tuple], list[TensorRow]]:
     table = [row for row in rows(kind, depth) if row.name in (shapes if row.order else modules)]
     without_row = sorted(set(shapes) - {row.name for row in table})
     if without_row:
-        raise ValueError(f"no row of weights/tables.py makes {', '.join(without_row)}")
+        raise ValueError(f"no row of weights/key_tables.py makes {', '.join(without_row)}")
     return shapes, table
 
 

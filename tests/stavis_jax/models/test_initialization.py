@@ -10,7 +10,7 @@ from flax import nnx
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.weights.checkpoint_kinds import Architecture
 from stavis_jax.weights.flat_names import new_network, read_network
-from stavis_jax.weights.tables import COUNTER
+from stavis_jax.weights.key_tables import COUNTER
 from stavis_jax.weights.transfer import to_pytorch
 
 MEASURED = json.loads((Path(__file__).parents[2] / "golden" / "init.json").read_text())["resnet18"]

@@ -11,7 +11,7 @@ from stavis_jax.models.fusion import VARIANTS
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.training import parameter_groups
 from stavis_jax.weights.flat_names import flat_name
-from stavis_jax.weights.tables import rows
+from stavis_jax.weights.key_tables import rows
 
 TABLES = json.loads((Path(__file__).parents[2] / "golden" / "train.json").read_text())["parameters"]
 GROUP_RATES = {"trunk": 1.0, "heads": 1.0, "sound": 1.0, "localization": 1.0}

@@ -4,7 +4,7 @@ import pytest
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH
 from stavis_jax.weights.checkpoint_kinds import Architecture
-from stavis_jax.weights.tables import COUNTER
+from stavis_jax.weights.key_tables import COUNTER
 from stavis_jax.weights.transfer import from_pytorch, missing_arrays, to_pytorch
 
 SOURCE = "file.pth"
