@@ -1,4 +1,4 @@
-"""Applies the rows of tables.py both ways, between PyTorch state dicts and arrays by flat name.
+"""Applies the rows of key_tables.py both ways, between PyTorch state dicts and arrays by flat name.
 
 Every key of a state dict is used, known as not needed, or reported as an error, and every array is filled.
 """
