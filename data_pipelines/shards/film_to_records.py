@@ -46,7 +46,7 @@ class WrittenFilm:
     num_bytes: list[int]
 
 
-def write_film(
+def write_film_records(
     folder: Path, layout: RawLayout, film: ListedFilm, settings: Settings, on_frame: Callable[[], None] = lambda: None
 ) -> None:
     """Writes the files of a film into a folder, with an entry for `read_entry`. Calls `on_frame` after each frame.
@@ -82,13 +82,13 @@ def write_film(
 
 
 def is_whole(folder: Path, settings: Settings) -> bool:
-    """Returns whether a folder has everything that `write_film` writes."""
+    """Returns whether a folder has everything that `write_film_records` writes."""
     files = [_ENTRY_FILE, *(dataset.file_name for dataset in settings.datasets())]
     return all((folder / file).is_file() for file in files)
 
 
 def read_entry(folder: Path) -> WrittenFilm:
-    """Reads the entry of a folder that `write_film` wrote."""
+    """Reads the entry of a folder that `write_film_records` wrote."""
     entry = json.loads((folder / _ENTRY_FILE).read_text(encoding="utf-8"))
     return WrittenFilm(reader.StoredFilm(**entry["film"]), entry["num_bytes"])
 
@@ -99,7 +99,7 @@ def assemble(
     lists: Mapping[str, Mapping[str, Sequence[int]]],
     settings: Settings,
 ) -> None:
-    """Fills an empty folder with the shards of films that `write_film` wrote.
+    """Fills an empty folder with the shards of films that `write_film_records` wrote.
 
     Args:
       shards: folder to fill.

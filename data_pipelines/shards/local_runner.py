@@ -12,7 +12,7 @@ from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.processes import in_parallel, workers_for
-from data_pipelines.shards.film_to_records import Settings, write_film
+from data_pipelines.shards.film_to_records import Settings, write_film_records
 from data_pipelines.shards.resume import Unfinished
 
 _num_written: Synchronized  # frames that all processes have written; set by `_share_count`
@@ -32,7 +32,9 @@ class PreparationJob:
 def finish_film(job: PreparationJob, on_frame: Callable[[], None] = lambda: None) -> str:
     """Writes a film. Returns the fault of its raw files as one line that names the file, or an empty string."""
     try:
-        job.unfinished.finish(job.key, lambda folder: write_film(folder, job.layout, job.film, job.settings, on_frame))
+        job.unfinished.finish(
+            job.key, lambda folder: write_film_records(folder, job.layout, job.film, job.settings, on_frame)
+        )
     except UserError as fault:
         return str(fault)
     return ""

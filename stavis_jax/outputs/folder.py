@@ -21,7 +21,7 @@ def is_done(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> bool:
 
     Args:
       folder: the folder.
-      settings: see `write_settings`.
+      settings: see `write_prediction_settings`.
       overwrite: whether a prediction may be replaced. If so, no prediction counts as done.
 
     Raises:
@@ -58,7 +58,7 @@ def check_replaceable(folder: Path) -> None:
             )
 
 
-def write_settings(folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+def write_prediction_settings(folder: Path, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Writes the file that marks a prediction: the settings that its files depend on, and other facts."""
     text = json.dumps({"settings": dict(settings), **facts}, indent=2)
     (folder / SETTINGS).write_text(text + "\n", encoding="utf-8")

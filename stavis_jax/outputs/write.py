@@ -8,7 +8,7 @@ from typing import Any
 from data_pipelines.films.film import Film, open_film
 from data_pipelines.films.frame_folder import pictures_in
 from stavis_jax.cli.versions import versions
-from stavis_jax.outputs.folder import finished_folder, is_done, write_settings
+from stavis_jax.outputs.folder import finished_folder, is_done, write_prediction_settings
 from stavis_jax.outputs.options import PredictionOptions
 from stavis_jax.outputs.registry import check_names, open_outputs
 from stavis_jax.outputs.write_behind import write_behind
@@ -60,7 +60,7 @@ def write_predictions(
                 write_later(prediction)
                 number = prediction.number
                 advance(1)
-        write_settings(unfinished, settings, {"frames": number, "versions": versions()})
+        write_prediction_settings(unfinished, settings, {"frames": number, "versions": versions()})
     return number
 
 

@@ -15,7 +15,7 @@ import stavis_jax
 from data_pipelines.films.film import open_film
 from data_pipelines.runtime.errors import UserError
 from stavis_jax import predict
-from stavis_jax.outputs.folder import write_settings
+from stavis_jax.outputs.folder import write_prediction_settings
 from stavis_jax.outputs.options import OutputOptions, PredictionOptions
 from stavis_jax.outputs.write import write_predictions
 
@@ -165,7 +165,7 @@ def test_overwriting_leaves_nothing_of_the_earlier_prediction(tmp_path):
     old = tmp_path / "film" / "maps" / "000999.png"
     old.parent.mkdir(parents=True)
     old.touch()
-    write_settings(tmp_path / "film", {"film": "another"}, {})
+    write_prediction_settings(tmp_path / "film", {"film": "another"}, {})
     num_frames = write_predictions(
         real_film("carphone_pristine.mp4"), tmp_path / "film", Brightness(), SMALL, overwrite=True
     )
@@ -185,7 +185,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path):
     earlier = tmp_path / "film" / "overlay.mp4"
     earlier.parent.mkdir()
     earlier.write_text("earlier")
-    write_settings(tmp_path / "film", {"film": "another"}, {})
+    write_prediction_settings(tmp_path / "film", {"film": "another"}, {})
     for folder in (tmp_path / "film", tmp_path / "new" / "film"):
         with pytest.raises(UserError, match="not numbers"):
             write_predictions(real_film("carphone_pristine.mp4"), folder, Broken(), overwrite=True)

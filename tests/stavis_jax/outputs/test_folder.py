@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.outputs.folder import SETTINGS, finished_folder, is_done, write_settings
+from stavis_jax.outputs.folder import SETTINGS, finished_folder, is_done, write_prediction_settings
 
 BEFORE, NOW = {"film": "film.mp4", "stride": 1}, {"film": "film.mp4", "stride": 2}
 
@@ -16,14 +16,14 @@ def write_prediction(folder: Path) -> Path:
     (folder / "maps").mkdir(parents=True)
     (folder / "maps" / "000001.png").write_bytes(b"a map")
     (folder / "overlay.mp4").write_bytes(b"a film")
-    write_settings(folder, BEFORE, {})
+    write_prediction_settings(folder, BEFORE, {})
     return folder
 
 
 def finish(folder: Path, meanwhile: Callable[[], object] = lambda: None) -> None:
     """Writes a prediction and calls `meanwhile` during the work."""
     with finished_folder(folder) as unfinished:
-        write_settings(unfinished, NOW, {})
+        write_prediction_settings(unfinished, NOW, {})
         meanwhile()
 
 
