@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
-pytest_plugins = ["golden_checkpoints"]
+pytest_plugins = ["commands", "golden_checkpoints"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

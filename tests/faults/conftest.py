@@ -1,7 +1,6 @@
-"""Fixtures: commands in processes of their own, good files to damage, and counts for docs/reliability.md."""
+"""Fixtures: good files to damage, results of undisturbed commands, and counts for docs/reliability.md."""
 
 import functools
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import jobs
 import pytest
 import reliability
 from bad_input import Place
-from commands import CommandServer
 from supplies import Supplies
 
 
@@ -20,14 +18,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def supplies(tmp_path_factory) -> Supplies:
     return Supplies(tmp_path_factory.mktemp("supplies"))
-
-
-@pytest.fixture(scope="session")
-def commands(tmp_path_factory):
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    server = CommandServer(tmp_path_factory.mktemp("said"))
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -53,10 +53,10 @@ def flat(settings: dict, prefix: str = "") -> set[str]:
     return set().union(*inner)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["av", "visual:demo", "configs/av.py", "configs/av.py:demo"])
-def test_a_checkout_has_the_recipes_by_name_and_by_file(recipe):
-    assert refusal(ROOT, ROOT, f"--config={recipe}") == "error: --config.seed=-1: give 0 or more.\n"
+def test_a_checkout_has_the_recipes_by_name_and_by_file(commands, recipe):
+    ended = commands.run("stavis_jax.main", f"--config={recipe}", "--config.seed=-1")
+    assert (ended.code, ended.err) == (1, "error: --config.seed=-1: give 0 or more.\n")
 
 
 @pytest.fixture(scope="module")

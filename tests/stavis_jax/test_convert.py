@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -126,8 +124,7 @@ def test_directory_cannot_be_written_over_by_a_file(write_golden_checkpoint, tmp
         directory_to_pytorch(tmp_path / "converted", tmp_path)
 
 
-def test_command_ends_without_traceback_and_with_a_failing_code(tmp_path):
-    command = [sys.executable, "-m", "stavis_jax.convert", str(tmp_path / "none.pth"), "--output", str(tmp_path / "x")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == f"error: {tmp_path / 'none.pth'}: no such file or directory.\n"
+def test_command_ends_without_traceback_and_with_a_failing_code(commands, tmp_path):
+    ended = commands.run("stavis_jax.convert", tmp_path / "none.pth", "--output", tmp_path / "x")
+    assert ended.code == 1
+    assert ended.err == f"error: {tmp_path / 'none.pth'}: no such file or directory.\n"

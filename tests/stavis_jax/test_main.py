@@ -1,23 +1,10 @@
 """Wrong use of the main command: one line on stderr, no traceback, a non-zero exit code, nothing written."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from stavis_jax.configs import av
 
-ROOT = Path(__file__).parents[2]
 
-
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "stavis_jax.main", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -43,12 +30,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
         (["--config=configs/av.py", "train"], "train: unknown argument"),
     ],
 )
-def test_a_wrong_setting_is_one_line_that_names_it(arguments, message, tmp_path):
-    done = run(*arguments, f"--workdir={tmp_path / 'run'}")
-    assert done.returncode != 0
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_a_wrong_setting_is_one_line_that_names_it(commands, arguments, message, tmp_path):
+    ended = commands.run("stavis_jax.main", *arguments, f"--workdir={tmp_path / 'run'}")
+    assert ended.code > 0 and not ended.timed_out
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
 
 
