@@ -130,9 +130,12 @@ def replace_folder(new: Path, target: Path) -> None:
 def _put_back_older(target: Path) -> None:
     """Restores the older `target` if the new one has not taken its name, and removes it otherwise."""
     older = hidden_folder_beside(target) / _OLDER
-    if older.exists() and not target.exists():
+    if not older.exists():
+        return
+    if target.exists():
+        shutil.rmtree(older, ignore_errors=True)
+    else:
         older.rename(target)
-    shutil.rmtree(older, ignore_errors=True)
 
 
 def _exchange(one: Path, other: Path) -> bool:
