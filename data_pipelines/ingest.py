@@ -8,6 +8,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from data_pipelines.ingestion.database import ingest
 from data_pipelines.ingestion.viewing_geometry import Viewing
@@ -48,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser("data_pipelines.ingest", __doc__, EXAMPLE)
-    add, paths = parser.add_argument, {"nargs": "+", "type": Path, "required": True, "metavar": "PATH"}
+    add = parser.add_argument
+    paths: dict[str, Any] = {"nargs": "+", "type": Path, "required": True, "metavar": "PATH"}
     add("--films", **paths, help="films, folders of films or of a film's frames, or patterns")
     add("--gaze", **paths, help="tables (.csv .tsv .txt), or folders of them")
     add("--database", required=True, metavar="NAME", help="name of the database to make")

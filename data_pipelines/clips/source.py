@@ -140,8 +140,8 @@ def open_clips(
         )
     for database in missing:
         _log.warning("%s: no %s films of split %s for %s, which is left out.", shards, subset, split, database)
-    last_of_each_list = {opened.films[film].database: film for film in chosen}.values()
-    return Clips(opened, chosen, windows, last_of_each_list if silence_last_video else ())
+    last_of_each_list = {opened.films[film].database: film for film in chosen}
+    return Clips(opened, chosen, windows, tuple(last_of_each_list.values()) if silence_last_video else ())
 
 
 def _excerpt(film: StoredFilm, records: dict[int, StoredFrame]) -> np.ndarray:

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.progress import Progress, TaskID
 
@@ -18,7 +19,7 @@ _TRIES = 4  # in a row, without a byte more than before
 _PAUSE_SECONDS = 3.0
 _TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
-PLAIN = {"highlight": False, "markup": False, "soft_wrap": True}  # prints a line with rich as it is
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}  # prints a line with rich as it is
 _OTHER_WAY = "get the archive by other means and give its folder with --archives"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain, pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
@@ -28,21 +28,23 @@ def rising_times(
       step_seconds: time between pictures at the nominal frame rate.
     """
     last, restarted = None, Fraction(0)
-    for (item, time), (_, following) in pairwise(chain(timed, [(None, None)])):
+    pictures: Iterable[tuple[Any, Fraction | None]] = chain(timed, [(None, None)])
+    for (item, time), (_, following) in pairwise(pictures):
         time = None if time is None else time - start_seconds - restarted
         following = None if following is None else following - start_seconds - restarted
         if last is None:
             last = Fraction(0)
             yield item, last
             continue
-        in_between = following is not None and last < following
-        overtakes = time is not None and in_between and following < time
+        room = None if following is None or following <= last else following - last
+        overtakes = time is not None and room is not None and time - last > room
         leaps = time is not None and time > last + LONGEST_GAP_SECONDS
         if time is None or time <= last or overtakes or leaps:
-            filled = last + (min(step_seconds, (following - last) / 2) if in_between else step_seconds)
-            begins_again = time is not None and time < last - RESTART_SECONDS and not in_between
-            if begins_again or (leaps and not overtakes):
-                restarted += time - filled
+            filled = last + (step_seconds if room is None else min(step_seconds, room / 2))
+            if time is not None:
+                begins_again = time < last - RESTART_SECONDS and room is None
+                if begins_again or (leaps and not overtakes):
+                    restarted += time - filled
             time = filled
         last = time
         yield item, last
@@ -62,7 +64,8 @@ def sound_times(
       start_seconds: timestamp of the first picture.
     """
     end, restarted = None, Fraction(0)
-    for piece, following in pairwise(chain(timed, [None])):
+    pieces: Iterable[Any] = chain(timed, [None])
+    for piece, following in pairwise(pieces):
         item, timestamp, duration = piece
         seconds = None if timestamp is None else timestamp - restarted
         if end is None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -17,7 +18,7 @@ from data_pipelines.runtime.limits import MOST_PIXELS
 USUAL_FRAME_RATE_HZ = 25.0  # for files that state neither a rate nor times
 DECODER_THREADS = 0  # as many as there are cores
 # Titles may be in any encoding. PyAV 19 accepts them as they are and has no such option.
-ANY_ENCODING = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+ANY_ENCODING: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def packets(path: Path, container: av.container.InputContainer, streams: list[av
         logger.warning("%s: reading ended early (%s).", path, error.strerror)
         for stream in streams:
             last = av.Packet()
-            last.stream, last.time_base = stream, stream.time_base
+            last.stream, last.time_base = stream, tick_seconds(stream)
             yield last
 
 
@@ -98,7 +99,12 @@ def upright_picture(frame: av.VideoFrame) -> np.ndarray:
 
 def seconds_of(frame: av.VideoFrame | av.AudioFrame) -> Fraction | None:
     """Returns the frame's timestamp on the film's clock, exact, or None if it has none."""
-    return None if frame.pts is None else frame.pts * frame.time_base
+    return None if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
+
+
+def tick_seconds(stream: av.stream.Stream) -> Fraction:
+    """Returns the unit of the stream's timestamps."""
+    return stream.time_base or Fraction(1, av.time_base)
 
 
 def is_moving_picture(stream: av.VideoStream) -> bool:

@@ -12,7 +12,15 @@ from pathlib import Path
 import av
 
 from data_pipelines.films.clock import rising_times
-from data_pipelines.films.decoding import USUAL_FRAME_RATE_HZ, Streams, open_video, packets, seconds_of, upright_picture
+from data_pipelines.films.decoding import (
+    USUAL_FRAME_RATE_HZ,
+    Streams,
+    open_video,
+    packets,
+    seconds_of,
+    tick_seconds,
+    upright_picture,
+)
 from data_pipelines.films.source import Film, Shot
 from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.limits import LIKELY_FRAME_RATES_HZ
@@ -45,13 +53,14 @@ def open_encoded_film(path: Path) -> EncodedFilm:
         video = streams.video
         rate_hz = _frame_rate(video)
         num_frames = _num_frames(streams, rate_hz)
-        start_seconds = (video.start_time or 0) * video.time_base
+        start_seconds = (video.start_time or 0) * tick_seconds(video)
         sound_path = path if streams.audio else None
     first = next(_decoded(path), None)
     if first is None:
         raise UserError(f"{path}: no frame could be decoded. Give a film that plays.")
-    if first.pts is not None:
-        start_seconds = seconds_of(first)
+    timestamp = seconds_of(first)
+    if timestamp is not None:
+        start_seconds = timestamp
     try:
         height, width = upright_picture(first).shape[:2]
     except av.FFmpegError as error:
@@ -83,13 +92,14 @@ def _num_frames(streams: Streams, frame_rate_hz: Fraction) -> int | None:
     if video.frames:
         return video.frames
     if video.duration:
-        return round(video.duration * video.time_base * frame_rate_hz)
+        return round(video.duration * tick_seconds(video) * frame_rate_hz)
     return round(Fraction(container.duration, av.time_base) * frame_rate_hz) if container.duration else None
 
 
 def _decoded(path: Path, warn: bool = False) -> Iterator[av.VideoFrame]:
     """Yields every picture that can be decoded, in the order in which they are shown."""
-    under_way = deque(maxlen=PACKETS_UNDER_WAY)  # timestamps of packets whose picture has not come out
+    # Timestamps of packets whose picture has not come out.
+    under_way: deque[int | None] = deque(maxlen=PACKETS_UNDER_WAY)
     last, in_order, damaged, damaged_since = None, True, 0, 0
     with open_video(path) as streams:
         for packet in packets(path, streams.container, [streams.video]):

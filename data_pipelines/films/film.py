@@ -31,7 +31,7 @@ def open_film(path: Path | str, *, sound: Path | str | None = None, frame_rate_h
     """
     path = Path(path)
     if path.is_dir():
-        film = open_frame_folder(path, frame_rate_hz)
+        film: Film = open_frame_folder(path, frame_rate_hz)
         sound = sound_in(path) if sound is None else sound
     elif frame_rate_hz is not None and path.exists():
         raise UserError(f"{path}: a film file has times of its own. Give a frame rate only with a folder of frames.")

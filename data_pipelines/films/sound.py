@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -150,7 +151,7 @@ def _decoded(path: Path, samples_of: Callable[[av.AudioFrame], np.ndarray], warn
             except av.FFmpegError:
                 num_damaged += 1
                 continue
-            for frame in frames:
+            for frame in cast(list[av.AudioFrame], frames):
                 seconds = seconds_of(frame)
                 yield _Block(samples_of(frame), frame.sample_rate, seconds)
     if warn and num_damaged:
@@ -164,7 +165,7 @@ def _samples(frame: av.AudioFrame) -> np.ndarray:
     if samples.dtype == np.uint8:
         samples = samples / 128 - 1
     elif samples.dtype.kind == "i":
-        samples = samples / -float(np.iinfo(samples.dtype).min)
+        samples = samples / -float(np.iinfo(samples.dtype.name).min)
     return samples.astype(np.float32)
 
 
@@ -173,11 +174,12 @@ class _Stereo:
 
     def __init__(self, path: Path):
         self._path = path
-        self._source_format, self._mixer = None, None
+        self._source_format: tuple[str, str, int] | None = None
+        self._mixer: av.AudioResampler | None = None
 
     def __call__(self, frame: av.AudioFrame) -> np.ndarray:
         source_format = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if source_format != self._source_format:  # at the start, and where broadcasts change it
+        if self._mixer is None or source_format != self._source_format:  # at the start, and where broadcasts change it
             self._source_format = source_format
             self._mixer = av.AudioResampler("fltp", "stereo", frame.sample_rate)
         frame.pts = None  # the mixer would complain of a timestamp that is out of order

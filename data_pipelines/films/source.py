@@ -3,8 +3,8 @@
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -114,7 +114,7 @@ class Film:
         frames = _mapped_ahead(lambda shot: FilmFrame(resize(shot.pixels()), float(shot.seconds)), shots)
         return _readable(self.path, frames)
 
-    def pictures(self, warn: bool = False) -> Iterator[Picture]:
+    def pictures(self, warn: bool = False) -> Generator[Picture]:
         """Yields every frame at its own size. `warn` logs the number of damaged packets that are left out."""
         shots = self.shots(warn)
         pictures = (Picture(np.ascontiguousarray(shot.pixels()), shot.seconds, shot.duration_seconds) for shot in shots)
@@ -153,7 +153,7 @@ def film_name(path: Path) -> str:
     return path.name if path.name not in ("", "..") else path.resolve().name
 
 
-def _readable(path: Path, items: Iterable[Item]) -> Iterator[Item]:
+def _readable(path: Path, items: Iterable[Item]) -> Generator[Item]:
     """Yields the items of a decoder."""
     with _unreadable_as_user_error(path):
         yield from items
@@ -170,7 +170,7 @@ def _unreadable_as_user_error(path: Path) -> Iterator[None]:
 
 def _mapped_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yields function(item) for each item, in order, computed in threads a few items ahead."""
-    waiting = deque()
+    waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(RESIZING_THREADS) as pool:
         try:
             for item in items:

@@ -66,7 +66,7 @@ def ingest(
             raise UserError(f"--{flag} {number}: is too small. Give {least} or more.")
     with transaction.new_database(Path(raw), database, overwrite) as layout:
         files = film_names.named_films(films)
-        tests = None if test is None else _named_tests(test, files)
+        tests: fold_lists.Tests | None = None if test is None else _named_tests(test, files)
         tables = gaze_tables.read_gaze(gaze, columns)
         warn_of_rows(tables)
         gaze_of = _gaze_of_films(tables, files)

@@ -37,7 +37,7 @@ def match_names(names: Iterable[str], films: Mapping[str, Path]) -> dict[str, st
 
     A table may have a film's file name, with or without suffix, or its name in the raw layout.
     """
-    known = {}
+    known: dict[str, str] = {}
     for film, path in films.items():
         for form in (path.name, path.stem, film):
             known.setdefault(unicodedata.normalize("NFC", form).strip(), film)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -83,12 +84,16 @@ def write_film(job: FilmJob) -> FilmReport:
     frame_size = _scaled(film_size, job.height)
     seconds = _write_frames(writer, film, frame_size)
     num_frames = len(seconds)
-    fps = (num_frames - 1) / seconds[-1] if num_frames > 1 else film.nominal_rate_hz
-    times = np.array([float(time) for time in (*seconds, seconds[-1] + 1 / fps)])
-    fps = float(fps)
+    rate_hz = (num_frames - 1) / seconds[-1] if num_frames > 1 else film.nominal_rate_hz
+    times = np.array([float(time) for time in (*seconds, seconds[-1] + 1 / rate_hz)])
+    fps = float(rate_hz)
     gaze = gaze_on_frames(job.gaze, times, job.viewing, job.units, film_size, frame_size)
     num_points = sum(len(table.x) for table in job.gaze)
-    counts = {"num_points": num_points, "num_outside": gaze.num_outside, "num_untimely": gaze.num_untimely}
+    counts: dict[str, Any] = {
+        "num_points": num_points,
+        "num_outside": gaze.num_outside,
+        "num_untimely": gaze.num_untimely,
+    }
     left_out = _why_left_out(num_frames, fps, gaze)
     if left_out:
         writer.remove()

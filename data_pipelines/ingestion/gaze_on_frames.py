@@ -69,8 +69,8 @@ def gaze_on_frames(
         inside = ((points >= 0) & (points < film_size)).all(axis=1)
         first, last = frames_of(table, times)
         timely = first <= last
-        num_outside += np.count_nonzero(~inside)
-        num_untimely += np.count_nonzero(inside & ~timely)
+        num_outside += int(np.count_nonzero(~inside))
+        num_untimely += int(np.count_nonzero(inside & ~timely))
         kept = np.flatnonzero(inside & timely)
         on_frame = np.floor(points[kept] * frame_size / np.array(film_size)).astype(int)
         lengths = last[kept] - first[kept] + 1

@@ -127,10 +127,12 @@ def _read_file(path: Path, film: str, columns: Mapping[str, str], tables: GazeTa
             numbers.extend((start, duration, x, y))
             name = table.text(row, "observer") or (path.stem if film != path.stem else "")
             whose.append(observers.setdefault(name, len(observers)))
-    return {
-        video: GazeTable(*np.array(numbers).reshape(-1, 4).T, table.clock == "frame", np.array(whose), tuple(observers))
-        for video, (numbers, whose, observers) in values.items()
-    }
+    gaze = {}
+    for video, (numbers, whose, observers) in values.items():
+        starts, durations, xs, ys = np.array(numbers).reshape(-1, 4).T
+        counts_frames = table.clock == "frame"
+        gaze[video] = GazeTable(starts, durations, xs, ys, counts_frames, np.array(whose), tuple(observers))
+    return gaze
 
 
 class _Table:

@@ -69,7 +69,7 @@ class Viewing:
         """Returns the standard deviation of the Gaussian in pixels of a film of size (width, height)."""
         if self.sigma is not None:
             return self.sigma
-        if self.distance_cm is None:
+        if self.distance_cm is None or self.screen_width_cm is None:  # both or neither are given
             return film_size[0] * DEFAULT_SIGMA_TO_WIDTH
         screen_pixels = self.screen[0] if self.screen else self.screen_pixels or film_size[0]
         on_screen_cm = 2 * self.distance_cm * math.tan(math.radians(self.sigma_degrees) / 2)
@@ -97,7 +97,7 @@ def find_units(gaze: Iterable[GazeTable]) -> Units:
     """Returns whether gaze is in pixels or in fractions of the picture. Raises UserError if this is in doubt."""
     small = total = 0
     for part in gaze:
-        small += np.count_nonzero((np.abs(part.x) <= LARGEST_FRACTION) & (np.abs(part.y) <= LARGEST_FRACTION))
+        small += int(np.count_nonzero((np.abs(part.x) <= LARGEST_FRACTION) & (np.abs(part.y) <= LARGEST_FRACTION)))
         total += len(part.x)
     if small > 0.9 * total:
         return "fraction"

@@ -28,7 +28,7 @@ def test_windows(num_frames: int) -> list[tuple[int, int]]:
     return [(first, min(first + CLIP_FRAMES - 1, num_frames)) for first in range(1, num_frames)]
 
 
-test_windows.__test__ = False  # not a test of pytest
+test_windows.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest
 
 
 def window_frames(first: int, last: int) -> np.ndarray:
@@ -60,7 +60,7 @@ def target_frame(frames: Sequence[int] | np.ndarray) -> int:
     return round(float(np.median(frames)))
 
 
-def sound_limits(frame: int, fps: float, rate_hz: int, num_samples: int) -> tuple[int, int]:
+def sound_limits(frame: float, fps: float, rate_hz: int, num_samples: int) -> tuple[int, int]:
     """Returns the first and last sample, both included, of a frame's sound: half a frame around (frame - 1) / fps.
 
     The first is at least 0, the last at most `num_samples`. Past the end of the sound, the first is larger than the
@@ -103,5 +103,5 @@ def subtract_mean(pixels: np.ndarray, out: np.ndarray | None = None) -> np.ndarr
         out = np.empty(pixels.shape, np.float32)
     # The mean is repeated along a row, because broadcasting over a last axis of 3 is ten times slower.
     rows, filled = (array.reshape(*array.shape[:-2], -1) for array in (pixels, out))
-    np.subtract(rows, np.tile(np.float32(MEAN_RGB), pixels.shape[-2]), out=filled, dtype=np.float32)
+    np.subtract(rows, np.tile(np.array(MEAN_RGB, np.float32), pixels.shape[-2]), out=filled, dtype=np.float32)
     return out

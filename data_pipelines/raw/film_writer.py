@@ -4,6 +4,7 @@ import shutil
 import wave
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -28,7 +29,8 @@ class FilmWriter:
         """Writes a frame as JPEG, by default of quality 95 with full colour resolution."""
         path = self.layout.frame_path(self.database, self.name, number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path, **({"quality": JPEG_QUALITY, "subsampling": 0} | jpeg_options))
+        options: dict[str, Any] = {"quality": JPEG_QUALITY, "subsampling": 0} | jpeg_options
+        picture.save(path, **options)
 
     def write_maps(
         self, number: int, points: np.ndarray, frame_size: tuple[int, int], sigma: float, **options: float

@@ -20,6 +20,7 @@ from data_pipelines.runtime.limits import MOST_FRAMES, is_name, is_rate
 Subset = Literal["train", "test"]
 SUBSETS: tuple[Subset, ...] = ("train", "test")
 SPLITS = (1, 2, 3)
+Tests = Mapping[int, Collection[str]] | Collection[str]  # split -> names of test films, or those of every split
 STANDARD_FRAME_RATES_HZ = (10, 12, 12.5, 15, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
 FRAME_RATE_OF_SILENT_FILMS_HZ = 25.0
 
@@ -100,15 +101,13 @@ def read_all_lists(
     }
 
 
-def write_lists(
-    folder: Path, films: Sequence[ListedFilm], tests: Mapping[int, Collection[str]] | Collection[str]
-) -> None:
+def write_lists(folder: Path, films: Sequence[ListedFilm], tests: Tests) -> None:
     """Writes the lists of one database. A list without films is not written.
 
     Args:
       folder: the raw layout's fold_lists.
       films: all films of the database.
-      tests: split -> names of its test films, or the names of the test films of every split.
+      tests: the test films; the others are training films.
     """
     by_suffix = {f"_{split}": tested for split, tested in tests.items()} if isinstance(tests, Mapping) else {"": tests}
     for suffix, tested in by_suffix.items():

@@ -80,7 +80,7 @@ def _matrix(parts: list[tuple[int, bytes]], byte_order: str, name: str) -> np.nd
     if called.decode("latin-1") != name:
         return None
     (kind,) = struct.unpack_from(f"{byte_order}I", flags)
-    shape = tuple(np.frombuffer(sizes, f"{byte_order}i4").tolist())
+    shape: tuple[int, ...] = tuple(np.frombuffer(sizes, f"{byte_order}i4").tolist())
     if kind & 0xFF not in (_SPARSE, *_NUMERIC) or kind & _IS_COMPLEX:
         raise NoMatrixError(f"it is of class {kind & 0xFF}{', complex' if kind & _IS_COMPLEX else ''}")
     if len(shape) != 2:
@@ -91,7 +91,8 @@ def _matrix(parts: list[tuple[int, bytes]], byte_order: str, name: str) -> np.nd
         raise NoMatrixError(f"it has {shape[0]} x {shape[1]} values")
     arrays = [_numbers(*value, byte_order) for value in values]
     if kind & 0xFF == _SPARSE:
-        return _dense(*arrays[:3], shape)
+        rows, starts, nonzero = arrays[:3]
+        return _dense(rows, starts, nonzero, shape)
     if arrays[0].size != shape[0] * shape[1]:
         raise ValueError("the number of values does not match the size")
     return arrays[0].reshape(shape, order="F")

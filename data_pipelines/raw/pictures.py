@@ -1,7 +1,6 @@
 """Opens untrusted pictures: only common formats, and only sizes that fit into memory."""
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +15,7 @@ FRAME_FORMATS = (*FORMATS, "TIFF", "PPM", "JPEG2000")  # formats in which other 
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)  # as Pillow's documentation recommends
 
 
-def open_picture(file: Path | IO[bytes], formats: Sequence[str] = FORMATS) -> Image.Image:
+def open_picture(file: Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """Opens a picture. `with` closes it. Its pixels are decoded when they are asked for.
 
     Raises:

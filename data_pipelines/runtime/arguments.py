@@ -30,7 +30,7 @@ class CommandParser(argparse.ArgumentParser):
             formatter_class=_HelpFormatter,
         )
 
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         return super().parse_known_args(self._paths_first(sys.argv[1:] if args is None else args), namespace)
 
     def _paths_first(self, arguments: Sequence[str]) -> list[str]:
@@ -41,7 +41,9 @@ class CommandParser(argparse.ArgumentParser):
         """
         if not any(not action.option_strings for action in self._actions):
             return list(arguments)
-        moved, kept, action, number = [], [], None, 0
+        moved: list[str] = []
+        kept: list[str] = []
+        action, number = None, 0
         for index, argument in enumerate(arguments):
             if argument == "--":
                 return [*moved, *kept, *arguments[index:]]
@@ -84,9 +86,15 @@ class ListAction(argparse.Action):
     """
 
     def __init__(
-        self, *args, type: Callable[[str], Any] = str, choices: Sequence[Any] | None = None, nargs: str = "+", **kwargs
+        self,
+        option_strings: Sequence[str],
+        dest: str,
+        nargs: str = "+",
+        type: Callable[[str], Any] = str,
+        choices: Sequence[Any] | None = None,
+        **kwargs: Any,
     ):
-        super().__init__(*args, nargs=nargs, **kwargs)
+        super().__init__(option_strings, dest, nargs, **kwargs)
         self._convert, self._known = type, choices
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:

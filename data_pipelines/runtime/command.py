@@ -102,7 +102,7 @@ def _terminate(*_: object) -> None:
     raise _Terminated
 
 
-def _report_other_unraisable(unraisable: object) -> None:
+def _report_other_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     if unraisable.exc_type is not _Terminated:
         sys.__unraisablehook__(unraisable)
 

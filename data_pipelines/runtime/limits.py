@@ -1,6 +1,7 @@
 """Limits on the size of untrusted input. Anything larger is a mistake, or meant to fill the memory."""
 
 from fractions import Fraction
+from typing import Any
 
 LARGEST_SIZE = 4096  # pixels, height and width of clips and stored frames; the network was made for 112
 MOST_PIXELS = 64_000_000  # in a picture or a film frame: twice an 8K frame
@@ -20,6 +21,6 @@ def is_name(text: object) -> bool:
     )
 
 
-def is_rate(hertz: object) -> bool:
+def is_rate(hertz: Any) -> bool:
     """Returns whether `hertz` is an accepted frame rate."""
     return type(hertz) in (int, float) and FRAME_RATES_HZ[0] <= hertz <= FRAME_RATES_HZ[1]

@@ -77,11 +77,11 @@ class ShardAnnotations:
 
     def density(self, database: str, video: str, number: int) -> np.ndarray | None:
         annotation = self._annotation(database, video, number)
-        return annotation and annotation.density
+        return None if annotation is None else annotation.density
 
     def fixations(self, database: str, video: str, number: int) -> np.ndarray | None:
         annotation = self._annotation(database, video, number)
-        return annotation and annotation.fixations
+        return None if annotation is None else annotation.fixations
 
     def databases(self) -> list[str]:
         return in_reading_order(list({film.database for film in self._shards.films}))

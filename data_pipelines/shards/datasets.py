@@ -104,4 +104,7 @@ def datasets(size: int, annotations: bool) -> list[Dataset]:
             maps,
         ),
     ]
-    return [Dataset(*row, tfds.features.FeaturesDict(features | origin)) for *row, features in rows[: 1 + annotations]]
+    return [
+        Dataset(name, subfolder, description, tfds.features.FeaturesDict(features | origin))
+        for name, subfolder, description, features in rows[: 1 + annotations]
+    ]

@@ -3,11 +3,12 @@
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.runtime.errors import UserError
 
-Lists = Mapping[str, Mapping[int, Sequence[ListedFilm]]]  # subset -> split -> films, see `fold_lists.read_all_lists`
+Lists = Mapping[Any, Mapping[int, Sequence[ListedFilm]]]  # subset -> split -> films, see `fold_lists.read_all_lists`
 
 _NAMED_IN_THE_WARNING = 3
 

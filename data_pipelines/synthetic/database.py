@@ -78,7 +78,7 @@ def synthesize(
         workers = max(1, min(os.cpu_count() or 1, num_films // FILMS_PER_WORKER))
     numbers = (num_train_films, num_test_films, num_frames, fps, *frame_size, seed, workers)
     _check(dict(zip(LIMITS, numbers, strict=True)))
-    plan_of = partial(film_plan, seed, num_frames=num_frames, fps=fps, frame_size=tuple(frame_size))
+    plan_of = partial(film_plan, seed, num_frames=num_frames, fps=fps, frame_size=(frame_size[0], frame_size[1]))
     with atomic.temporary_folder_beside(output) as aside:
         for part in ("video_frames", "fold_lists"):
             (aside / "raw" / part).mkdir(parents=True)

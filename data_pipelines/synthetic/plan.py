@@ -66,7 +66,7 @@ def film_plan(
     speed = rng.uniform(*SPEED_TO_SIDE) * side / fps
     trajectories = _trajectories(radii, speed, num_frames, frame_size, rng)
     schedule = _schedule(len(kinds), num_frames, fps, rng)
-    return FilmPlan(seed, number, kinds, radii, trajectories, schedule, fps, tuple(frame_size))
+    return FilmPlan(seed, number, kinds, radii, trajectories, schedule, fps, frame_size)
 
 
 def _kinds_of_film(seed: int, number: int) -> tuple[str, ...]:

@@ -120,7 +120,8 @@ def _last_line(error: Exception) -> str:
 
 def _absl_syntax(argv: Sequence[str]) -> list[str]:
     """Replaces the name of a recipe by its file, and --variants A B by --variants A --variants=B."""
-    arguments, flag = [], ""
+    arguments: list[str] = []
+    flag = ""
     for argument in argv:
         is_value = bool(flag) and arguments[-1] == flag
         argument = "--help" if argument == "-h" else argument  # absl knows the long form only

@@ -6,6 +6,7 @@ Only commands use these settings. A library leaves them to the program that impo
 import ctypes
 import platform
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -45,7 +46,8 @@ def enable_compilation_cache() -> None:
     """
     import jax  # here, since it takes seconds that --help need not wait for
 
-    if jax.config.jax_compilation_cache_dir is None:
+    config: Any = jax.config  # its settings have no types
+    if config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(Path(platformdirs.user_cache_dir("stavis_jax")) / "xla"))
         jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # dozens of small functions take a second

@@ -124,7 +124,7 @@ def _printed_gain(row: Difference | None) -> tuple[Cell, ...]:
     """Returns the cells under `GAIN_COLUMNS`."""
     if row is None:
         return (Cell(""),) * len(GAIN_COLUMNS)
-    return tuple(map(Cell, (row.mean, row.low, row.high, f"{row.better}/{row.worse}", row.p_value)))
+    return tuple(Cell(value) for value in (row.mean, row.low, row.high, f"{row.better}/{row.worse}", row.p_value))
 
 
 def _gains(systems: Mapping[str, System]) -> Table:

@@ -53,10 +53,13 @@ class ExperimentData:
         """
         clips = open_clips(self.shards, subset, self.split, databases=self.databases)
         films = [clips.films[i] for i in dict.fromkeys(map(clips.film_index, range(len(clips))))]
-        for film in films if self.raw is not None else ():
-            folder = RawLayout(self.raw).annotation_folder(film.database, film.name)
-            if not folder.is_dir():
-                raise UserError(f"{folder}: no such folder. Give the --config.data.raw that the shards were made from.")
+        if self.raw is not None:
+            layout = RawLayout(self.raw)
+            for folder in (layout.annotation_folder(film.database, film.name) for film in films):
+                if not folder.is_dir():
+                    raise UserError(
+                        f"{folder}: no such folder. Give the --config.data.raw that the shards were made from."
+                    )
         return [ListedFilm(film.database, film.name, film.num_frames, film.fps) for film in films]
 
     def check(self) -> None:
@@ -81,7 +84,8 @@ def find_data(config: ml_collections.ConfigDict, workdir: Path, console: Console
         if is_first_host():
             _make_demo_data(config.demo, workdir / "data", config.seed, console)
         wait_for_all_hosts("data")
-        shards, raw = workdir / "data" / "shards", workdir / "data" / "raw"
+        shards = workdir / "data" / "shards"
+        raw: Path | None = workdir / "data" / "raw"
     else:
         shards, raw = Path(config.data.path), Path(config.data.raw) if config.data.raw else None
         if not shards.is_dir():

@@ -39,6 +39,7 @@ class StartWeights:
 
     def load(self) -> Weights:
         """Reads the arrays. Raises UserError if the file holds another kind of weights."""
+        assert self.path, "random weights are not loaded"
         weights, info = load_weights(self.path)
         if info.kind != self.kind:
             raise UserError(
@@ -79,8 +80,8 @@ def plan_stages(config: ml_collections.ConfigDict, workdir: Path) -> list[Stage]
     stages = []
     if not init.visual:
         kinetics = StartWeights("kinetics", "kinetics", ("trunk",), _path(init.kinetics))
-        visual = dataclasses.replace(network, variant="visual")
-        stages.append(Stage("visual", visual, training_settings(config, "visual"), (kinetics,)))
+        visual_network = dataclasses.replace(network, variant="visual")
+        stages.append(Stage("visual", visual_network, training_settings(config, "visual"), (kinetics,)))
     if uses_sound:
         path = _path(init.visual) or workdir / "visual" / "last"
         visual = StartWeights("visual", "stavis", VISUAL_PARTS, path, from_earlier_stage=not init.visual)

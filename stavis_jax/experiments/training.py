@@ -3,11 +3,13 @@
 import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import jax
 import ml_collections
 from rich.console import Console
 
+from data_pipelines.clips.batch_reader import BatchReader
 from data_pipelines.clips.batches import clips_per_epoch, evaluation_batches, training_batches
 from data_pipelines.runtime.errors import out_of_memory_as_user_error
 from data_pipelines.shards.reader import Shards
@@ -89,7 +91,7 @@ def train_stage(
     reading = _training_data(stage, config, data)
     flag = f"--config.stages.{stage.name}.batch_size={settings.batch_size}"
     advice = "Give a smaller one: gradients are still accumulated up to effective_batch."
-    with contextlib.closing(reading.batches), out_of_memory_as_user_error(flag, advice):
+    with contextlib.closing(cast(BatchReader, reading.batches)), out_of_memory_as_user_error(flag, advice):
         train(
             network,
             settings,
@@ -104,7 +106,7 @@ def train_stage(
 
 def _training_data(stage: Stage, config: ml_collections.ConfigDict, data: ExperimentData) -> TrainingData:
     """Returns this host's share of the batches."""
-    listed = {"split": data.split, "databases": data.databases}
+    listed: dict[str, Any] = {"split": data.split, "databases": data.databases}
     hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
     share = listed | hosts | {"batch_size": stage.settings.batch_size // jax.process_count()}
     return TrainingData(

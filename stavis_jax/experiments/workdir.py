@@ -57,7 +57,7 @@ def _is_open(key: str, started: dict[str, bool] | None) -> bool:
 
 def _flat(settings: dict, prefix: str = "") -> dict:
     """Returns nested settings by dotted key: {"a": {"b": 1}} -> {"a.b": 1}."""
-    flat = {}
+    flat: dict = {}
     for key, value in settings.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat

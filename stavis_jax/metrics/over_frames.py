@@ -1,6 +1,7 @@
 """Applies a metric of one frame to many frames."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +13,13 @@ def over_frames(metric: Callable[..., float]) -> Callable[..., np.ndarray]:
     union)`. The function raises ValueError if the stacks differ in length.
     """
 
-    def of_stack(*maps: np.ndarray, **settings) -> np.ndarray:
-        maps = [np.asarray(values) for values in maps]
+    def of_stack(*stacks: np.ndarray, **settings: Any) -> np.ndarray:
+        maps = [np.asarray(values) for values in stacks]
         lengths = {len(values) for values in maps if values.ndim == 3}
         if len(lengths) != 1 or any(values.ndim not in (2, 3) for values in maps):
             raise ValueError(f"Expected stacks [B, H, W] of one length, found {[values.shape for values in maps]}.")
         (length,) = lengths
-        stacks = [values if values.ndim == 3 else [values] * length for values in maps]
-        return np.array([metric(*frame, **settings) for frame in zip(*stacks, strict=True)], np.float64)
+        frames = zip(*(values if values.ndim == 3 else [values] * length for values in maps), strict=True)
+        return np.array([metric(*frame, **settings) for frame in frames], np.float64)
 
     return of_stack

@@ -62,25 +62,27 @@ class FusionInputs:
 
         The weights and each stage's 16 -> 16 upsampling kernel are first combined to one 16 -> 1 kernel.
         """
-        total = 0.0
+        terms = []
         for share, stage, module in zip(STAGE_CHANNELS, self.stages, self.attention, strict=True):
             kernel = jnp.einsum("yxio,o->yxi", module.upsample_features[...], weights[share])[..., None]
-            total = total + upsample_transposed(stage.features, kernel, self.size)[..., 0]
-        return total
+            terms.append(upsample_transposed(stage.features, kernel, self.size)[..., 0])
+        return sum(terms[1:], terms[0])
 
     def weighted_localization(self, weights: jax.Array) -> jax.Array:
         """Returns sum_k w_k L^u_k [B, H, W], weights [K]."""
+        assert self.localization is not None and self.hidden is not None, "without sound there are no localisation maps"
         return upsample_bilinear(self.localization.weighted_sum(*self.hidden, weights), self.size)
 
     def weighted_products(self, weights: jax.Array) -> jax.Array:
         """Returns sum_c w_c V_c L^u_c [B, H, W] for 64 localisation maps, one stage's 16 channels at a time."""
+        assert self.localization is not None and self.hidden is not None, "without sound there are no localisation maps"
         maps = self.localization(*self.hidden)  # [B, h, w, 64]
-        total = 0.0
+        terms = []
         for share, stage, module in zip(STAGE_CHANNELS, self.stages, self.attention, strict=True):
             features = upsample_transposed(stage.features, module.upsample_features[...], self.size)
             located = jax.vmap(lambda x: upsample_bilinear(x, self.size), -1, -1)(maps[..., share])
-            total = total + jnp.einsum("bhwc,bhwc,c->bhw", features, located, weights[share])
-        return total
+            terms.append(jnp.einsum("bhwc,bhwc,c->bhw", features, located, weights[share]))
+        return sum(terms[1:], terms[0])
 
     def side_logits(self) -> tuple[jax.Array, ...]:
         """Returns the four stages' activations A_m, upsampled: 4 x [B, H, W]."""

@@ -103,7 +103,7 @@ class BatchNorm(nnx.Module):
 
     def _update_running(self, batch: Statistics) -> None:
         kept = 1 - BATCH_NORM_MOMENTUM
-        unbiased = batch.var * (batch.count / jnp.maximum(batch.count - 1, 1))
+        unbiased = batch.var * (batch.num_values / jnp.maximum(batch.num_values - 1, 1))
         self.mean[...] = kept * self.mean[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(batch.mean)
         self.var[...] = kept * self.var[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(unbiased)
 

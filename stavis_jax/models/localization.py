@@ -34,6 +34,9 @@ class HiddenFeatures(nnx.Module):
 class Localization(nnx.Module):
     """A localisation method: h_v [B, h, w, 128] and h_a [B, 128] to K maps [B, h, w, K]."""
 
+    def __init__(self, num_maps: int, *, rngs: nnx.Rngs):
+        del num_maps, rngs
+
     def __call__(self, visual: jax.Array, sound: jax.Array) -> jax.Array:
         raise NotImplementedError
 
@@ -46,7 +49,7 @@ class Cosine(Localization):
     """L1, in [0, 1]; 0 where h_v or h_a is zero. It has no parameters."""
 
     def __init__(self, num_maps: int = 1, *, rngs: nnx.Rngs):
-        del num_maps, rngs
+        super().__init__(num_maps, rngs=rngs)
 
     def __call__(self, visual: jax.Array, sound: jax.Array) -> jax.Array:
         return jnp.einsum("bhwi,bi->bhw", _unit(visual), _unit(sound))[..., None]

@@ -44,7 +44,8 @@ def expansion(depth: int) -> int:
 
 def stage_channels(depth: int) -> tuple[int, int, int, int]:
     """Returns the channels after the stem and the three layers."""
-    return (STEM_CHANNELS, *(width * expansion(depth) for width in WIDTHS))
+    first, second, third = (width * expansion(depth) for width in WIDTHS)
+    return STEM_CHANNELS, first, second, third
 
 
 class ProjectionShortcut(nnx.Module):

@@ -9,6 +9,7 @@ the sums.
 """
 
 import collections
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -58,7 +59,7 @@ def kinds_of(trunk: ResNet3D, window: tuple[jax.Array, ...]) -> Kinds:
     terms = [frame[..., k * channels : (k + 1) * channels] for k, frame in enumerate(window)]
     sums = [sum(terms[first + 1 :], terms[first]) for first in range(REACH, 0, -1)]
     sums += [sum(terms[1:stop], terms[0]) for stop in range(TAPS, REACH, -1)]
-    return tuple(nnx.relu(trunk.bn1(y, False)) for y in sums)
+    return tuple(nnx.relu(cast(jax.Array, trunk.bn1(y, False))) for y in sums)
 
 
 class NewestStemFrames:
@@ -69,18 +70,18 @@ class NewestStemFrames:
 
     def __init__(self, num_clips: int, stride: int):
         self._stride = stride
-        lengths = [CLIP_FRAMES - first + (num_clips - 1) * stride for first in FIRST_STEP_OF_KIND]
-        self._kinds = [collections.deque(maxlen=length) for length in lengths]
+        self._lengths = [CLIP_FRAMES - first + (num_clips - 1) * stride for first in FIRST_STEP_OF_KIND]
+        self._kinds: list[collections.deque[jax.Array]] = [collections.deque(maxlen=n) for n in self._lengths]
 
     @property
     def num_kept(self) -> int:
         """Number of stem frames [1, h, w, 64] in the cache, from the first frame on."""
-        return sum(kept.maxlen for kept in self._kinds)
+        return sum(self._lengths)
 
     def add(self, frame: Kinds) -> None:
         """Adds the next frame. The first one also fills the places before it, which no clip of real frames uses."""
-        for kept, kind in zip(self._kinds, frame, strict=True):
-            kept.extend([kind] * (1 if kept else kept.maxlen))
+        for kept, kind, length in zip(self._kinds, frame, self._lengths, strict=True):
+            kept.extend([kind] * (1 if kept else length))
 
     def clip(self, number: int) -> tuple[jax.Array, ...]:
         """Returns the stem's output for one of the newest clips, 16 x [1, h, w, 64]. Clip 0 is the oldest."""

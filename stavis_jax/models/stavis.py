@@ -43,7 +43,7 @@ class NetworkConfig:
     depth: int = 50
     shortcut: ShortcutType = "B"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, choices in (
             ("variant", tuple(fusion.VARIANTS)),
             ("depth", tuple(BLOCKS_OF_DEPTH)),
@@ -85,7 +85,7 @@ class Stavis(nnx.Module):
         self.attention3 = DeeplySupervisedAttention(3, channels[2], rngs=rngs)
         self.attention4 = DeeplySupervisedAttention(4, channels[3], rngs=rngs)
         self.fuse = fusion.VisualFusion(rngs=rngs)
-        if variant.uses_sound:
+        if variant.localization and variant.fusion:
             self.soundnet = SoundNet(rngs=rngs)
             self.hidden = HiddenFeatures(channels[2], rngs=rngs)
             self.localization = variant.localization(variant.num_maps, rngs=rngs)
@@ -105,7 +105,7 @@ class Stavis(nnx.Module):
           Outputs at H x W.
         """
         stem = self.trunk.stem(lay_out(clip, self.form.layout), train)  # [B, 16, 56, 56, 64]
-        return self.after_stem(stem, waveform, clip.shape[2:4], train=train)
+        return self.after_stem(stem, waveform, (clip.shape[2], clip.shape[3]), train=train)
 
     def after_stem(
         self, stem: Video, waveform: jax.Array | None, size: tuple[int, int], *, train: bool = False
@@ -117,6 +117,7 @@ class Stavis(nnx.Module):
         inputs = fusion.FusionInputs(stages, attention, self.fuse, None, None, size)
         if not fusion.VARIANTS[self.config.variant].uses_sound:
             return Outputs(inputs.visual_map(), inputs.side_logits(), attention_maps, None)
+        assert waveform is not None, f"{self.config.variant} uses the waveform"
         sound = self.soundnet(waveform, train)  # [B, 1024]
         hidden = self.hidden(middle, sound)  # [B, 14, 14, 128], [B, 128]
         inputs = dataclasses.replace(inputs, localization=self.localization, hidden=hidden)

@@ -39,7 +39,7 @@ class BackendForm:
     clip_by_clip: bool = False
     trains_in_bfloat16: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         on_frames = {self.layout == "frames", self.conv3d != "xla", self.max_pool == "comparisons"}
         if len(on_frames) > 1:
             raise ValueError(f"{self}: conv3d and max_pool do not work on the layout {self.layout!r}.")

@@ -13,7 +13,7 @@ class Statistics(NamedTuple):
 
     mean: jax.Array  # [C]
     var: jax.Array  # [C], biased
-    count: jax.Array  # [], number of values per channel
+    num_values: jax.Array  # [], per channel
 
 
 def statistics(video: Video) -> Statistics:
@@ -81,7 +81,8 @@ normalise_by_batch.defvjp(_forward, _backward)
 
 def _sum(leaves: list[jax.Array]) -> jax.Array:
     """Sums over everything but channels: [C]."""
-    return sum(jnp.sum(leaf, tuple(range(leaf.ndim - 1))) for leaf in leaves)
+    first, *others = (jnp.sum(leaf, tuple(range(leaf.ndim - 1))) for leaf in leaves)
+    return sum(others, first)
 
 
 def _like(vector: jax.Array, x: jax.Array) -> jax.Array:

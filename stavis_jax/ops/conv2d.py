@@ -23,7 +23,7 @@ def conv2d(
     Returns:
       [B, ceil(H / stride), ceil(W / stride), D].
     """
-    return (_conv_with_dots_gradient if form == "dots" else _conv)(image, kernel, tuple(strides))
+    return (_conv_with_dots_gradient if form == "dots" else _conv)(image, kernel, strides)
 
 
 def _conv(image: jax.Array, kernel: jax.Array, strides: tuple[int, int]) -> jax.Array:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,8 @@ def conv3d(
     Returns:
       The video in the same layout, with D channels, each axis ceil(size / stride) long.
     """
-    return {"xla": _conv_array, "sums": _sum_over_taps, "karatsuba": _karatsuba}[form](video, kernel, strides)
+    forms: dict[str, Callable[..., Video]] = {"xla": _conv_array, "sums": _sum_over_taps, "karatsuba": _karatsuba}
+    return forms[form](video, kernel, strides)
 
 
 def _conv_array(video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
@@ -76,7 +77,7 @@ def _karatsuba(frames: Frames, taps: Kernel, strides: Sequence[int]) -> Frames:
     if frames[0].shape[-1] <= FEW_CHANNELS:
         return _slide_in_a_loop(frames, taps, block, convolve)
     frame_at = dict(enumerate(frames)).get
-    outputs = []
+    outputs: list[Any] = []  # none of them is None, since every window holds a frame that a tap meets
     for start in range(-(len(taps) // 2), len(frames) - len(taps) // 2, block):
         window = [frame_at(start + i) for i in range(2 * block - 1)]
         outputs += _slide(window, [*taps, *[None] * (block - len(taps))], convolve)
@@ -92,7 +93,7 @@ def _slide(frames: list[Term], taps: list[Term], convolve: Convolve) -> list[Ter
     if all(frame is None for frame in frames) or all(tap is None for tap in taps):
         return [None] * len(taps)
     if len(taps) == 1:
-        return [convolve(frames[0], taps[0])]
+        return [convolve(cast(jax.Array, frames[0]), cast(jax.Array, taps[0]))]
     half = len(taps) // 2
     early, middle, late = (frames[i : i + 2 * half - 1] for i in (0, half, 2 * half))
     first, second = taps[:half], taps[half:]
@@ -118,7 +119,7 @@ def _slide_in_a_loop(frames: Frames, taps: Kernel, block: int, convolve: Convolv
     first, second = kernel[:half], kernel[half:]
     tap_sets = jnp.stack([first, first + second, second])
 
-    def product(job: tuple[jax.Array, jax.Array, jax.Array]) -> list[jax.Array]:
+    def product(job: tuple[jax.Array, jax.Array, jax.Array]) -> list[Term]:
         start, number, minus_next = job
         window = lax.dynamic_slice_in_dim(padded, start, block - 1)
         window -= minus_next * lax.dynamic_slice_in_dim(padded, start + half, block - 1)
@@ -146,4 +147,4 @@ def _conv_frame(frame: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> 
     if kernel.shape[:2] == (1, 1):  # on a CPU a matrix product is twice as fast as a 1x1 convolution
         strided = frame[:, :: strides[0], :: strides[1]]
         return (strided.reshape(-1, frame.shape[-1]) @ kernel[0, 0]).reshape(*strided.shape[:-1], -1)
-    return conv2d(frame, kernel, tuple(strides), "dots" if frame.shape[-1] >= MANY_CHANNELS else "xla")
+    return conv2d(frame, kernel, (strides[0], strides[1]), "dots" if frame.shape[-1] >= MANY_CHANNELS else "xla")

@@ -1,7 +1,7 @@
 """Max pooling with PyTorch's padding, rounding and gradients."""
 
 import functools
-from typing import Literal
+from typing import Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ def max_pool3d(video: Video, form: Literal["windows", "comparisons"] = "windows"
       form: "comparisons" takes maxima of shifted frames, whose gradient is far cheaper on a CPU.
     """
     if form == "comparisons":
-        return _pool_frames(video)
+        return _pool_frames(cast(tuple[jax.Array, ...], video))
     window, strides = (1, 3, 3, 3, 1), (1, 2, 2, 2, 1)
     padding = ((0, 0), (1, 1), (1, 1), (1, 1), (0, 0))
     return jax.lax.reduce_window(video, -jnp.inf, jax.lax.max, window, strides, padding)
@@ -45,7 +45,9 @@ def _three(frame: jax.Array, axis: int) -> tuple[jax.Array, jax.Array, jax.Array
     padding = [(0, 0)] * frame.ndim
     padding[axis] = (1, 2 * outputs - size)
     padded = jnp.pad(frame, padding, constant_values=-jnp.inf)
-    return tuple(jax.lax.slice_in_dim(padded, k, k + 2 * outputs - 1, stride=2, axis=axis) for k in range(3))
+    last = 2 * outputs - 1
+    before, at, after = (jax.lax.slice_in_dim(padded, k, k + last, stride=2, axis=axis) for k in range(3))
+    return before, at, after
 
 
 def _max_of_three_forward(frame: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:

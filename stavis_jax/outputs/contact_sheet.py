@@ -27,7 +27,8 @@ def contact_sheet(path: Path, film: Film, options: OutputOptions) -> Iterator[Wr
     size = max(1, round(film.width * scale)), max(1, round(film.height * scale))
     samples = EvenSamples(options.sheet_frames)
 
-    def write(prediction: FramePrediction, picture: Picture) -> None:
+    def write(prediction: FramePrediction, picture: Picture | None) -> None:
+        assert picture, "this output needs pictures"
         samples.add(prediction.number, lambda: _cell(prediction, picture, size, options))
 
     yield write

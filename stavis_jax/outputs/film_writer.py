@@ -67,7 +67,7 @@ class _Pictures:
         self, file: av.container.OutputContainer, stream: av.VideoStream, sound: SoundTrack | None, step_ticks: int
     ):
         self._file, self._stream, self._sound, self._step_ticks = file, stream, sound, step_ticks
-        self._last: av.VideoFrame | None = None
+        self._last: tuple[av.VideoFrame, int] | None = None  # with its time in ticks
 
     def add(
         self, pixels: np.ndarray, seconds: Fraction | float, duration_seconds: Fraction | float | None = None
@@ -95,16 +95,18 @@ class _Pictures:
         if self._last is None:
             self._write(frame, max(ticks, 0))
             return
-        while ticks > self._last.pts + MAX_STILL:
-            self._write(self._last, self._last.pts + MAX_STILL)
-        self._write(frame, max(ticks, self._last.pts + 1))
+        last, last_ticks = self._last
+        while ticks > last_ticks + MAX_STILL:
+            last_ticks += MAX_STILL
+            self._write(last, last_ticks)
+        self._write(frame, max(ticks, last_ticks + 1))
 
     def _write(self, frame: av.VideoFrame, pts: int) -> None:
         frame.pts = pts
         if self._sound:
             self._sound.write_until(Fraction(pts, CLOCK_HZ))  # players read sound and pictures side by side
         self._file.mux(self._stream.encode(frame))
-        self._last = frame
+        self._last = frame, pts
 
 
 def even(size: tuple[int, int]) -> tuple[int, int]:

@@ -22,7 +22,8 @@ def overlay_film(path: Path, film: Film, options: OutputOptions) -> Iterator[Wri
     grid = PaneGrid((film.width, film.height), options)
     with film_writer(path, film.frame_rate_hz, film.sound_path, film.start_seconds) as add:
 
-        def write(prediction: FramePrediction, picture: Picture) -> None:
+        def write(prediction: FramePrediction, picture: Picture | None) -> None:
+            assert picture, "this output needs pictures"
             add(grid.draw(picture.pixels, prediction), picture.seconds, picture.duration_seconds)
 
         yield write

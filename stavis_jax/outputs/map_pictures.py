@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -38,6 +39,7 @@ def map_pictures(path: Path, film: Film, options: OutputOptions) -> Iterator[Wri
     size = options.size_of_maps(film)
 
     def write(prediction: FramePrediction, _: Picture | None) -> None:
+        settings: dict[str, Any]
         if options.naming == "frames":
             file, settings = map_path(path, prediction.number), {"compress_level": PNG_LEVEL}
         elif prediction.number >= FIRST_WHOLE_CLIP:

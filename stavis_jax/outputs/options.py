@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from data_pipelines.films.film import Film
 from data_pipelines.inputs.resizing import ResizeFilter
@@ -13,7 +13,7 @@ MapSize = Literal["film", "network"]
 Naming = Literal["frames", "original"]
 View = Literal["overlay", "side-by-side"]
 
-MAP_SIZES, NAMINGS, VIEWS = MapSize.__args__, Naming.__args__, View.__args__
+MAP_SIZES, NAMINGS, VIEWS = get_args(MapSize), get_args(Naming), get_args(View)
 EXTRA_PANES = ("localization", "attention")
 MAX_SHEET_FRAMES = 200  # the contact sheet keeps up to a gigabyte of pictures for them
 

@@ -47,7 +47,7 @@ def mean_attention(attention: Sequence[np.ndarray]) -> np.ndarray | None:
     for stage in attention:
         relative = Image.fromarray(stage.astype(np.float32) * np.float32(stage.size))
         resized.append(np.asarray(relative.resize((width, height), Image.Resampling.BILINEAR)))
-    return np.mean(resized, axis=0, dtype=np.float32)
+    return np.stack(resized).mean(axis=0, dtype=np.float32)
 
 
 class PaneGrid:

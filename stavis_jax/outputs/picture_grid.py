@@ -67,6 +67,7 @@ def _label(text: str, width: int, height: int) -> Image.Image | None:
     """Returns white text on a dark background, RGBA, for a picture of that size; None if it does not fit."""
     for size in range(min(LARGEST_FONT, max(USUAL_FONT, height // 22)), SMALLEST_FONT - 1, -1):
         font = ImageFont.load_default(size)
+        assert isinstance(font, ImageFont.FreeTypeFont), "Pillow has no FreeType"
         left, _, right, _ = font.getbbox(text)
         ascent, descent = font.getmetrics()
         margin = max(2, size // 2)

@@ -1,8 +1,8 @@
 """Encodes the sound of a film as AAC for another film, in chunks."""
 
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -32,7 +32,7 @@ class SoundTrack:
             channels = min(2, audio.layout.nb_channels)
         self._layout = "mono" if channels == 1 else "stereo"
         self._target, self._stream = target, target.add_stream("aac", rate=rate_hz, layout=self._layout)
-        self._chunks: Iterator[np.ndarray] = sound_chunks(path, start_seconds, rate_hz, channels, warn=False)
+        self._chunks: Any = sound_chunks(path, start_seconds, rate_hz, channels, warn=False)  # a generator
         self._rate_hz, self._num_written = rate_hz, 0
 
     def write_until(self, seconds: Fraction) -> None:

@@ -40,8 +40,9 @@ class ClipStream(Protocol):
 
 def clip_stream(model: SaliencyModel, num_clips: int, stride: int) -> ClipStream:
     """Returns the faster stream for this model."""
-    shares_stem = isinstance(model, StavisModel) and stride <= LARGEST_SHARED_STRIDE
-    return (SharedStemStream if shares_stem else ClipByClipStream)(model, num_clips, stride)
+    if isinstance(model, StavisModel) and stride <= LARGEST_SHARED_STRIDE:
+        return SharedStemStream(model, num_clips, stride)
+    return ClipByClipStream(model, num_clips, stride)
 
 
 class ClipByClipStream:

@@ -74,7 +74,8 @@ def _predict_targets(
     span = windows.CLIP_FRAMES + stream.lag
     lead = -span % stride  # makes the last target of a batch a multiple of the stride
     padded = _padded(frames, timeline, lead + FRAMES_BEFORE_TARGET)
-    running = None  # a batch that the device computes while the next one is prepared
+    # A batch that the device computes while the next one is prepared.
+    running: tuple[range, ClipPredictions] | None = None
     for num_fed in itertools.count(batch_size * stride, batch_size * stride):
         with _memory_for(batch_size):
             stream.feed(np.stack(list(itertools.islice(padded, batch_size * stride))))
@@ -89,8 +90,8 @@ def _predict_targets(
             yield from _targets(*running, timeline)
         running = batch, predictions
         if newest >= timeline.last_frame:
-            break
-    yield from _targets(*running, timeline)
+            yield from _targets(*running, timeline)
+            return
 
 
 def _padded(frames: Iterable[FilmFrame], timeline: Timeline, before: int) -> Iterator[np.ndarray]:
@@ -139,10 +140,12 @@ def _interpolated(targets: Iterable[FramePrediction], timeline: Timeline) -> Ite
     """Yields predictions of all frames. Those between two targets are weighted by their distance in time."""
     previous = None
     for target in targets:
-        first = target.number if previous is None else previous.number + 1
-        for number in range(first, min(target.number, timeline.last_frame + 1) + 1):
-            seconds = timeline.seconds(number - 1)
-            yield target if number == target.number else _between(previous, target, number, seconds)
+        last_number = timeline.last_frame + 1
+        if previous is not None:
+            for number in range(previous.number + 1, min(target.number, last_number + 1)):
+                yield _between(previous, target, number, timeline.seconds(number - 1))
+        if target.number <= last_number:
+            yield target
         previous = target
         timeline.forget(target.number - 1 - FRAMES_BEFORE_TARGET)
 
@@ -154,6 +157,7 @@ def _between(a: FramePrediction, b: FramePrediction, number: int, seconds: float
     def mix(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return ((1 - share) * x + share * y).astype(np.float32)
 
-    localization = None if a.localization is None else mix(a.localization, b.localization)
+    located = a.localization, b.localization
+    localization = None if located[0] is None or located[1] is None else mix(located[0], located[1])
     attention = tuple(map(mix, a.attention, b.attention))
     return FramePrediction(number, seconds, mix(a.saliency, b.saliency), localization, attention)

@@ -101,7 +101,7 @@ class StavisModel:
         with _memory_for(clip):
             return self.run(programs.logits, *self._checked(clip, waveform))
 
-    def run(self, program: Callable, *inputs: Any, **static: Any) -> Any:
+    def run(self, program: Callable[..., Any], *inputs: Any, **static: Any) -> Any:
         """Runs one of `prediction.programs` with this network."""
         return program(self.config, self.form, self.device_weights, *inputs, **static)
 
@@ -113,9 +113,10 @@ class StavisModel:
         clip = jnp.asarray(clip, jnp.float32)
         if not self.uses_sound:
             return clip, None  # one compilation for waveforms of all lengths
-        if np.ndim(waveform) != 2 or waveform.shape[0] != clip.shape[0] or waveform.shape[1] < FEWEST_SAMPLES:
+        shape = () if waveform is None else waveform.shape
+        if waveform is None or len(shape) != 2 or shape[0] != clip.shape[0] or shape[1] < FEWEST_SAMPLES:
             raise ValueError(
-                f"waveform: shape {np.shape(waveform)}, {self.variant} expects [B, S] with the clip's B = "
+                f"waveform: shape {shape}, {self.variant} expects [B, S] with the clip's B = "
                 f"{clip.shape[0]} and S >= {FEWEST_SAMPLES}. Pad with zeros on both sides; zeros are silence."
             )
         if not jnp.issubdtype(waveform.dtype, jnp.floating):

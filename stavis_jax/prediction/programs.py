@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from stavis_jax.models import shared_stem
 from stavis_jax.models.stavis import NetworkConfig, Outputs, Stavis
@@ -19,12 +20,12 @@ from stavis_jax.weights.flat_names import Weights, network_from
 class ClipPredictions(NamedTuple):
     """Predictions of B clips. The last two fields are left out by models that do not have them."""
 
-    logits: jax.Array  # [B, S, S]
+    logits: jax.Array | np.ndarray  # [B, S, S]
     localization: jax.Array | None = None  # [B, h, w]
     attention: tuple[jax.Array, ...] = ()  # 4 x [B, h, w]
 
 
-def network_program(function: Callable) -> Callable:
+def network_program(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles `function(network, *inputs, size=...)` to a program of (config, form, weights, *inputs, size=...)."""
 
     def program(config: NetworkConfig, form: BackendForm, weights: Weights, *inputs: Any, **size: Any) -> Any:
@@ -74,7 +75,7 @@ def concatenate(predictions: Sequence[ClipPredictions]) -> ClipPredictions:
     return jax.tree.map(lambda *arrays: jnp.concatenate(arrays), *predictions)
 
 
-def _clip_by_clip(form: BackendForm, function: Callable, *inputs: Any) -> Any:
+def _clip_by_clip(form: BackendForm, function: Callable[..., Any], *inputs: Any) -> Any:
     """Calls a function of batches: clip by clip if the form says so, otherwise with all clips at once."""
     if not form.clip_by_clip:
         return function(*inputs)

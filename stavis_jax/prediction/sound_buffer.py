@@ -1,6 +1,6 @@
 """Excerpts of a film's sound, read in chunks, in memory that does not grow with the film."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class SoundBuffer:
         Neither `begin` nor `end` may be less than in the call before.
         """
         if end - begin > LONGEST_HELD and self._ahead is not None:
-            begin, end = windows.kept_samples(begin, max(begin, min(end, self._known_length(end))))
+            begin, end = windows.kept_samples(begin, max(begin, min(end, self._known_length(self._ahead, end))))
         length = self._read(begin, end)
         begin, end = windows.kept_samples(begin, max(begin, min(end, length)))
         self._forget(begin)
@@ -59,8 +59,8 @@ class SoundBuffer:
         surplus = min(max(begin - self._begin, 0), len(self._kept))
         self._kept, self._begin = self._kept[surplus:], self._begin + surplus
 
-    def _known_length(self, end: int) -> int:
+    def _known_length(self, ahead: Iterator[np.ndarray], end: int) -> int:
         """Returns how many samples there are, up to `end` or one chunk further."""
-        while self._num_ahead < end and (chunk := next(self._ahead, None)) is not None:
+        while self._num_ahead < end and (chunk := next(ahead, None)) is not None:
             self._num_ahead += len(chunk)
         return self._num_ahead

@@ -77,7 +77,7 @@ def _render(template: str, escape_text: Callable[[object], Markup], values: dict
 @functools.cache
 def _environment(escape_text: Callable[[object], Markup]) -> jinja2.Environment:
     # LaTeX is full of braces, so its templates use other delimiters.
-    delimiters = {
+    delimiters: dict[str, Any] = {
         **{"block_start_string": "<%", "block_end_string": "%>"},
         **{"variable_start_string": "<<", "variable_end_string": ">>"},
         **{"comment_start_string": "<#", "comment_end_string": "#>"},

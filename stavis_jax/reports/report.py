@@ -119,12 +119,12 @@ def _examples(report: Report) -> dict[str, list[ExampleFigure]]:
     found = {}
     chosen = best_and_worst(report.methods[report.main], CHOOSING_METRIC, EXAMPLES)
     for heading, examples in zip(("Best", "Worst"), chosen, strict=True):
-        figures = [_figure(report, example) for example in examples]
+        figures = [_figure(report, report.pictures, example) for example in examples]
         found[heading] = [figure for figure in figures if any(figure.pictures.values())]
     return {heading: figures for heading, figures in found.items() if figures}
 
 
-def _figure(report: Report, example: Example) -> ExampleFigure:
+def _figure(report: Report, source: PictureSource, example: Example) -> ExampleFigure:
     beside = []
     for method, of in report.methods.items():
         values = [
@@ -136,7 +136,7 @@ def _figure(report: Report, example: Example) -> ExampleFigure:
             beside.append(f"{method} {metric_column(CHOOSING_METRIC).text(values[0])}")
     pictures = {
         title: None if picture is None else (_jpeg_uri(picture), picture.shape[1], picture.shape[0])
-        for title, picture in draw_example(report.pictures, example).items()
+        for title, picture in draw_example(source, example).items()
     }
     return ExampleFigure(example, plots.spoken_scores(example.scores), ", ".join(beside), pictures)
 

@@ -132,7 +132,7 @@ def _frame_lines(methods: Mapping[str, Results], metrics: list[str]) -> Iterable
         for video in results.videos:
             missing = np.full(video.frames.size, np.nan)
             values = (video.values.get(metric, missing) for metric in metrics)
-            columns = (np.where(np.isnan(of_metric), None, of_metric).tolist() for of_metric in values)
+            columns = ([None if math.isnan(value) else value for value in of_metric.tolist()] for of_metric in values)
             for frame, *scores in zip(video.frames.tolist(), *columns, strict=True):
                 yield [*_key(name, video).values(), frame, *scores]
 

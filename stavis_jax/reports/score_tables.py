@@ -127,7 +127,7 @@ def scored_table(videos: Iterable[VideoScores]) -> Table:
             sum(video.frames_without_map for video in chosen),
             sum(video.frames_without_annotation for video in chosen),
         )
-        rows.append(Row(database, tuple(map(Cell, values))))
+        rows.append(Row(database, tuple(Cell(value) for value in values)))
     names = ("films", "videos", "frames scored", "without map", "without gaze")
     columns = (Column("splits", is_text=True), *(Column(name, ",") for name in names))
     return Table("What was scored", columns, tuple(rows), heading="database")

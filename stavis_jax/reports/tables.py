@@ -111,8 +111,8 @@ class Table:
         """Returns the best value of each column as text, None where there is nothing to choose from."""
         found = []
         for index, column in enumerate(self.columns):
-            values = [row.cells[index].value for row in self.rows if not row.is_reference]
-            values = [value for value in values if isinstance(value, float) and not math.isnan(value)]
+            cells = [row.cells[index].value for row in self.rows if not row.is_reference]
+            values = [value for value in cells if isinstance(value, float) and not math.isnan(value)]
             pick = min if column.better == "lower" else max
             has_best = self.marks_best and column.better and len(values) > 1
             found.append(column.text(pick(values)) if has_best else None)

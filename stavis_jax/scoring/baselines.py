@@ -53,8 +53,8 @@ def centre_bias(
             )
             resized = [imresize_bicubic(found, size) for found in density_maps if found is not None]
             of_films[film.database, film.name] = np.mean(resized, axis=0) if resized else None
-    means = [of_films[key] for key in dict.fromkeys((film.database, film.name) for film in films)]
-    means = [mean for mean in means if mean is not None]
+    found_means = (of_films[key] for key in dict.fromkeys((film.database, film.name) for film in films))
+    means = [mean for mean in found_means if mean is not None]
     mean = np.mean(means, axis=0) if means else np.zeros(size)
     mean = mean.clip(min=0)  # bicubic undershoot
     if not mean.any():

@@ -1,6 +1,7 @@
 """Scores one frame: a saliency map and recorded gaze -> a value for each metric."""
 
 import dataclasses
+import functools
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -65,19 +66,21 @@ def score_frame(
         generator: draws of the sampled AUCs, None for the exact ones.
     """
     if generator is None:
-        judd, shuffled, others, draws = auc_judd, shuffled_auc, shuffled_auc_others, {}
+        judd, shuffled, others = auc_judd, shuffled_auc, shuffled_auc_others
     else:
-        judd, shuffled, others = auc_judd_sampled, shuffled_auc_sampled, shuffled_auc_others_sampled
-        draws = {"seed": generator}
+        judd, shuffled, others = (
+            functools.partial(function, seed=generator)
+            for function in (auc_judd_sampled, shuffled_auc_sampled, shuffled_auc_others_sampled)
+        )
     scores = {
         "CC": cc(saliency_map, density_map),
         "NSS": nss(saliency_map, fixation_map),
-        "AUC-J": judd(saliency_map, fixation_map, **draws),
-        "sAUC": shuffled(saliency_map, fixation_map, other_fixations, **draws),
+        "AUC-J": judd(saliency_map, fixation_map),
+        "sAUC": shuffled(saliency_map, fixation_map, other_fixations),
         "SIM": sim(saliency_map, density_map),
     }
     if fixation_counts is not None:
-        scores["sAUC-others"] = others(saliency_map, fixation_map, fixation_counts, **draws)
+        scores["sAUC-others"] = others(saliency_map, fixation_map, fixation_counts)
     scores["KL"] = kl_divergence(saliency_map, density_map)
     if baseline_map is not None:
         scores["IG"] = information_gain(saliency_map, fixation_map, baseline_map)

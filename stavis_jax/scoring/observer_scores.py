@@ -9,7 +9,7 @@
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -94,9 +94,9 @@ class _ObservedFrame:
         scores = np.array([list(row.values()) for row in of_sizes])
         return dict(zip(of_sizes[0], np.linalg.pinv(design)[0] @ scores, strict=True))
 
-    def _score(self, predicting: Sequence[int], predicted: Sequence[int]) -> dict[str, float]:
+    def _score(self, predicting: Iterable[int], predicted: Iterable[int]) -> dict[str, float]:
         """Scores the gaze of some observers as the prediction of the gaze of others."""
-        prediction, density_map = (sum(self.maps[i] for i in of) for of in (predicting, predicted))
+        prediction, density_map = (np.sum([self.maps[i] for i in of], axis=0) for of in (predicting, predicted))
         fixation_map = _fixation_map([self.places[i] for i in predicted], self.union.shape)
         return score_frame(prediction, density_map, fixation_map, self.union)
 

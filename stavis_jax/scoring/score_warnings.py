@@ -45,7 +45,7 @@ def warnings_of(
         unknown_folders: folders of maps that belong to no test video.
     """
     without_map, without_annotation, empty, undefined = [], [], [], []
-    doubts = collections.defaultdict(list)
+    doubts: dict[str, list[str]] = collections.defaultdict(list)
     for video in scores:
         name = split_name(video)
         without_map += [name] * video.frames_without_map

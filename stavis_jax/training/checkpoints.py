@@ -82,9 +82,10 @@ class Checkpoints:
             batches=grain.checkpoint.CheckpointRestore(batches),
             progress=ocp.args.JsonRestore(),
         )
-        first_fault = None
+        first_fault: tuple[int, str, Exception | None] | None = None
         for step in sorted(self._manager.all_steps(), reverse=True):
-            restored = error = None
+            restored: Any = None
+            error: Exception | None = None
             try:
                 restored = self._manager.restore(step, args=items)
                 progress = Progress(**restored["progress"])
@@ -101,6 +102,7 @@ class Checkpoints:
                 )
                 self._set_aside([later for later in self._manager.all_steps() if later > step])
             return jax.tree.unflatten(jax.tree.structure(like), jax.tree.leaves(restored["state"])), progress
+        assert first_fault, "there is a checkpoint"
         step, reason, error = first_fault
         raise UserError(
             f"{self._directory / str(step)}: cannot continue from this checkpoint "

@@ -4,6 +4,7 @@ import inspect
 import logging
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -66,7 +67,7 @@ def connect(coordinator: str | None, num_processes: int | None, process: int | N
     Raises:
       UserError: the other hosts cannot be reached.
     """
-    patience = {"shutdown_timeout_seconds": SCORING_SECONDS}
+    patience: dict[str, Any] = {"shutdown_timeout_seconds": SCORING_SECONDS}
     if patience.keys() - inspect.signature(jax.distributed.initialize).parameters.keys():
         patience = {}
         _log.warning(

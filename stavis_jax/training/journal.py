@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -52,6 +53,8 @@ class Journal:
             disable=not file,
         )
         self._task = self._progress.add_task(title, total=total_steps, completed=done_steps, note="")
+        self._started: float | None = None
+        self._waited, self._steps = 0.0, 0
         self._start_of_epoch(done_epochs)
 
     def __enter__(self) -> "Journal":
@@ -74,7 +77,7 @@ class Journal:
             self._started, self._waited = time.monotonic(), 0.0
         else:
             self._steps += 1
-        note = {}
+        note: dict[str, Any] = {}
         if values is not None and (step % STEPS_BETWEEN_NOTES == 0):
             shown = f"{self._epoch_text}  loss {values['loss']:.3f}"
             if self._steps:
@@ -107,6 +110,7 @@ class Journal:
         self._started, self._waited, self._steps = None, 0.0, 0
 
     def _speed(self) -> dict[str, float]:
+        assert self._started is not None, "no step has ended"
         seconds = time.monotonic() - self._started
         return {
             "clips_per_second": self._steps * self._batch_size / seconds,

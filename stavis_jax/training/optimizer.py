@@ -8,7 +8,7 @@ import optax
 
 
 class DampenedTraceState(NamedTuple):
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # optax's name, although tuples have a method of this name
     trace: optax.Updates
 
 

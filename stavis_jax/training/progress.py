@@ -49,12 +49,12 @@ class EpochLosses:
           rows: steps that are done already.
         """
         self._title, self._films, self._rows = title, films, list(rows)
-        self._pending: tuple[int, Sequence[int], Mapping[str, jax.Array]] | None = None
+        self._pending: tuple[int, Sequence[int] | np.ndarray, Mapping[str, jax.Array]] | None = None
 
     def __len__(self) -> int:
         return len(self._rows) + (self._pending is not None)
 
-    def add(self, step: int, films: Sequence[int], values: Mapping[str, jax.Array]) -> StepValues | None:
+    def add(self, step: int, films: Sequence[int] | np.ndarray, values: Mapping[str, jax.Array]) -> StepValues | None:
         """Adds a step, whose values need not be ready. Returns the values of the step before, if there is one.
 
         Raises:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -57,7 +57,8 @@ def create(
       effective_batch: clips per update.
       freeze_upsampling: keeps the upsampling kernels as they are.
     """
-    graphdef, params, batch_stats = nnx.split(network, nnx.Param, nnx.BatchStat)
+    parts: Any = nnx.split(network, nnx.Param, nnx.BatchStat)
+    graphdef, params, batch_stats = parts
     names = [flat_name(path) for path, _ in nnx.to_flat_state(params)]
     by_name = parameter_groups.rate_factors(names, network.config.variant, group_rates, freeze_upsampling)
     factors = jax.tree.unflatten(jax.tree.structure(params), [by_name[name] for name in names])

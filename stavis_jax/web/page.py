@@ -28,7 +28,7 @@ STYLE = """
 """
 INTRODUCTION = """# Where do people look?
 Drop a film. The network predicts where people look in each frame, from picture and sound."""
-HIDDEN = {"show_progress": "hidden", "api_visibility": "private"}
+HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 log = logging.getLogger("stavis_jax")
 
@@ -146,8 +146,13 @@ def _appearance_choice() -> list[gr.components.Component]:
 
 def _plots() -> list[gr.LinePlot]:
     """Returns the plots of the gaze track: centre and entropy."""
-    place = {"y": "px", "color": "direction", "color_title": " ", "title": "Centre of the saliency, pixels of the film"}
-    entropy = {"y": "entropy_bits", "title": "Entropy of the saliency, bits"}
+    place: dict[str, Any] = {
+        "y": "px",
+        "color": "direction",
+        "color_title": " ",
+        "title": "Centre of the saliency, pixels of the film",
+    }
+    entropy: dict[str, Any] = {"y": "entropy_bits", "title": "Entropy of the saliency, bits"}
     return [
         gr.LinePlot(x="seconds", y_title=" ", height=220, elem_id="gaze", **place),
         gr.LinePlot(x="seconds", y_title=" ", height=160, elem_id="entropy", **entropy),

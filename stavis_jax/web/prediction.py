@@ -42,7 +42,7 @@ def predict_for_page(
     """
     if not model.uses_sound:
         options = dataclasses.replace(options, panes=[pane for pane in options.panes if pane != "localization"])
-    return write_predictions(film, folder, model, PredictionOptions(OUTPUTS, options), start=start)
+    return write_predictions(film, folder, model, PredictionOptions(OUTPUTS, options), start=start) or 0
 
 
 def status_line(message: str, kind: str = "done") -> str:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import WeightsInfo, save_weights
 from stavis_jax.weights.flat_names import expected_shapes, new_network, read_network
 from stavis_jax.weights.loading import (
@@ -62,7 +61,7 @@ def pytorch_to_directory(
     if variant and info.kind != "stavis":
         raise UserError(f"--variant {variant}: {file} holds {info.kind} weights, which have no variant. Leave it out.")
     save_weights(directory, weights, info, overwrite=overwrite)
-    reason = "" if variant or info.kind != "stavis" else f" ({REASONS[info.variant]})"
+    reason = "" if variant or info.kind != "stavis" else f" ({REASONS[str(info.variant)]})"
     not_needed = f", {len(unused)} not needed ({_parts(unused)})" if unused else ""
     return _summary(info, reason) | {"arrays": f"{len(weights)} used{not_needed}", "written": str(directory)}
 
@@ -98,7 +97,7 @@ def to_checkpoint(weights: Mapping[str, np.ndarray], info: WeightsInfo, source: 
     if lost:
         raise UserError(f"{source}: damaged, lacks {', '.join(lost)}. Convert or train again.")
     if filled:
-        config = NetworkConfig(AUDIOVISUAL, info.depth, info.shortcut)
+        config = info.network_config(AUDIOVISUAL)
         weights = read_network(new_network(config, seed=0)) | dict(weights)
     state = to_pytorch(weights, info.batches_tracked, info.architecture)
     name = f"resnet-{info.depth}" if info.depth else None  # SoundNet files are a bare state dict

@@ -18,6 +18,7 @@ from data_pipelines.runtime import atomic
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.json_files import read_object
 from data_pipelines.runtime.limits import LARGEST_SIZE
+from stavis_jax.models.resnet3d import ShortcutType
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.checkpoint_kinds import Architecture, Kind
 from stavis_jax.weights.flat_names import Weights
@@ -47,7 +48,7 @@ class WeightsInfo:
     kind: Kind = "stavis"
     variant: str | None = None
     depth: int | None = None
-    shortcut: str | None = None
+    shortcut: ShortcutType | None = None
     size: int = 112
     source: str = ""
     epoch: int | None = None
@@ -77,7 +78,8 @@ class WeightsInfo:
 
     def network_config(self, variant: str | None = None) -> NetworkConfig:
         """Returns the configuration of the arrays' network, or of another variant."""
-        return NetworkConfig(variant or self.variant, self.depth, self.shortcut)
+        given: Any = variant or self.variant, self.depth, self.shortcut  # NetworkConfig refuses None
+        return NetworkConfig(*given)
 
 
 def is_weights_directory(directory: Path) -> bool:

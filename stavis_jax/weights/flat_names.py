@@ -1,6 +1,7 @@
 """Converts networks to arrays by flat name, such as 'trunk/layer1/block0/bn1/mean', and back."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     return {flat_name(path): tuple(variable.shape) for path, variable in flat}
 
 
-def network_from(config: NetworkConfig, weights: Mapping[str, jax.Array], form: BackendForm | None = None) -> Stavis:
+def network_from(config: NetworkConfig, weights: Mapping[str, Any], form: BackendForm | None = None) -> Stavis:
     """Builds a network from these arrays, which must be complete. Works inside `jit` too.
 
     `form`: see `Stavis`.

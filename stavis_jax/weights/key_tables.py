@@ -102,6 +102,7 @@ def rows(kind: str, depth: int | None) -> Iterator[TensorRow]:
     if kind == "soundnet":
         yield from _tensors(SOUNDNET)
         return
+    assert depth is not None, f"{kind} has a depth"
     yield from _tensors(STEM)
     for layer, blocks in enumerate(BLOCKS_OF_DEPTH[depth], start=1):
         for block in range(blocks):

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models import fusion
@@ -45,7 +45,7 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
     if path.is_file():
         weights, info, _ = read_pytorch_weights(path, variant)
         if info.kind == "stavis" and variant is None:
-            log.warning("%s: taken as %s, since %s.", path, info.variant, REASONS[info.variant])
+            log.warning("%s: taken as %s, since %s.", path, info.variant, REASONS[str(info.variant)])
         return weights, info
     return read_weights(find_directory(path, variant))
 
@@ -73,7 +73,7 @@ def read_pytorch_weights(path: Path | str, variant: str | None = None) -> PyTorc
     elif variant not in REASONS:
         raise UserError(f"{path}: the authors' checkpoints are {VISUAL} or {AUDIOVISUAL}, not {variant}.")
     weights, batches_tracked, unused = from_pytorch(checkpoint.state, network, str(path))
-    about = {"source": path.name, "epoch": checkpoint.epoch, "batches_tracked": batches_tracked}
+    about: dict[str, Any] = {"source": path.name, "epoch": checkpoint.epoch, "batches_tracked": batches_tracked}
     return PyTorchWeights(weights, WeightsInfo(variant=variant, **network._asdict(), **about), unused)
 
 

@@ -79,7 +79,7 @@ def missing_arrays(weights: Mapping[str, np.ndarray], network: Architecture) -> 
 def _targets(network: Architecture) -> tuple[dict[str, tuple], list[TensorRow]]:
     """Returns the shapes of a network's arrays by flat name, and its rows."""
     kind, depth, shortcut = network
-    config = NetworkConfig(depth=depth, shortcut=shortcut) if depth else NetworkConfig()
+    config = NetworkConfig(depth=depth, shortcut=shortcut) if depth and shortcut else NetworkConfig()
     shapes = {name: shape for name, shape in expected_shapes(config).items() if name.startswith(PARTS[kind])}
     modules = {name.rpartition("/")[0] for name in shapes}
     table = [row for row in rows(kind, depth) if row.name in (shapes if row.order else modules)]

@@ -47,6 +47,6 @@ def test_the_batchs_statistics_come_along_and_have_no_gradient():
     (_, statistics), pull_back = jax.vjp(lambda v: normalise_by_batch(v, scale, bias, EPSILON), video)
     np.testing.assert_allclose(statistics.mean, video.mean((0, 1, 2, 3)), atol=1e-5)
     np.testing.assert_allclose(statistics.var, video.var((0, 1, 2, 3)), rtol=1e-5)
-    assert statistics.count == 600
+    assert statistics.num_values == 600
     nothing = jnp.zeros_like(video)
     assert not np.any(pull_back((nothing, jax.tree.map(jnp.ones_like, statistics)))[0])
