@@ -43,6 +43,13 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 flags.FLAGS.mark_as_parsed()  # grain's workers read absl flags
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest applies -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the longest files first. Otherwise one worker may start the longest one last while the other is idle."""
+    """Marks every test that is not slow as quick, and puts the longest files first.
+
+    Otherwise one worker may start the longest file last while the other is idle.
+    """
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            item.add_marker("quick")
     items.sort(key=lambda item: item.get_closest_marker("start_first") is None)

@@ -425,6 +425,7 @@ def bunny(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_density_of_clips_peaks_where_people_looked(bunny):
     clips = open_clips(bunny / "shards", "train", windows="test")
     assert len(clips) == 131

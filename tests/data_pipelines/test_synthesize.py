@@ -164,6 +164,7 @@ def test_objects_move_smoothly():
         assert np.median(steps) > 0.25 * 120 / 25 * 0.99
 
 
+@pytest.mark.slow
 def test_nothing_visible_tells_which_object_sounds():
     cues = {True: [], False: []}  # of a sounding object, of a silent one
     for plan in PLANS[:48]:

@@ -10,6 +10,7 @@ from jobs import JOBS, content
 YEAR_S = 365 * 86_400
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", list(JOBS))
 def test_a_clock_that_runs_back_changes_nothing(command, commands, supplies, undisturbed, tmp_path, tally):
     tally.fault(command, "clock that runs back")

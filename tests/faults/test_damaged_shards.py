@@ -32,6 +32,7 @@ def spoil_a_picture(path: Path) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [cut, scramble, spoil_a_picture])
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_a_damaged_file_is_named_while_reading_batches(damage, num_workers, supplies, tmp_path, tally):

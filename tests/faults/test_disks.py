@@ -13,6 +13,7 @@ ROOM_KB = {"synthesize": 60, "fetch": 120, "ingest": 60, "prepare": 200, "conver
 FULL = ("No space left on device", "File too large", "disk full", "GB are free")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", list(JOBS))
 def test_a_full_disk_is_one_line_and_with_room_the_command_ends_well(command, commands, supplies, tmp_path, tally):
     job, place = JOBS[command], Place(tmp_path, supplies)
@@ -33,6 +34,7 @@ def test_a_full_disk_is_one_line_and_with_room_the_command_ends_well(command, co
         assert leftovers(place.folder) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", list(JOBS))
 def test_a_disk_that_cannot_be_written_is_one_line(command, commands, supplies, tmp_path, tally):
     job, place = JOBS[command], Place(tmp_path / "disk", supplies)

@@ -19,6 +19,7 @@ NAMES = {signal.SIGKILL: "kill -9", signal.SIGTERM: "SIGTERM"}
 STOPPED = (0, 143, -signal.SIGTERM)  # the last if it comes before the first line of the command, or after the last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", list(JOBS))
 def test_killed_again_and_again_it_ends_as_if_it_never_was(command, commands, supplies, undisturbed, tmp_path, tally):
     job, moments = JOBS[command], random.Random(command)

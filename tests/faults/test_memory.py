@@ -33,6 +33,7 @@ def test_a_batch_of_predict_that_is_too_large_names_its_size(commands, supplies,
     assert not place.output.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "stage"), [("visual", "visual"), ("l3mul-s3", "audiovisual")])
 def test_a_training_batch_that_is_too_large_names_its_flag(variant, stage, supplies, tmp_path, tally, monkeypatch):
     tally.fault("main", "memory full")

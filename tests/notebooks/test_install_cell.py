@@ -92,6 +92,7 @@ def test_both_notebooks_install_alike():
     assert install_cell("colab_tpu_train") == install_cell("predict_your_video")
 
 
+@pytest.mark.slow
 def test_pip_adds_what_is_missing_and_replaces_nothing(run_cell, wheels):
     [(command, constraints)] = run_cell("https://example.org/stavis_jax.git", 0)
     assert command[-1] == "git+https://example.org/stavis_jax.git"

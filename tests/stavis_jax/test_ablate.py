@@ -280,6 +280,7 @@ def test_nothing_scored_is_one_line(tmp_path):
         collect(tmp_path, plan("l1-s1", "1"), QUIET)
 
 
+@pytest.mark.slow
 def test_what_a_system_does_not_use_costs_nothing():
     configs = {name: NetworkConfig(name, 10) for name in ("visual", "l1-audio-only", "l1-s1", "l3mul-s3")}
     work = {name: cost.gflops_of_clip(config, 32) for name, config in configs.items()}

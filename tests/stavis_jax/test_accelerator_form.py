@@ -41,6 +41,7 @@ def model_on(weights, tmp_path_factory):
     return lambda platform: stavis_jax.load(folder, form=BackendForm.for_platform(platform, scoring=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", ["gpu", "tpu"])
 def test_an_accelerators_model_keeps_whole_kernels_and_convolves_whole_videos(platform, model_on):
     model = model_on(platform)

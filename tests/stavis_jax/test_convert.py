@@ -35,6 +35,7 @@ def state_of(path) -> dict:
     return content.get("state_dict", content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", ["zip", "legacy", "cuda"])
 @pytest.mark.parametrize("spec", [SPEC, "audiovisual_resnet18_shortcutA", "soundnet8"])
 def test_there_and_back_changes_no_bit(spec, container, write_golden_checkpoint, tmp_path, capsys):
@@ -57,6 +58,7 @@ def test_outer_fields_come_back_as_the_authors_code_wants_them(write_golden_chec
     assert (content["epoch"], content["arch"]) == (61, "resnet-10")
 
 
+@pytest.mark.slow
 def test_kinetics_classifier_becomes_a_trunk_and_says_what_it_leaves_out(write_golden_checkpoint, tmp_path, capsys):
     original = write_golden_checkpoint("kinetics_resnet50")
     said = run(capsys, original, "--output", tmp_path / "trunk")
@@ -81,6 +83,7 @@ def test_variant_is_kept_and_all_arrays_too(write_golden_checkpoint, tmp_path):
     assert "soundnet/conv7/kernel" in weights
 
 
+@pytest.mark.slow
 def test_workdir_is_exported_by_variant(write_golden_checkpoint, tmp_path, capsys):
     pytorch_to_directory(write_golden_checkpoint(SPEC), tmp_path / "full", "visual")
     weights, info = read_weights(tmp_path / "full")

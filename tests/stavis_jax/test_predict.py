@@ -28,6 +28,7 @@ class Broken(Brightness):
         return np.full(clip.shape[:1] + clip.shape[2:4], np.nan)
 
 
+@pytest.mark.slow
 def test_command_predicts_a_real_film_with_sound(tmp_path, monkeypatch, capsys):
     loaded = []
     monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: loaded.append((a, k)) or Brightness(), raising=False)
@@ -50,6 +51,7 @@ def test_command_predicts_a_real_film_with_sound(tmp_path, monkeypatch, capsys):
         assert sum(frame.samples for frame in overlay.decode(audio=0)) > 5.2 * 48000
 
 
+@pytest.mark.slow
 def test_command_warns_of_a_film_without_sound_and_predicts_it(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
     predict.main([str(real_film("bikes.mp4")), "--checkpoint", "x", "--output", str(tmp_path), "--map-size", "network"])

@@ -40,6 +40,7 @@ def assert_equal(ours, plain, tolerance: float = 1e-5) -> None:
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * np.abs(b).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("name", rewrites.CONVOLUTIONS)
 def test_convolutions(name, kernel):
@@ -54,12 +55,14 @@ def test_convolutions(name, kernel):
         assert_equal(with_gradients(convolve, *arguments), plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(2, 4, 8, 6, 3), (1, 3, 5, 7, 2)])
 def test_pooling(shape):
     video = draw(*shape)
     assert_equal(with_gradients(rewrites.pool_by_comparisons, video), with_gradients(pooling.max_pool3d, video))
 
 
+@pytest.mark.slow
 def test_batch_norm_also_where_the_mean_is_large_against_the_spread():
     video = 100 + draw(2, 4, 6, 6, 3)
 

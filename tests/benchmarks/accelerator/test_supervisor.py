@@ -84,6 +84,7 @@ def test_measurements_that_fail_or_die_leave_the_others_and_what_they_told(super
     assert "libraries print" in (tmp_path / "output" / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_the_budget_ends_a_measurement_and_a_later_run_goes_on(supervise):
     begin = time.monotonic()
     supervisor = supervise(item("works", number=1), item("sleeps", 2), item("works", number=2), budget=4)
@@ -117,6 +118,7 @@ def test_the_plan_names_functions_that_take_its_arguments():
             inspect.signature(getattr(importlib.import_module(module), function)).bind(print, **item.arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("missing", "needed_by"),
     [("av", {"jax_dense"}), ("tensorflow_datasets", {"feeding"}), ("grain", {"feeding"})],

@@ -43,6 +43,7 @@ def test_batches_of_both_sides_have_the_same_shapes(arguments):
     assert {key: ours[key].shape for key in theirs} == {key: value.shape for key, value in theirs.items()}
 
 
+@pytest.mark.slow
 def test_the_table_is_that_of_the_rates(films, arguments, tmp_path, monkeypatch):
     monkeypatch.setattr(input_pipeline, "WAYS", input_pipeline.WAYS[:1])
     monkeypatch.setattr("benchmarks.films.make_films", lambda *_: films)

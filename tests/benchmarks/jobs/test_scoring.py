@@ -30,6 +30,7 @@ def test_missing_pysaliency_leaves_the_job_out_and_says_where_to_read(monkeypatc
     assert "Scoring is left out: pysaliency is not installed. benchmarks/jobs/scoring.py" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_section_holds_the_ratios_of_one_process_and_of_two(monkeypatch, tmp_path):
     """Our own metrics stand for pysaliency's."""
     monkeypatch.setattr(scoring, "FRAMES_PER_CALL", 1)

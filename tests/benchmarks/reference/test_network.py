@@ -62,6 +62,7 @@ def test_its_tensors_have_the_names_shapes_and_order_of_the_authors_checkpoints(
         ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["av10_size64_s0", "v18_size45_s3", "v50_upscale_s2"])
 def test_its_logits_are_the_authors(name, formulas, state_of):
     case = json.loads((GOLDEN / "forward.json").read_text())["cases"][name]
@@ -77,6 +78,7 @@ def test_its_logits_are_the_authors(name, formulas, state_of):
             np.testing.assert_allclose(side, golden[f"{name}/out{number}"][:, 0], rtol=0, atol=LOGITS_ATOL)
 
 
+@pytest.mark.slow
 def test_its_rates_are_the_released_trainings():
     table = json.loads((GOLDEN / "train.json").read_text())["parameters"]["audiovisual_resnet18"]["table"]
     with torch.device("meta"):

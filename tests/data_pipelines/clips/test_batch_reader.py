@@ -83,6 +83,7 @@ def test_closed_batches_do_not_start_again():
         next(batches)
 
 
+@pytest.mark.slow
 def test_a_killed_reading_process_ends_in_one_line_and_the_position_stays():
     batches = BatchReader(numbers(50), num_workers=1)
     next(batches)
@@ -100,6 +101,7 @@ def test_a_killed_reading_process_ends_in_one_line_and_the_position_stays():
     batches.close()
 
 
+@pytest.mark.slow
 def test_reading_processes_end_with_a_program_that_was_killed():
     with start_program("wait") as program:
         pid = int(program.stdout.readline())
@@ -114,6 +116,7 @@ def test_reading_processes_end_with_a_program_that_was_killed():
         pytest.fail("it runs on")
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_the_programs_alone_and_it_ends_without_noise():
     output, noise = start_program("interrupt").communicate(timeout=60)
     assert output.splitlines()[1] == "[20]"

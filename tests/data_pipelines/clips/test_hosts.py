@@ -78,6 +78,7 @@ def read(shards, tmp_path_factory):
     return {(host, workers): found[f"{host}-{workers}"] for host in (0, 1) for workers in WORKERS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", WORKERS)
 def test_in_each_epoch_the_hosts_read_every_clip_and_none_twice(shards, read, num_workers):
     assert clips_per_epoch(shards, split=1) == NUM_CLIPS
@@ -88,6 +89,7 @@ def test_in_each_epoch_the_hosts_read_every_clip_and_none_twice(shards, read, nu
     assert len({tuple(epoch) for epoch in epochs.tolist()}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", WORKERS)
 def test_the_hosts_batches_together_are_one_hosts_batch(shards, read, num_workers):
     alone = training_batches(shards, **(SETTINGS | {"batch_size": 4}))
@@ -98,6 +100,7 @@ def test_the_hosts_batches_together_are_one_hosts_batch(shards, read, num_worker
                 np.testing.assert_array_equal(values[step], batch[key][host::2])
 
 
+@pytest.mark.slow
 def test_a_state_continues_exactly_in_a_new_process_with_another_number_of_workers(shards, read, tmp_path):
     saved = {workers: read[1, workers][1][MIDDLE] for workers in WORKERS}
     assert saved[0] == saved[1] == saved[2]  # so that any goes on with any

@@ -130,6 +130,7 @@ def make(pictures, write_film, click, broadcast, film_of_a_phone, encode, damage
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILMS)
 def test_ingestion_and_prediction_agree_on_frames_times_and_sound(tmp_path, make, name):
     path = FILMS[name](make, tmp_path / name)
@@ -151,6 +152,7 @@ def test_ingestion_and_prediction_agree_on_frames_times_and_sound(tmp_path, make
     assert_same_sound(layout.sound_path("Mine", film.name), film)
 
 
+@pytest.mark.slow
 def test_sound_with_a_gap_of_hours_is_ingested_in_little_memory(tmp_path, make):
     sound = [(0, make.click(0.5, 1)), (2 * 3600, make.click(0.5, 1))]
     times_ms = range(0, 7_200_000, 7200)

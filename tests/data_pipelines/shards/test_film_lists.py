@@ -54,6 +54,7 @@ def test_damaged_file_is_named(tiny_raw, tmp_path, damage):
     assert not (tmp_path / "shards").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_film_is_left_out_of_films_and_lists_on_demand(tiny_raw, tiny_shards, tmp_path, damage, caplog):
     path = damage(RawLayout(tiny_raw))

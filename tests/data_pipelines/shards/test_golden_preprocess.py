@@ -44,6 +44,7 @@ def arrays():
         return dict(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resize_filter", ["bicubic", "nearest"])
 @pytest.mark.parametrize("key", EXPECTED["items"])
 def test_clip_and_maps_are_the_originals(key, resize_filter, golden_shards, arrays):

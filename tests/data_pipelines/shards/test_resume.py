@@ -133,6 +133,7 @@ def digest(folder):
     return hashlib.sha256(content).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("swaps", "steps", "states"),
     [
@@ -157,6 +158,7 @@ def test_killed_at_any_step_it_ends_in_the_same_bytes(small_raw, tmp_path, swaps
     assert list(dict.fromkeys(names[between] for _, between, *_ in outcomes)) == states
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_killed_command_and_its_films_are_kept(tiny_raw, tiny_shards, tmp_path):
     output, films = tmp_path / "shards", tmp_path / ".shards.unfinished" / "films"
     (tmp_path / "waiting.py").write_text(WAITING_PROGRAM)

@@ -27,6 +27,7 @@ def shards(tmp_path):
     return tmp_path / "shards"
 
 
+@pytest.mark.slow
 def test_scoring_a_workdir_ends_in_a_report_with_pictures_from_the_shards(shards, tmp_path, monkeypatch):
     def predict(weights, data, films, output, batch_size, console):
         assert weights == tmp_path / "run" / output.name / "last"

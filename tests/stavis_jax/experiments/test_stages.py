@@ -43,6 +43,7 @@ def test_a_given_visual_network_leaves_one_stage_and_a_visual_recipe_has_one():
     assert [stage.name for stage in plan_stages(visual.get_config(), "run")] == ["visual"]
 
 
+@pytest.mark.slow
 def test_weights_of_another_kind_are_refused(visual_weights, tmp_path):
     config = av.get_config("demo")
     config.init.soundnet = str(visual_weights)
@@ -51,6 +52,7 @@ def test_weights_of_another_kind_are_refused(visual_weights, tmp_path):
         load_start_weights(stage.starts[1:])
 
 
+@pytest.mark.slow
 def test_loaded_weights_fill_their_parts_and_are_not_read_again(visual_weights, tmp_path):
     config = av.get_config("demo")
     config.init.visual = str(visual_weights)
@@ -66,6 +68,7 @@ def test_loaded_weights_fill_their_parts_and_are_not_read_again(visual_weights, 
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_weights_of_another_depth_are_refused(visual_weights, tmp_path):
     config = av.get_config("demo")
     config.model.depth, config.init.visual = 18, str(visual_weights)

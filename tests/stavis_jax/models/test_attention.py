@@ -28,6 +28,7 @@ def test_attention_survives_large_activations():
     np.testing.assert_allclose(attention, np.full((1, 2, 2), 0.25))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["array", "frames"])
 def test_a_stage_speaks_of_the_mean_over_time(layout, module):
     clip = random_clip()

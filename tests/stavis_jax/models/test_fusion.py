@@ -56,6 +56,7 @@ def upsampled_features(stages, attention) -> jax.Array:
     return jnp.concatenate(maps, axis=-1)
 
 
+@pytest.mark.slow
 def test_visual_fusion_is_the_convolution_of_the_upsampled_features(stages, attention):
     fuse = randomise(VisualFusion(rngs=nnx.Rngs(0)))
     plain = fuse.conv(upsampled_features(stages, attention))[..., 0]
@@ -112,6 +113,7 @@ def logits(fusion, inputs: FusionInputs) -> np.ndarray:
 SOUNDING = [name for name, variant in VARIANTS.items() if variant.uses_sound]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOUNDING)
 def test_a_fusion_is_what_the_paper_draws_at_full_resolution(name, build):
     fusion, inputs = build(name)
@@ -126,6 +128,7 @@ def test_there_are_the_thirteen_systems_of_the_tables():
     assert methods == {"", "l1", "l2", "l3", "l3mul", "l1-audio", "l2-audio", "l3-audio"}
 
 
+@pytest.mark.slow
 def test_fus_with_no_weight_on_the_others_is_s3(build):
     fus, inputs = build("l3mul-fus")
     fus.conv.kernel[...] = jnp.float32([0, 0, 1]).reshape(1, 1, 3, 1)
@@ -168,6 +171,7 @@ def test_s2_with_sixty_four_equal_maps_is_s2_with_one(build):
     np.testing.assert_allclose(logits(many, inputs), logits(one, of_one), rtol=1e-4, atol=ATOL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOUNDING)
 def test_gradients_reach_every_factor_of_the_logits(name, build):
     fusion, inputs = build(name)

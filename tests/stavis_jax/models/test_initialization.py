@@ -25,6 +25,7 @@ def drawn():
     return {f"module.{key}": array.astype(np.float64) for key, array in state.items()}
 
 
+@pytest.mark.slow
 def test_starting_values_are_distributed_as_the_authors(drawn):
     assert drawn.keys() == {key for key in MEASURED if not key.endswith(COUNTER)}
     for key, array in drawn.items():
@@ -43,6 +44,7 @@ def test_starting_values_are_distributed_as_the_authors(drawn):
         assert abs(array.std() - theirs["std"]) < 2 * DEVIATIONS * error, key
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_values_and_another_seed_others():
     config = NetworkConfig("visual", 10)
     first, same, other = (read_network(new_network(config, seed)) for seed in (0, 0, 1))

@@ -40,6 +40,7 @@ def test_stages_have_the_sizes_of_the_papers_table(depth, shortcut):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", BLOCKS_OF_DEPTH)
 def test_every_depth_has_its_number_of_convolutions(depth):
     names = [flat_name(path) for path, _ in nnx.to_flat_state(nnx.state(trunk_of(depth, "A")))]

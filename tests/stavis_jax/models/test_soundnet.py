@@ -55,6 +55,7 @@ def features_on(platform: str, soundnet: SoundNet, waveform: np.ndarray) -> jax.
     return jax.jit(lambda x: soundnet(x, False))(waveform)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", ["cpu", "gpu"])
 def test_features_are_the_maximum_over_time(platform, soundnet):
     draw = np.random.default_rng(0).normal

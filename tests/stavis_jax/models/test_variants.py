@@ -51,6 +51,7 @@ def test_constants_are_told_from_what_depends_on_the_input():
     assert dependent(closed.jaxpr, [True]) == [True, False, False, True, False]
 
 
+@pytest.mark.slow
 @EACH
 def test_the_gradient_of_the_training_loss_reaches_what_learns_and_nothing_else(variant):
     """In the gradient's program, parameters that the loss does not depend on have a constant zero."""
@@ -97,6 +98,7 @@ def test_a_system_comes_back_from_disk_with_the_same_logits(variant, tmp_path):
 TRUNKS = tuple(itertools.product(BLOCKS_OF_DEPTH, ("A", "B")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "depth", "shortcut"),
     [(variant, *trunk) for variant, trunk in zip(itertools.cycle(VARIANTS), TRUNKS)],

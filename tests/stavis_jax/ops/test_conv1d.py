@@ -20,6 +20,7 @@ def assert_close(actual, desired):
     np.testing.assert_allclose(actual, desired, rtol=0, atol=RTOL * np.abs(desired).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "padding"), sorted({(size, padding) for _, size, padding, _ in ROWS}))
 @pytest.mark.parametrize("form", ["xla", "columns"])
 def test_both_forms_are_pytorchs_convolution(form, size, padding):

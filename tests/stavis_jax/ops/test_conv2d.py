@@ -14,6 +14,7 @@ def assert_close(actual, desired):
     np.testing.assert_allclose(actual, desired, rtol=0, atol=RTOL * np.abs(desired).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["xla", "dots"])
 @pytest.mark.parametrize(("size", "stride", "shape"), [(3, 1, (9, 7)), (3, 2, (8, 5)), (1, 1, (4, 6)), (7, 2, (9, 8))])
 def test_both_forms_and_their_gradients_are_pytorchs(form, size, stride, shape):

@@ -42,6 +42,7 @@ def assert_close(actual, desired):
     np.testing.assert_allclose(actual, desired, rtol=0, atol=RTOL * np.abs(desired).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "strides", "shape"), USED)
 @pytest.mark.parametrize("form", ["xla", "sums", "karatsuba"])
 def test_every_form_is_pytorchs_convolution(form, size, strides, shape):
@@ -55,6 +56,7 @@ def test_every_form_is_pytorchs_convolution(form, size, strides, shape):
     assert_close(convolve(form, strides, clip, kernel), theirs.permute(0, 2, 3, 4, 1).numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "strides", "shape"), USED)
 def test_forms_to_train_have_the_same_gradients(size, strides, shape):
     clip, kernel = inputs(size, shape)
@@ -66,6 +68,7 @@ def test_forms_to_train_have_the_same_gradients(size, strides, shape):
         assert_close(fast, plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strides", [(1, 1, 1), (2, 2, 2)])
 @pytest.mark.parametrize("shape", [(3, 6, 6), (2, 5, 7)])
 def test_with_many_channels_the_kernels_gradient_is_still_the_same(strides, shape):

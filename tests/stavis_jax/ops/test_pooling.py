@@ -30,6 +30,7 @@ def pytorch_pool(clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tuple(x.permute(0, 2, 3, 4, 1).numpy() for x in (pooled.detach(), leaf.grad))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("form", ["windows", "comparisons"])
 def test_3d_pooling_is_pytorchs_and_so_is_its_gradient(form, shape):

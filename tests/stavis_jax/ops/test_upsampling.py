@@ -20,6 +20,7 @@ def pytorch_upsample(features: np.ndarray, kernel: np.ndarray, size: tuple[int, 
     return full[:, :, top : top + size[0], left : left + size[1]].permute(0, 2, 3, 1).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [2, 4, 8, 16])
 @pytest.mark.parametrize("size", [(32, 32), (45, 27)])
 def test_transposed_convolution_is_pytorchs_for_any_kernel(stride, size):
@@ -44,6 +45,7 @@ def test_gradients_reach_features_and_kernel():
     assert np.all(by_kernel > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [2, 4, 8, 16])
 def test_bilinear_kernel_keeps_a_constant_inside_and_fades_at_the_border(stride):
     kernel = jnp.asarray(bilinear_kernel(stride))[:, :, None, None]

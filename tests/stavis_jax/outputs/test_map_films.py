@@ -17,6 +17,7 @@ AAC_FRAME = 1024
 SILENT_FILM = SimpleNamespace(frame_rate_hz=25.0)
 
 
+@pytest.mark.slow
 def test_overlay_of_a_real_film_keeps_its_frames_rate_and_sound(tmp_path, real_film, feed, predicted, frames_of):
     target = tmp_path / "overlay.mp4"
     feed(overlay_film, target, real_film, predicted(np.zeros((132, 8, 8))))

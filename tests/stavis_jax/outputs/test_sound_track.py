@@ -109,6 +109,7 @@ def test_sound_is_where_the_network_hears_it(tmp_path, write_film, write_overlay
     assert len(seen) == pytest.approx(len(heard), rel=0.1)  # AAC does not keep every sample
 
 
+@pytest.mark.slow
 def test_gaps_of_hours_are_kept_in_picture_and_sound(tmp_path, write_film, open_film, changed_film, feed, predicted):
     """MP4 cannot have a picture shown for so long at once."""
     gap = 3_700

@@ -51,6 +51,7 @@ def test_a_steps_kind_tells_how_many_taps_fall_outside_the_clip():
         assert shared_stem.kind_of(step) == (3 - first if first else 3 + last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stride", [1, 3])
 def test_sharing_the_stem_changes_nothing(listening, stride):
     num_clips, length = BATCH, windows.CLIP_FRAMES + 3 + 5 * BATCH * stride
@@ -68,6 +69,7 @@ def test_sharing_the_stem_changes_nothing(listening, stride):
         np.testing.assert_allclose(maps, others, atol=ATOL)
 
 
+@pytest.mark.slow
 def test_in_the_accelerators_form_sharing_the_stem_changes_nothing_either():
     """All clips of a batch then go through the network at once, as arrays [B, T, H, W, C]."""
     model = model_of("l3mul-s3", BackendForm.for_platform("gpu", scoring=True))
@@ -81,6 +83,7 @@ def test_in_the_accelerators_form_sharing_the_stem_changes_nothing_either():
     np.testing.assert_allclose(shared.predict(waveforms).logits, plain.predict(waveforms).logits, atol=ATOL)
 
 
+@pytest.mark.slow
 def test_every_map_of_a_film_is_that_of_its_clip(listening):
     num_frames = 21
     frames, waveform = film(num_frames), sound(num_frames)
@@ -94,6 +97,7 @@ def test_every_map_of_a_film_is_that_of_its_clip(listening):
         np.testing.assert_allclose(maps[target], 1 / (1 + np.exp(-np.asarray(logits))), atol=ATOL / 4)
 
 
+@pytest.mark.slow
 def test_a_network_that_does_not_hear_needs_no_sound():
     model = model_of("visual")
     with_sound, without = (
@@ -108,6 +112,7 @@ def test_clips_far_apart_and_other_models_are_predicted_clip_by_clip(listening):
     assert isinstance(clip_stream(lambda clip, waveform: None, 4, 1), ClipByClipStream)
 
 
+@pytest.mark.slow
 def test_maps_between_predicted_frames_are_between_theirs(listening):
     num_frames = 12
     frames, waveform = film(num_frames), sound(num_frames)

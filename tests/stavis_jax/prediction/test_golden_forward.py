@@ -132,6 +132,7 @@ def test_logits_are_the_authors(name, outputs_of):
         np.testing.assert_allclose(side_logits, ARRAYS[side_name][:, 0], rtol=0, atol=LOGITS_ATOL)
 
 
+@pytest.mark.slow
 def test_attention_and_localization_of_a_call_are_the_authors(outputs_of):
     outputs = outputs_of("av50_s0")
     for number, ours in enumerate(outputs.attention, start=1):
@@ -141,6 +142,7 @@ def test_attention_and_localization_of_a_call_are_the_authors(outputs_of):
     np.testing.assert_allclose(located, ARRAYS["av50_s0/fusion"], rtol=0, atol=FUSION_ATOL)
 
 
+@pytest.mark.slow
 def test_pictures_are_the_authors(outputs_of):
     saliency = jax.nn.sigmoid(outputs_of("av50_s0").logits)
     ours = np.stack([saliency_picture(np.asarray(saliency_map)) for saliency_map in saliency]).astype(int)
@@ -158,6 +160,7 @@ def test_the_accelerators_form_gives_the_authors_logits_too(name, checkpoint_of,
     np.testing.assert_allclose(ours, ARRAYS[f"{name}/map"][:, 0], rtol=0, atol=LOGITS_ATOL)
 
 
+@pytest.mark.slow
 def test_one_clip_gives_what_it_gives_in_a_batch_and_through_a_converted_directory(tmp_path, checkpoint_of, inputs_of):
     case = CASES["av10_size64_s0"]
     pytorch_to_directory(checkpoint_of(case), tmp_path / "converted")

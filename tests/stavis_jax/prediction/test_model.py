@@ -53,12 +53,14 @@ def test_numpy_comes_in_and_jax_goes_out(models):
     assert outputs.localization.shape == (2, 2, 2, 64)
 
 
+@pytest.mark.slow
 def test_logits_alone_are_those_of_a_call(models):
     inputs = example(2)
     model = models["l3mul-s3"]
     np.testing.assert_allclose(model.saliency_logits(*inputs), model(*inputs).logits, rtol=0, atol=ATOL)
 
 
+@pytest.mark.slow
 def test_a_clip_gives_the_same_alone_and_in_a_batch(models):
     clip, waveform = example(2)
     together = models["l3mul-s3"].saliency_logits(clip, waveform)
@@ -80,6 +82,7 @@ def test_audiovisual_model_hears_something(models):
     assert np.abs(with_sound - models["l3mul-s3"].saliency_logits(clip, np.zeros_like(waveform))).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [FEWEST_SAMPLES, 100_000])
 def test_other_lengths_of_sound_work(samples, models):
     logits = models["l3mul-s3"].saliency_logits(*example(1, samples=samples))
@@ -160,6 +163,7 @@ def test_arrays_of_another_depth_are_refused(checkpoint, tmp_path):
         stavis_jax.StavisModel(NetworkConfig("l3mul-s3", 10), weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spec", "holds"), [("kinetics_resnet50", "a classifier"), ("soundnet8", "SoundNet")])
 def test_backbone_alone_cannot_predict(spec, holds, write_golden_checkpoint):
     with pytest.raises(

@@ -112,6 +112,7 @@ FILMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILMS)
 def test_every_frame_of_an_odd_film_gets_its_map(tmp_path, name):
     make, num_frames, heard, size = FILMS[name]

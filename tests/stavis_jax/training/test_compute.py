@@ -109,6 +109,7 @@ def assert_steps_close(ours, theirs, rtol: float, atol: float) -> None:
         np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
 
 
+@pytest.mark.slow
 def test_per_device_statistics_are_the_same_on_eight_devices_as_in_eight_parts_on_one():
     per_device = Compute(batch_norm="per-device")
     one = small_step(DataParallel(jax.devices()[:1]), per_device)
@@ -130,6 +131,7 @@ def test_per_device_statistics_need_no_talk_between_devices():
     assert "all-reduce" not in text and "all-gather" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("depth", "platform"), [(10, "gpu"), (50, "cpu")])
 def test_rematerialised_blocks_give_the_same_gradients_and_statistics(depth, platform):
     form = BackendForm.for_platform(platform)
@@ -185,6 +187,7 @@ def test_bfloat16_pools_as_float32(platform):
     np.testing.assert_array_equal(gathered(pooled), gathered(expected))
 
 
+@pytest.mark.slow
 def test_bfloat16_steps_as_float32_within_its_rounding():
     one = DataParallel(jax.devices()[:1])
     half, full = small_step(one, Compute(dtype="bfloat16")), small_step(one, Compute(dtype="float32"))

@@ -76,6 +76,7 @@ def checkpoints(directory: Path) -> set[int]:
     return {int(path.name) for path in (directory / "checkpoints").iterdir() if path.name.isdigit()}
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_names_step_and_films_and_leaves_a_checkpoint_from_before(tmp_path):
     with pytest.raises(UserError) as stopped:
         train(tmp_path / "run", spoiled=5)
@@ -92,6 +93,7 @@ def test_a_loss_that_is_not_finite_names_step_and_films_and_leaves_a_checkpoint_
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_first_step_leaves_the_start_to_go_on_from(tmp_path):
     with pytest.raises(UserError, match="at step 1, on clips of Synthetic/film_0, Synthetic/film_1"):
         train(tmp_path, spoiled=1)
@@ -119,6 +121,7 @@ def test_the_progress_on_disk_keeps_its_names(tmp_path):
     assert progress["data"] == {"steps_per_epoch": 3, "digest": ""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("epoch", "number"), [(2, 0), (3, 0), (3, 1)])
 def test_a_signal_while_validating_stops_there_and_loses_no_step(epoch, number, tmp_path):
     """This holds in the last epoch too, after all steps. The signal arrives before batch `number` of two."""
@@ -164,6 +167,7 @@ class KilledReader(grain.DatasetIterator):
         return next(self._batches)
 
 
+@pytest.mark.slow
 def test_a_signal_that_kills_the_readers_first_loses_no_step(tmp_path):
     with pytest.raises(Stopped, match="run: saved at step 4"):
         train(tmp_path / "run", None, read=KilledReader)

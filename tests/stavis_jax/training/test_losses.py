@@ -37,6 +37,7 @@ def inputs_of(case: dict, formulas) -> dict[str, np.ndarray]:
     return {"logits": logits, "density": density, "fixations": fixations}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("term", TERMS)
 @pytest.mark.parametrize("name", CASES)
 def test_terms_and_their_gradients_are_those_of_the_released_training(name, term, formulas, golden_arrays):

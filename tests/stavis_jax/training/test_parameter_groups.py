@@ -22,6 +22,7 @@ def parameter_names(variant: str, depth: int = 18, shortcut: str = "B") -> list[
     return [flat_name(path) for path, _ in nnx.to_flat_state(nnx.state(network, nnx.Param))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "depth"),
     [*((variant, 10) for variant in VARIANTS), *(("l3mul-fus", depth) for depth in (18, 34, 50, 101, 152, 200))],

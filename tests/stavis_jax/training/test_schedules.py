@@ -71,6 +71,7 @@ def test_accumulated_updates_come_every_fourth_batch_and_shrink_in_the_same_epoc
     np.testing.assert_allclose(sizes, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_accumulating_four_batches_of_two_updates_as_one_of_eight():
     """The eight clips are the same two, four times, so that BatchNorm's statistics are those of two clips."""
     two = draw_batch(2)
@@ -91,6 +92,7 @@ def test_accumulating_four_batches_of_two_updates_as_one_of_eight():
         np.testing.assert_allclose(in_shares, at_once, rtol=1e-4, atol=3e-7)
 
 
+@pytest.mark.slow
 def test_side_outputs_count_ever_less_in_the_losses_that_are_logged(tmp_path):
     """A rate of 0 keeps the parameters, so each epoch's loss is main + (1 - epoch / epochs) * sides of one batch."""
     epochs, batch = 4, draw_batch(4)
@@ -125,6 +127,7 @@ def train_on(folder, batch, validation=None, bias: float = 0.0, **changes) -> li
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_training_ends_after_epochs_without_a_better_loss_counted_from_the_best(tmp_path):
     batch, levels = draw_batch(4), iter([10.0, 5.0, 7.0, 6.0, 4.0, 8.0, 8.0, 8.0, 8.0])
     lines = train_on(

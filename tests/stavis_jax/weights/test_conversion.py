@@ -31,6 +31,7 @@ def test_visual_training_is_filled_up_with_starting_values(trained, read_spec):
         np.testing.assert_array_equal(back[name], array)
 
 
+@pytest.mark.slow
 def test_filling_up_is_the_same_every_time(trained):
     info = WeightsInfo.of_network(CONFIG)
     first, second = (to_checkpoint(trained, info, "run").checkpoint.state for _ in range(2))

@@ -40,6 +40,7 @@ def is_beyond_trunk(key: str) -> bool:
     return key.startswith(("layer4.", "fc."))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", NETWORKS)
 def test_there_and_back_changes_no_bit_and_no_order(spec, state_of):
     state, network = state_of(spec), NETWORKS[spec]
@@ -52,6 +53,7 @@ def test_there_and_back_changes_no_bit_and_no_order(spec, state_of):
         np.testing.assert_array_equal(array, state[key], err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shortcut", ["A", "B"])
 @pytest.mark.parametrize("depth", BLOCKS_OF_DEPTH)
 def test_rows_make_every_array_of_every_depth(depth, shortcut):
