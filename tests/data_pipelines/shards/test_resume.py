@@ -76,12 +76,12 @@ import time
 from data_pipelines.prepare import main
 from data_pipelines.shards import local_runner
 
-def write_or_wait(folder, layout, film, *rest, write=local_runner.write_film):
+def write_or_wait(folder, layout, film, *rest, write=local_runner.write_film_records):
     if film.name == "long":
         time.sleep(600)
     write(folder, layout, film, *rest)
 
-local_runner.write_film = write_or_wait
+local_runner.write_film_records = write_or_wait
 if __name__ == "__main__":
     main()
 """
@@ -104,7 +104,7 @@ def run(raw, output, **settings):
 
 def interrupt(raw, output, films, **settings):
     """Prepares until so many films are finished."""
-    write, begun = local_runner.write_film, []
+    write, begun = local_runner.write_film_records, []
 
     def write_or_stop(*args):
         begun.append(args)
@@ -113,16 +113,16 @@ def interrupt(raw, output, films, **settings):
         write(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_runner, "write_film", write_or_stop)
+        patch.setattr(local_runner, "write_film_records", write_or_stop)
         with pytest.raises(RuntimeError, match="interrupted"):
             run(raw, output, **settings)
 
 
 def count_written(raw, output, **settings):
     """Prepares, and returns how many films were written."""
-    write, begun = local_runner.write_film, []
+    write, begun = local_runner.write_film_records, []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_runner, "write_film", lambda *args: begun.append(args) or write(*args))
+        patch.setattr(local_runner, "write_film_records", lambda *args: begun.append(args) or write(*args))
         run(raw, output, **settings)
     return len(begun)
 
@@ -233,7 +233,7 @@ def test_films_wait_though_there_is_an_older_output(small_raw, tmp_path):
 
 
 def test_second_run_for_an_output_is_refused(small_raw, tmp_path):
-    write, refused = local_runner.write_film, []
+    write, refused = local_runner.write_film_records, []
 
     def write_and_start_another(*args):
         if not refused:
@@ -243,7 +243,7 @@ def test_second_run_for_an_output_is_refused(small_raw, tmp_path):
         write(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_runner, "write_film", write_and_start_another)
+        patch.setattr(local_runner, "write_film_records", write_and_start_another)
         run(small_raw, tmp_path / "shards")
     assert refused
     assert len(Shards(tmp_path / "shards").films) == 3

@@ -72,7 +72,7 @@ def test_architecture_that_contradicts_the_arrays_is_told(write_golden_checkpoin
     content = torch.load(write_golden_checkpoint(SPEC)) | {"arch": "resnet-34"}
     torch.save(content, tmp_path / "odd.pth")
     assert load_weights(tmp_path / "odd.pth", "visual")[1].depth == 10
-    assert "says resnet-34, but its arrays are resnet-10's" in caplog.text
+    assert "says resnet-34, but its arrays are those of resnet-10" in caplog.text
 
 
 def test_backbones_are_read_without_a_variant(write_golden_checkpoint):
