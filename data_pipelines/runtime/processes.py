@@ -57,9 +57,10 @@ def workers_for(
             start(*arguments)
         yield None
         return
-    with new_pool(workers, start, arguments) as executor, worker_death_as_user_error(executor):
+    with new_pool(workers, start, arguments) as executor:
         try:
-            yield executor
+            with worker_death_as_user_error(executor):  # before shutdown, which forgets the processes
+                yield executor
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
