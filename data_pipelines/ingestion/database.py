@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 from data_pipelines.ingestion import film_names, gaze_tables
-from data_pipelines.ingestion.film_to_raw import FilmJob, FilmReport, write_film
+from data_pipelines.ingestion.film_to_raw import FilmJob, FilmReport, ingest_film
 from data_pipelines.ingestion.gaze_tables import GazeTable, GazeTables
 from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_of_rows
 from data_pipelines.ingestion.viewing_geometry import Units, Viewing, find_units
@@ -128,6 +128,6 @@ def _write_all(jobs: Sequence[FilmJob], workers: int | None) -> Iterable[FilmRep
     """Yields the report of each film. The longest files start first, so that none runs alone at the end."""
     jobs = sorted(jobs, key=lambda job: -job.path.stat().st_size)
     with processes.workers_for(len(jobs), workers) as executor:
-        done = processes.in_parallel(executor, write_film, ((job,) for job in jobs))
+        done = processes.in_parallel(executor, ingest_film, ((job,) for job in jobs))
         for _, report in track(done, "Films", len(jobs), console=Console(stderr=True), transient=True):
             yield report

@@ -73,7 +73,7 @@ class FilmReport:
     clock_error_seconds: float = 0.0
 
 
-def write_film(job: FilmJob) -> FilmReport:
+def ingest_film(job: FilmJob) -> FilmReport:
     """Writes a film. Leaves out a film without gaze, with a single frame or with an impossible frame rate.
 
     Raises:

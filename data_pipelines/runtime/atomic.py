@@ -53,19 +53,19 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence]) -> No
 
 @contextlib.contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Locks a folder for this process and creates it if it does not exist. Removes it if it is new and stays empty.
+    """Locks a folder for this process and creates it if it does not exist. Removes what it created if it stays empty.
 
     Raises:
       UserError: another process holds the folder.
     """
-    is_new = not folder.exists()
+    created = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         with _locked(folder, folder):
             yield
     finally:
-        if is_new:
-            with contextlib.suppress(OSError):  # it is not empty
-                folder.rmdir()
+        with contextlib.suppress(OSError):  # it is not empty
+            for place in created:
+                place.rmdir()
 
 
 @contextlib.contextmanager

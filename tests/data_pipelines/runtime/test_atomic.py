@@ -89,3 +89,9 @@ def test_a_lock_on_a_folder_that_another_run_has_removed_does_not_count(tmp_path
     with atomic.locked_folder(folder), pytest.raises(UserError), atomic.locked_folder(folder):
         pass
     assert removed
+
+
+def test_a_locked_folder_that_stays_empty_leaves_nothing(tmp_path):
+    with pytest.raises(UserError, match="no data"), atomic.locked_folder(tmp_path / "runs" / "av"):
+        raise UserError("no data")
+    assert list(tmp_path.iterdir()) == []
