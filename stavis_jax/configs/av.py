@@ -48,7 +48,7 @@ def paper() -> dict[str, Any]:
         # The paper's run: float32, and BatchNorm statistics over 32 clips. For these, take batch_size 32 with global
         # statistics, as here, or batch_size 128 on 4 devices with per-device ones, as in the released training.
         "compute": {
-            "dtype": "auto",  # of the trunk; auto: bfloat16 on GPU and TPU, float32 on CPU
+            "dtype": "auto",  # of the trunk; auto: bfloat16 on TPUs and GPUs that have it, else float32
             "batch_norm": "global",  # or per-device
             "rematerialize": False,  # true: less memory, about a third more work
         },

@@ -28,7 +28,6 @@ class BackendForm:
       max_pool: "windows", on arrays, or "comparisons", on frames (ops/pooling.py).
       clip_by_clip: whether a model scores the clips of a batch one after another. The intermediate results of a clip
         then stay in the CPU's cache.
-      trains_in_bfloat16: whether training with dtype "auto" computes the trunk in bfloat16.
     """
 
     layout: Layout = "array"
@@ -37,7 +36,6 @@ class BackendForm:
     conv3d: Literal["xla", "sums", "karatsuba"] = "xla"
     max_pool: Literal["windows", "comparisons"] = "windows"
     clip_by_clip: bool = False
-    trains_in_bfloat16: bool = False
 
     def __post_init__(self) -> None:
         on_frames = {self.layout == "frames", self.conv3d != "xla", self.max_pool == "comparisons"}
@@ -58,10 +56,9 @@ class BackendForm:
 
 
 TEXTBOOK = BackendForm()
-_ACCELERATOR = BackendForm(trains_in_bfloat16=True)
 _CPU = BackendForm("frames", "columns", "dots", "sums", "comparisons", clip_by_clip=True)
 _FORMS = {  # platform: form to train, form to score
     "cpu": (_CPU, dataclasses.replace(_CPU, conv3d="karatsuba")),
-    "gpu": (_ACCELERATOR, _ACCELERATOR),
-    "tpu": (_ACCELERATOR, _ACCELERATOR),
+    "gpu": (TEXTBOOK, TEXTBOOK),
+    "tpu": (TEXTBOOK, TEXTBOOK),
 }

@@ -1,6 +1,7 @@
 """Number formats, BatchNorm statistics over a batch or a device's share, and rematerialisation."""
 
 import functools
+import types
 
 import jax
 import jax.numpy as jnp
@@ -205,12 +206,13 @@ def test_bfloat16_steps_as_float32_within_its_rounding():
         np.testing.assert_allclose(a, b, rtol=0.02, atol=0.02 * float(jnp.abs(b).max()))
 
 
-@pytest.mark.parametrize(("platform", "dtype"), [("cpu", jnp.float32), ("gpu", jnp.bfloat16), ("tpu", jnp.bfloat16)])
-def test_auto_is_float32_on_a_cpu_and_bfloat16_on_accelerators(platform, dtype):
+def test_auto_is_the_number_format_of_the_device(monkeypatch):
     network = SmallNetwork(rngs=nnx.Rngs(0))
-    network.form = BackendForm.for_platform(platform)
     Compute().configure(network, 1)
-    assert network.trunk.dtype == dtype
+    assert network.trunk.dtype == jnp.float32
+    monkeypatch.setattr(jax, "devices", lambda: [types.SimpleNamespace(platform="tpu")])
+    Compute().configure(network, 1)
+    assert network.trunk.dtype == jnp.bfloat16
 
 
 @pytest.mark.parametrize(
