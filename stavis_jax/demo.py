@@ -14,6 +14,7 @@ from pathlib import Path
 from data_pipelines.runtime.arguments import CommandParser, positive_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
+from stavis_jax.cli.checkpoint_flags import add_dtype
 from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 
 log = logging.getLogger("stavis_jax")
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     enable_compilation_cache()
     server.serve(
-        Networks(options.checkpoint),
+        Networks(options.checkpoint, options.dtype),
         host=options.host,
         port=options.port,
         max_megabytes=options.max_megabytes,
@@ -59,6 +60,7 @@ def _parser() -> CommandParser:
         metavar="PATH",
         help=".pth file, converted directory, or working directory of a training; repeat the flag to offer several",
     )
+    add_dtype(parser)
     add("--port", type=_port, default=7860, metavar="N", help="port of the page's address")
     add(
         "--host",

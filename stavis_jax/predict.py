@@ -20,6 +20,7 @@ from data_pipelines.inputs.resizing import RESIZE_FILTERS
 from data_pipelines.runtime.arguments import CommandParser, ListAction, positive_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError, one_line
+from stavis_jax.cli.checkpoint_flags import add_dtype
 from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
 from stavis_jax.outputs.registry import OUTPUTS, file_names
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     def load() -> stavis_jax.StavisModel:
         enable_compilation_cache()
-        return stavis_jax.load(arguments["checkpoint"], variant=arguments["variant"])
+        return stavis_jax.load(arguments["checkpoint"], variant=arguments["variant"], dtype=arguments["dtype"])
 
     predicted = predict_films(
         output_folders(find_films(arguments["films"]), arguments["output"])[number - 1 :: count],
@@ -89,9 +90,9 @@ def _parser() -> CommandParser:
     add("--output", required=True, type=Path, metavar="DIR", help="folder to write the folders <film>/ to")
     add("--outputs", action=ListAction, choices=tuple(OUTPUTS), metavar="NAME", help="what to write, see above")
     add("--variant", metavar="NAME", help="variant of the network (default: that of the checkpoint)")
-    add(
-        "--batch-size", type=positive_integer, metavar="N", help="clips per call of the network; fewer need less memory"
-    )
+    add_dtype(parser)
+    batch = "clips per call of the network; fewer need less memory (default: 4 on a CPU, 32 on a GPU or TPU)"
+    add("--batch-size", type=positive_integer, metavar="N", help=batch)
     stride = "predict every N-th frame and interpolate the frames between, at most 64"
     add("--stride", type=positive_integer, metavar="N", help=stride)
     share = "predict only the I-th of N shares of the films, for jobs of a cluster (default: 1/1)"

@@ -4,18 +4,15 @@ import contextlib
 import gc
 import time
 
-import jax.numpy as jnp
-
 from benchmarks import inputs
 from benchmarks.accelerator import subjects
 from benchmarks.accelerator.figures import figure
 from benchmarks.accelerator.jax_network import FORM, config_of
 from benchmarks.accelerator.rewrites import Place, replaced
 from benchmarks.accelerator.subjects import Setting
-from stavis_jax.prediction import clip_streams, programs
+from stavis_jax.prediction import clip_streams
 from stavis_jax.prediction.api import predict_frames
 from stavis_jax.prediction.model import StavisModel
-from stavis_jax.weights.flat_names import network_from
 
 
 def dense(tell, *, setting: Setting, frames: int, shared_stem: bool = True) -> None:
@@ -23,11 +20,12 @@ def dense(tell, *, setting: Setting, frames: int, shared_stem: bool = True) -> N
 
     With `shared_stem`, the network computes the stem of each frame once for all the clips that hold the frame.
     """
-    model = StavisModel(config_of(setting), subjects.weights(setting.depth), setting.size, form=FORM)
+    weights = subjects.weights(setting.depth)
+    model = StavisModel(config_of(setting), weights, setting.size, form=FORM, dtype=setting.stored)
     film, sound = inputs.film(frames, setting.size)
     rates = inputs.SAMPLE_RATE_HZ, inputs.FRAME_RATE_HZ
     seconds = []
-    with _trunk_in(setting.stored), contextlib.nullcontext() if shared_stem else _without_shared_stem():
+    with contextlib.nullcontext() if shared_stem else _without_shared_stem():
         for _ in range(2):
             begin = time.perf_counter()
             predict_frames(film, sound, *rates, model, batch_size=setting.clips)
@@ -35,17 +33,6 @@ def dense(tell, *, setting: Setting, frames: int, shared_stem: bool = True) -> N
     name = f"dense prediction, {setting.name}, {'shared stem' if shared_stem else 'clip by clip'}"
     tell(figure(name, frames / seconds[1], "maps/s", frames=frames, first_run_s=seconds[0]))
     gc.collect()
-
-
-def _trunk_in(dtype: str) -> contextlib.AbstractContextManager[None]:
-    """Makes the programs of prediction compute the trunk in `dtype`. The library always predicts in float32."""
-
-    def network_in_dtype(*arguments):
-        network = network_from(*arguments)
-        network.trunk.dtype = jnp.dtype(dtype)
-        return network
-
-    return replaced(Place(programs, "network_from", network_in_dtype))
 
 
 def _without_shared_stem() -> contextlib.AbstractContextManager[None]:

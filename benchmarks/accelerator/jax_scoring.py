@@ -34,7 +34,7 @@ def logits(config: NetworkConfig, dtype: str, precision: str, weights: dict, cli
 
 
 def parity(tell, *, cases: Sequence[str], others: Sequence[str]) -> None:
-    """Compares golden cases with the authors' logits, in float32 as the library predicts and in each dtype of `others`.
+    """Compares golden cases with the authors' logits, in float32 and in each dtype of `others`.
 
     Reports the largest difference of the logits. For `others` also reports the lowest correlation (CC) of a map with
     the float32 map of the same clip.
@@ -69,7 +69,7 @@ def _golden_case(case: dict) -> tuple[StavisModel, np.ndarray, np.ndarray]:
     clip = subjects.formulas().clip(case["input_seed"], case["batch"], case["frames"], case["sample_size"])
     waveform = subjects.formulas().audio(case["input_seed"], case["batch"])[:, 0, 0]
     loudness = 0 if case["audio_silent"] else 1
-    model = StavisModel(config, weights, case["sample_size"], form=FORM)
+    model = StavisModel(config, weights, case["sample_size"], form=FORM, dtype="float32")
     return model, np.ascontiguousarray(np.moveaxis(clip, 1, -1)), np.float32(loudness) * waveform
 
 

@@ -55,7 +55,8 @@ def paper() -> dict[str, Any]:
         "tensorboard": True,  # WORKDIR/<variant>/tensorboard
         "evaluation": {
             "weights": "last",  # as in the paper; or best, by validation loss
-            "batch_size": 8,
+            "batch_size": 0,  # clips; 0: 8 on a CPU, 32 per GPU or TPU
+            "dtype": "auto",  # as in compute
             "pictures": 6,  # rows of comparison.png
         },
     }

@@ -18,8 +18,9 @@ from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from stavis_jax.experiments import cost
 from stavis_jax.experiments.ablation_parts import SCORED, VISUAL, Part
 from stavis_jax.experiments.data import ExperimentData, find_data
+from stavis_jax.experiments.score_batches import clips_per_batch
 from stavis_jax.experiments.scoring import score_workdir
-from stavis_jax.experiments.settings import check_settings
+from stavis_jax.experiments.settings import ScoringSettings, check_settings
 from stavis_jax.experiments.stages import StartWeights, load_start_weights, plan_stages
 from stavis_jax.experiments.training import check_batch_sizes, train_stages
 from stavis_jax.experiments.workdir import check_same_settings
@@ -110,10 +111,12 @@ class Ablation:
                 write_text(folder / SCORED, json.dumps(record) + "\n")
 
     def _cost(self, part: Part) -> cost.Cost:
-        which, batch_size = self.config.evaluation.weights, self.config.evaluation.batch_size
-        weights, info = read_weights(part.weights(self.workdir, which))
+        settings = ScoringSettings(**self.config.evaluation)
+        batch_size = clips_per_batch(settings.batch_size)
+        weights, info = read_weights(part.weights(self.workdir, settings.weights))
         with out_of_memory_as_user_error(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
-            return cost.measure(StavisModel(info.network_config(), weights, info.size), batch_size)
+            model = StavisModel(info.network_config(), weights, info.size, dtype=settings.dtype)
+            return cost.measure(model, batch_size)
 
     def _say(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False)

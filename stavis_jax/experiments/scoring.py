@@ -13,6 +13,7 @@ from stavis_jax.experiments.data import ExperimentData
 from stavis_jax.experiments.settings import ScoringSettings, network_config
 from stavis_jax.experiments.test_maps import predict_test_films
 from stavis_jax.experiments.workdir import check_same_settings
+from stavis_jax.ops.number_format import number_format
 from stavis_jax.reports.comparison_picture import save_comparison
 from stavis_jax.reports.console import print_table
 from stavis_jax.reports.example_frames import PictureSource, film_frames, middle_frames
@@ -40,6 +41,7 @@ def score_workdir(
     """
     check_same_settings(config, workdir, started=None)
     settings, main = ScoringSettings(**config.evaluation), network_config(config).variant
+    dtype = number_format(settings.dtype).name
     trained = [name for name in dict.fromkeys(("visual", main)) if (workdir / name / "last").is_dir()]
     if main not in trained:
         raise UserError(f"{workdir}: the training of {main} is not complete. Run with --mode=train_and_evaluate.")
@@ -48,13 +50,13 @@ def score_workdir(
     predictions = {baselines.CENTRE_BIAS: baselines.same_map_predictions(bias, films, data.split)}
     for variant in trained:
         weights, maps = workdir / variant / settings.weights, workdir / "maps" / variant
-        predictions[variant] = predict_test_films(weights, data, films, maps, settings.batch_size, console)
+        predictions[variant] = predict_test_films(weights, data, films, maps, settings, console)
     scores = {
         name: protocol.score_videos(annotations, videos, baselines={data.split: bias}, console=console)
         for name, videos in predictions.items()
     }
     results = {name: aggregate(videos) for name, videos in scores.items()}
-    content = write_results(workdir, results, {"split": data.split, "versions": versions()})
+    content = write_results(workdir, results, {"split": data.split, "dtype": dtype, "versions": versions()})
     title = f"Held-out films of split {data.split}"
     print_table(scores_table(title, {name: of.overall for name, of in results.items()}), console)
     warnings = warnings_of(scores[main])
@@ -71,7 +73,7 @@ def score_workdir(
         main=main,
         pictures=PictureSource(read_frame, annotations, predictions[main]),
         comparison=compare(*(results[name].films for name in names), names=names) if is_compared else None,
-        facts={"trained in": workdir, "data": data.shards, "preset": config.preset},
+        facts={"trained in": workdir, "data": data.shards, "preset": config.preset, "number format": dtype},
         warnings=warnings,
     )
     path = write_report(workdir, report)

@@ -7,6 +7,7 @@ import ml_collections
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.ops.number_format import NUMBER_FORMATS
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.settings import TrainingSettings
 
@@ -17,19 +18,23 @@ class ScoringSettings:
 
     Attributes:
       weights: "last" or "best", by validation loss.
-      batch_size: clips per batch.
+      batch_size: clips per batch, over all devices of the host that scores. 0: 8 on a CPU, 32 per GPU or TPU.
       pictures: rows of the comparison picture.
+      dtype: number format of the trunk; see `Compute`.
     """
 
     weights: str
     batch_size: int
     pictures: int
+    dtype: str = "auto"
 
     def __post_init__(self):
         if self.weights not in ("last", "best"):
             raise UserError(f"--config.evaluation.weights={self.weights}: choose from last, best.")
-        if self.batch_size < 1:
-            raise UserError(f"--config.evaluation.batch_size={self.batch_size}: give 1 or more.")
+        if self.batch_size < 0:
+            raise UserError(f"--config.evaluation.batch_size={self.batch_size}: give 0 or more.")
+        if self.dtype not in NUMBER_FORMATS:
+            raise UserError(f"--config.evaluation.dtype={self.dtype}: choose from {', '.join(NUMBER_FORMATS)}.")
 
 
 def check_settings(config: ml_collections.ConfigDict) -> None:

@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
-import numpy as np
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
@@ -16,6 +14,8 @@ from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.runtime import atomic
 from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from stavis_jax.experiments.data import ExperimentData
+from stavis_jax.experiments.score_batches import clips_per_batch, predict_batches
+from stavis_jax.experiments.settings import ScoringSettings
 from stavis_jax.maps.map_folders import MapFolder, find_video_folder
 from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.prediction.model import StavisModel
@@ -24,7 +24,12 @@ from stavis_jax.weights.directory import read_weights
 
 
 def predict_test_films(
-    weights: Path, data: ExperimentData, films: Sequence[ListedFilm], output: Path, batch_size: int, console: Console
+    weights: Path,
+    data: ExperimentData,
+    films: Sequence[ListedFilm],
+    output: Path,
+    settings: ScoringSettings,
+    console: Console,
 ) -> list[PredictedVideo]:
     """Writes the maps of the test films, and returns them as read from the files.
 
@@ -32,13 +37,14 @@ def predict_test_films(
       weights: directory of a trained network.
       films: the test films of `data`.
       output: folder for the maps, named after the variant. An older folder is replaced when the new one is complete.
-      batch_size: clips per batch.
+      settings: batch size and number format.
 
     Raises:
       UserError: the weights cannot be read, or a batch does not fit into memory.
     """
     arrays, info = read_weights(weights)
-    model = StavisModel(info.network_config(), arrays, size=info.size)
+    model = StavisModel(info.network_config(), arrays, size=info.size, dtype=settings.dtype)
+    batch_size = clips_per_batch(settings.batch_size)
     output.parent.mkdir(parents=True, exist_ok=True)
     with out_of_memory_as_user_error(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
         write_test_maps(model, data, output, batch_size, console)
@@ -64,11 +70,10 @@ def write_test_maps(
     steps, title = math.ceil(len(clips) / batch_size), f"maps of {output.name}"
     with atomic.temporary_folder_beside(output) as aside:
         unfinished = aside / "maps"
-        for batch in track(batches, title, total=steps, console=console, disable=console is None):
-            logits = np.asarray(model.saliency_logits(batch["clip"], batch["waveform"]))
+        predicted = predict_batches(model, batches)
+        for batch, saliency in track(predicted, title, total=steps, console=console, disable=console is None):
             valid = batch["weight"] > 0
-            saliency = np.asarray(jax.nn.sigmoid(logits[valid]))
-            for index, saliency_map in zip(batch["clip_index"][valid].tolist(), saliency, strict=True):
+            for index, saliency_map in zip(batch["clip_index"][valid].tolist(), saliency[valid], strict=True):
                 film = clips.films[clips.film_index(index)]
                 number = FIRST_SCORED_FRAME + int(clips.frames(index)[0]) - 1
                 folder = unfinished / f"split{data.split}_results" / film.database / film.name

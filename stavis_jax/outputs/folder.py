@@ -31,6 +31,7 @@ def is_done(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> bool:
     if overwrite or not earlier:
         check_replaceable(folder)
         return False
+    earlier = {"dtype": "float32"} | earlier  # version 0.1.0 had no other and did not record it
     for name, value in json.loads(json.dumps(settings)).items():
         if earlier.get(name) != value:
             raise UserError(

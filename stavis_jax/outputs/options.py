@@ -74,13 +74,13 @@ class PredictionOptions:
     Attributes:
       outputs: names of outputs, any of `registry.OUTPUTS`.
       appearance: how they look.
-      batch_size: clips per call of the network.
+      batch_size: clips per call of the network; None: 4 on a CPU, 32 on other devices.
       stride: the network predicts every `stride`-th frame, at most 64. Frames between are interpolated in time.
       resize_filter: filter of the resizing step to 320x240, the same as in the training data.
     """
 
     outputs: Sequence[str] = ("maps", "overlay")
     appearance: OutputOptions = OutputOptions()
-    batch_size: int = 4
+    batch_size: int | None = None
     stride: int = 1
     resize_filter: ResizeFilter = "bicubic"

@@ -12,6 +12,7 @@ from data_pipelines.inputs import windows
 from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from stavis_jax.prediction.clip_streams import clip_stream
 from stavis_jax.prediction.frame_prediction import FramePrediction
+from stavis_jax.prediction.model import CPU_BATCH, StavisModel
 from stavis_jax.prediction.programs import ClipPredictions
 from stavis_jax.prediction.protocol import SaliencyModel
 from stavis_jax.prediction.sound_buffer import SoundBuffer
@@ -29,7 +30,7 @@ def predict_stream(
     model: SaliencyModel,
     *,
     waveform_ahead: Iterable[np.ndarray] | None = None,
-    batch_size: int = 4,
+    batch_size: int | None = None,
     stride: int = 1,
 ) -> Iterator[FramePrediction]:
     """Predicts every frame of a film.
@@ -44,13 +45,15 @@ def predict_stream(
       frame_rate_hz: frames a second; the average of an uneven film.
       model: predicts clips.
       waveform_ahead: the same chunks from a second reader; see `SoundBuffer`.
-      batch_size: clips per call of the model; all calls have the same shapes.
+      batch_size: clips per call of the model, by default what suits it; all calls have the same shapes.
       stride: frames from one call's clip to the next; predictions in between are interpolated in time.
 
     Raises:
       ValueError: `frame_rate_hz`, `batch_size` or `stride` is not positive, or `stride` is larger than 64.
       UserError: the model's maps are not finite, or a batch does not fit into memory.
     """
+    if batch_size is None:
+        batch_size = model.batch_size if isinstance(model, StavisModel) else CPU_BATCH
     if not frame_rate_hz > 0 or batch_size < 1 or stride < 1:
         raise ValueError(
             f"{frame_rate_hz} frames a second, batches of {batch_size}, stride {stride}: all must be positive"

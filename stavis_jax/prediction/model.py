@@ -15,11 +15,14 @@ from stavis_jax.models import fusion
 from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig, Outputs
 from stavis_jax.ops.backend_form import BackendForm
+from stavis_jax.ops.number_format import number_format
 from stavis_jax.prediction import programs
 from stavis_jax.weights.flat_names import Weights, expected_shapes
 from stavis_jax.weights.loading import check_variant, load_weights
 
 Array = jax.Array | np.ndarray
+
+CPU_BATCH, ACCELERATOR_BATCH = 4, 32  # clips: a CPU computes them one by one; other devices are full from about 32 on
 
 
 class StavisModel:
@@ -32,10 +35,20 @@ class StavisModel:
       size: height and width of the clips it was trained on, pixels. Clips of other sizes work too.
       uses_sound: whether it uses the waveform.
       form: how it computes.
+      dtype: number format of the trunk's activations and products; everything else is float32.
+      batch_size: clips per call that suit the device, if nobody asks for another number.
       device_weights: its arrays by flat name, on the device, as the compiled programs take them.
     """
 
-    def __init__(self, config: NetworkConfig, weights: Weights, size: int = 112, *, form: BackendForm | None = None):
+    def __init__(
+        self,
+        config: NetworkConfig,
+        weights: Weights,
+        size: int = 112,
+        *,
+        form: BackendForm | None = None,
+        dtype: str = "auto",
+    ):
         """Puts weights on the device.
 
         Args:
@@ -43,8 +56,11 @@ class StavisModel:
           weights: arrays by flat name; extra arrays are allowed.
           size: height and width of the clips it was trained on, pixels.
           form: how it computes; by default the fastest form to score on JAX's default backend.
+          dtype: number format of the trunk: "float32", "bfloat16", or "auto", which is bfloat16 on TPUs and on NVIDIA
+            GPUs that have it, otherwise float32.
 
         Raises:
+          ValueError: the number format is none of these.
           UserError: an array is missing or has another shape.
         """
         shapes = expected_shapes(config)
@@ -56,7 +72,10 @@ class StavisModel:
             raise UserError(f"the shapes of these arrays do not fit {config.variant}: {', '.join(wrong)}.")
         self.config, self.variant, self.depth, self.size = config, config.variant, config.depth, size
         self.uses_sound = fusion.VARIANTS[config.variant].uses_sound
-        self.form = form or BackendForm.for_platform(scoring=True)
+        self.dtype = number_format(dtype)
+        # The fastest form to score on a CPU takes differences of frames, which bfloat16 has too few digits for.
+        self.form = form or BackendForm.for_platform(scoring=self.dtype == jnp.float32)
+        self.batch_size = CPU_BATCH if jax.default_backend() == "cpu" else ACCELERATOR_BATCH
         self.device_weights = {name: self._on_device(weights[name]) for name in shapes}
 
     def _on_device(self, array: np.ndarray) -> jax.Array | tuple[jax.Array, ...]:
@@ -72,11 +91,11 @@ class StavisModel:
         return {name: np.stack(array) if isinstance(array, tuple) else array for name, array in fetched.items()}
 
     def identity(self) -> dict[str, str]:
-        """Returns the variant, and a CRC-32 of the arrays as "checkpoint"."""
+        """Returns the variant, a CRC-32 of the arrays as "checkpoint", and the number format."""
         checksum = 0
         for name, array in sorted(self.weights.items()):
             checksum = zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(name.encode(), checksum))
-        return {"variant": self.variant, "checkpoint": f"{checksum:08x}"}
+        return {"variant": self.variant, "checkpoint": f"{checksum:08x}", "dtype": self.dtype.name}
 
     def __call__(self, clip: Array, waveform: Array | None) -> Outputs:
         """Runs the network.
@@ -103,7 +122,7 @@ class StavisModel:
 
     def run(self, program: Callable[..., Any], *inputs: Any, **static: Any) -> Any:
         """Runs one of `prediction.programs` with this network."""
-        return program(self.config, self.form, self.device_weights, *inputs, **static)
+        return program(self.config, self.form, self.device_weights, *inputs, dtype=self.dtype, **static)
 
     def _checked(self, clip: Array, waveform: Array | None) -> tuple[jax.Array, jax.Array | None]:
         if np.ndim(clip) != 5 or clip.shape[-1] != 3 or 0 in clip.shape:
@@ -124,15 +143,20 @@ class StavisModel:
         return clip, jnp.asarray(waveform, jnp.float32)
 
 
-def load(path: Path | str, variant: str | None = None, *, form: BackendForm | None = None) -> StavisModel:
+def load(
+    path: Path | str, variant: str | None = None, *, form: BackendForm | None = None, dtype: str = "auto"
+) -> StavisModel:
     """Loads a network ready to score.
 
     Args:
       path: a STAViS .pth file (converted in memory), a converted directory or a training's workdir.
       variant: which system of models/fusion.py to run; None chooses as `weights.loading.load_weights` does.
       form: how it computes; by default the fastest form to score on JAX's default backend.
+      dtype: number format of the trunk: "float32", "bfloat16", or "auto", which is bfloat16 on TPUs and on NVIDIA GPUs
+        that have it (compute capability 8.0 or more), otherwise float32.
 
     Raises:
+      ValueError: the number format is none of these.
       UserError: there is nothing to load, the checkpoint cannot predict, or the variant is unknown.
     """
     check_variant(variant)
@@ -144,7 +168,7 @@ def load(path: Path | str, variant: str | None = None, *, form: BackendForm | No
             "Give a STAViS checkpoint or a workdir."
         )
     try:
-        return StavisModel(info.network_config(variant), weights, info.size, form=form)
+        return StavisModel(info.network_config(variant), weights, info.size, form=form, dtype=dtype)
     except UserError as error:
         raise UserError(f"{path}: {error} Give another variant or checkpoint.") from error
 

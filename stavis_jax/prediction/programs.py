@@ -1,6 +1,7 @@
 """The compiled programs of prediction. Each is called with a network's config, form and weights, then its inputs.
 
-They compute in full float32: by default GPUs and TPUs would round the factors of products to 10 bits or fewer.
+The trunk computes in the number format `dtype`, everything else in float32. Float32 products are exact to float32: by
+default GPUs and TPUs would round their factors to 10 bits or fewer.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,14 +27,23 @@ class ClipPredictions(NamedTuple):
 
 
 def network_program(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles `function(network, *inputs, size=...)` to a program of (config, form, weights, *inputs, size=...)."""
+    """Compiles `function(network, *inputs, **size)` to a program of (config, form, weights, *inputs, dtype, **size)."""
 
-    def program(config: NetworkConfig, form: BackendForm, weights: Weights, *inputs: Any, **size: Any) -> Any:
+    def program(
+        config: NetworkConfig,
+        form: BackendForm,
+        weights: Weights,
+        *inputs: Any,
+        dtype: Any = jnp.float32,
+        **size: Any,
+    ) -> Any:
+        network = network_from(config, weights, form)
+        network.trunk.dtype = jnp.dtype(dtype)
         with jax.default_matmul_precision("highest"):
-            return function(network_from(config, weights, form), *inputs, **size)
+            return function(network, *inputs, **size)
 
     program.__name__ = function.__name__
-    return jax.jit(program, static_argnums=(0, 1), static_argnames="size")
+    return jax.jit(program, static_argnums=(0, 1), static_argnames=("dtype", "size"))
 
 
 @network_program

@@ -16,6 +16,8 @@ MAX_IN_MEMORY = 4
 class Networks:
     """Checkpoints by name. All are read when the object is created, so that a wrong one is reported at once.
 
+    `dtype`: the number format in which the networks compute; see `load`.
+
     Attributes:
       variants: the variants that each checkpoint can run, by the checkpoint's name; its own variant is first.
 
@@ -23,11 +25,11 @@ class Networks:
       UserError: a checkpoint cannot predict.
     """
 
-    def __init__(self, checkpoints: Sequence[Path]):
+    def __init__(self, checkpoints: Sequence[Path], dtype: str = "auto"):
         names = [path.resolve().name for path in checkpoints]
         are_unique = len(set(names)) == len(names)
         self._paths = dict(zip(names if are_unique else map(str, checkpoints), checkpoints, strict=True))
-        self._load = functools.lru_cache(MAX_IN_MEMORY)(load)
+        self._load = functools.lru_cache(MAX_IN_MEMORY)(functools.partial(load, dtype=dtype))
         self.variants = {name: _variants_in(path) for name, path in self._paths.items()}
 
     def load(self, checkpoint: str, variant: str) -> StavisModel:

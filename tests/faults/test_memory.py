@@ -12,6 +12,7 @@ from data_pipelines.runtime.errors import UserError
 from stavis_jax.configs import av
 from stavis_jax.experiments import test_maps, training
 from stavis_jax.experiments.data import ExperimentData
+from stavis_jax.experiments.settings import ScoringSettings
 from stavis_jax.experiments.stages import plan_stages
 from stavis_jax.weights.flat_names import new_network
 
@@ -55,8 +56,9 @@ def test_a_scoring_batch_that_is_too_large_names_its_flag(supplies, tmp_path, ta
     monkeypatch.setattr(test_maps, "write_test_maps", full_memory)
     monkeypatch.setattr(test_maps, "StavisModel", lambda *_, **__: None)
     data, maps = ExperimentData(supplies.shards), tmp_path / "maps" / "visual"
+    settings = ScoringSettings(weights="last", batch_size=8, pictures=1)
     with pytest.raises(UserError, match=r"--config\.evaluation\.batch_size=8: does not fit into memory \(Out of"):
-        test_maps.predict_test_films(supplies.weights, data, [], maps, 8, Console(quiet=True))
+        test_maps.predict_test_films(supplies.weights, data, [], maps, settings, Console(quiet=True))
 
 
 @pytest.mark.parametrize("error", [jax.errors.JaxRuntimeError(FULL), MemoryError(), MemoryError("7.28 TiB")])

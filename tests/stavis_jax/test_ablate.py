@@ -297,7 +297,7 @@ def test_what_a_system_does_not_use_costs_nothing():
 def test_a_system_is_trained_from_its_visual_network_and_a_second_call_does_nothing(tmp_path, monkeypatch):
     """The visual network's arrays and the scored maps are made up, since compiling takes nearly all of the time."""
 
-    def predict(weights, data, films, output, batch_size, console):
+    def predict(weights, data, films, output, settings, console):
         saliency_map = np.add.outer(np.arange(32), np.arange(32)) * (1 if output.name == "visual" else 2)
         return same_map_predictions(saliency_map.astype(np.uint8), films, data.split)
 

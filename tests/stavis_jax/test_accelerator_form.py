@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from made_checkpoints import weights_of_distinct_maps
 
 import stavis_jax
 from data_pipelines.inputs.windows import WAVEFORM_SAMPLES
@@ -15,7 +16,7 @@ from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import optimizer, parameter_groups, step
 from stavis_jax.weights.directory import WeightsInfo, save_weights
-from stavis_jax.weights.flat_names import new_network, read_network
+from stavis_jax.weights.flat_names import new_network
 
 CONFIG, SIZE = NetworkConfig("l3mul-s3", 10), 32
 ATOL = 1e-4  # of logits: float32, sums in another order
@@ -27,10 +28,7 @@ RATES = dict.fromkeys(parameter_groups.GROUPS, 0.1)
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, np.ndarray]:
-    """Starting values, with heads large enough to tell maps apart."""
-    draw, weights = np.random.default_rng(0).normal, read_network(new_network(CONFIG, seed=0))
-    heads = [name for name in weights if "side_prep/kernel" in name or "score/kernel" in name or "fuse" in name]
-    return weights | {name: np.float32(0.05 * draw(size=weights[name].shape)) for name in heads}
+    return weights_of_distinct_maps(CONFIG)
 
 
 @pytest.fixture(scope="module")

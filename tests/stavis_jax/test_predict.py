@@ -33,9 +33,10 @@ def test_command_predicts_a_real_film_with_sound(tmp_path, monkeypatch, capsys):
     loaded = []
     monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: loaded.append((a, k)) or Brightness(), raising=False)
     film = real_film("bigbuckbunny.mp4")
-    predict.main([str(film), "--checkpoint", "some.pth", "--variant", "visual", "--output", str(tmp_path / "out")])
+    flags = ["--checkpoint", "some.pth", "--variant", "visual", "--dtype", "bfloat16"]
+    predict.main([str(film), *flags, "--output", str(tmp_path / "out")])
 
-    assert loaded == [((Path("some.pth"),), {"variant": "visual"})]
+    assert loaded == [((Path("some.pth"),), {"variant": "visual", "dtype": "bfloat16"})]
     folder = tmp_path / "out" / "bigbuckbunny"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["bigbuckbunny"]
     assert f"{folder}: 132 frames, wrote maps, overlay.mp4" in capsys.readouterr().out

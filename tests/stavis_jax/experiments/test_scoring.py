@@ -29,7 +29,7 @@ def shards(tmp_path):
 
 @pytest.mark.slow
 def test_scoring_a_workdir_ends_in_a_report_with_pictures_from_the_shards(shards, tmp_path, monkeypatch):
-    def predict(weights, data, films, output, batch_size, console):
+    def predict(weights, data, films, output, settings, console):
         assert weights == tmp_path / "run" / output.name / "last"
         saliency_map = np.zeros((32, 32), np.uint8)
         saliency_map[8:24, 8:24] = 200 if output.name == "visual" else np.arange(16) * 15
@@ -71,7 +71,8 @@ def test_a_wrong_setting_of_any_stage_shows_before_anything_is_trained(shards, t
     ("setting", "value", "message"),
     [
         ("evaluation.weights", "first", "--config.evaluation.weights=first: choose from last, best"),
-        ("evaluation.batch_size", 0, "--config.evaluation.batch_size=0: give 1 or more"),
+        ("evaluation.batch_size", -1, "--config.evaluation.batch_size=-1: give 0 or more"),
+        ("evaluation.dtype", "float16", "--config.evaluation.dtype=float16: choose from auto, float32, bfloat16"),
         ("data.workers", -1, "--config.data.workers=-1: give 0 or more"),
         ("compute.dtype", "float16", "--config.compute.dtype=float16: choose from"),
         ("model.depth", 7, "--config.model: "),

@@ -45,6 +45,14 @@ def test_a_prediction_is_replaced_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [folder]
 
 
+def test_a_prediction_without_a_number_format_is_of_float32(tmp_path):
+    """Version 0.1.0 had no other."""
+    folder = write_prediction(tmp_path / "film")
+    assert is_done(folder, BEFORE | {"dtype": "float32"}, overwrite=False)
+    with pytest.raises(UserError, match=r"other settings \(dtype: float32, now: bfloat16\)"):
+        is_done(folder, BEFORE | {"dtype": "bfloat16"}, overwrite=False)
+
+
 @pytest.mark.parametrize("mark", [None, "", "[]", '{"settings": 1}', '{"settings": {}}'])
 def test_what_has_no_mark_of_a_prediction_is_not_replaced_whatever_its_files_are_called(tmp_path, mark):
     folder = write_prediction(tmp_path / "film")

@@ -107,6 +107,36 @@ def test_factors_are_not_rounded_to_fewer_bits_on_accelerators(models):
     )
 
 
+@pytest.mark.slow
+def test_bfloat16_is_that_of_the_trunk_alone(checkpoint, models):
+    model = stavis_jax.load(checkpoint, "l3mul-s3", dtype="bfloat16")
+    assert (model.dtype, models["l3mul-s3"].dtype) == (jnp.bfloat16, jnp.float32)
+    assert all(array.dtype == jnp.float32 for array in jax.tree.leaves(model.device_weights))
+    assert model.identity() == models["l3mul-s3"].identity() | {"dtype": "bfloat16"}
+    inputs = example(2)
+    ours, exact = model(*inputs), models["l3mul-s3"](*inputs)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(ours))
+    rounding = np.abs(ours.logits - exact.logits).max()
+    assert 0 < rounding < 0.05 * np.ptp(exact.logits)
+    np.testing.assert_allclose(model.saliency_logits(*inputs), ours.logits, rtol=0, atol=rounding)
+
+
+def test_bfloat16_is_not_computed_by_differences_of_frames(checkpoint):
+    model = stavis_jax.load(checkpoint, dtype="bfloat16")
+    assert model.form == stavis_jax.BackendForm.for_platform("cpu") != stavis_jax.load(checkpoint).form
+
+
+def test_an_unknown_number_format_is_told_with_the_known_ones(checkpoint):
+    with pytest.raises(ValueError, match="number format 'float16' is not one of auto, float32, bfloat16"):
+        stavis_jax.load(checkpoint, dtype="float16")
+
+
+def test_batches_are_larger_on_accelerators(checkpoint, monkeypatch):
+    assert stavis_jax.load(checkpoint).batch_size == 4
+    monkeypatch.setattr(jax, "default_backend", lambda: "tpu")
+    assert stavis_jax.load(checkpoint).batch_size == 32
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -32,7 +32,7 @@ def test_a_checkpoint_that_is_not_there_is_named_before_the_page_opens(with_grad
 def test_only_an_address_that_others_reach_is_warned_of(host, warned, with_gradio, monkeypatch, caplog):
     served = {}
     monkeypatch.setattr(server, "serve", lambda networks, **how: served.update(how))
-    monkeypatch.setattr("stavis_jax.web.networks.Networks", lambda checkpoints: None)
+    monkeypatch.setattr("stavis_jax.web.networks.Networks", lambda checkpoints, dtype: None)
     with caplog.at_level(logging.WARNING):
         demo.main(["--checkpoint", "any", "--host", host, "--port", "80"])
     assert (served["host"], served["port"]) == (host, 80)
@@ -80,6 +80,7 @@ def test_a_checkpoint_offers_its_own_variant_and_the_picture_alone(tiny_checkpoi
         "visual: picture alone",
     ]
     assert networks.load("tiny", "visual").variant == "visual"
+    assert Networks([tiny_checkpoint], "bfloat16").load("tiny", "visual").dtype == "bfloat16"
     with pytest.raises(UserError, match="is not offered"):
         networks.load("tiny", "l1-s1")
 
@@ -92,7 +93,7 @@ def test_a_working_directory_offers_what_was_trained_in_it(tiny_checkpoint, tmp_
 
 def test_an_output_that_cannot_be_written_is_named(with_gradio, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
-    monkeypatch.setattr("stavis_jax.web.networks.Networks", lambda checkpoints: None)
+    monkeypatch.setattr("stavis_jax.web.networks.Networks", lambda checkpoints, dtype: None)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(SystemExit, match=r"^error: .*/file/results: Not a directory\. Give a folder"):
