@@ -16,7 +16,7 @@ from data_pipelines.clips.batches import training_batches
 from data_pipelines.shards.raw_to_shards import prepare
 from data_pipelines.synthetic.database import synthesize
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.training.loop import ON_DEVICE
+from stavis_jax.training.loop import HOST_KEYS
 
 FRAMES = 90  # frames of a film, which make two windows of full length
 
@@ -51,7 +51,8 @@ def training_from_shards(tell, *, setting: Setting, folder: str, workers: Sequen
     in every step is reported first, for comparison.
     """
     clips = setting.clips
-    work = TrainingStep(setting)
+    with _batches(setting, folder, 0) as batches:
+        work = TrainingStep(setting, next(batches))
     took = seconds_of(work, jax.block_until_ready, setting.seconds / 2)
     tell(figure("training, one batch again and again", clips / took.median, "clips/s", ms=1e3 * took.median))
     for number in workers:
@@ -78,4 +79,4 @@ def _batches(setting: Setting, folder: str, workers: int):
 def _next(devices: DataParallel, batches) -> dict[str, jax.Array]:
     """Reads the next batch and starts its copy to the device."""
     batch = next(batches)
-    return devices.split_batch({name: batch[name] for name in ON_DEVICE})
+    return devices.split_batch({name: batch[name] for name in batch if name not in HOST_KEYS})

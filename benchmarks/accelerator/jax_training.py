@@ -7,11 +7,12 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from benchmarks.accelerator import rewrites as forms
 from benchmarks.accelerator import subjects, trace
@@ -23,6 +24,7 @@ from stavis_jax.configs import av
 from stavis_jax.training import optimizer, step
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.loop import HOST_KEYS
 from stavis_jax.weights.flat_names import network_from
 
 LARGEST_TRACE = 15 * 2**20  # bytes; larger traces are not kept
@@ -35,7 +37,8 @@ _speeds: dict[tuple[int, tuple[str, ...]], float] = {}
 class TrainingStep:
     """A compiled training step with its state. Call it with a batch on the device to get the mean losses."""
 
-    def __init__(self, setting: Setting):
+    def __init__(self, setting: Setting, batch: Mapping[str, np.ndarray] | None = None):
+        """`batch` is one like those that the step will be given, by default `setting.batch()`."""
         stage = "visual" if setting.variant == "visual" else "audiovisual"
         recipe = av.get_config().stages[stage]
         make_optimizer = functools.partial(
@@ -51,7 +54,9 @@ class TrainingStep:
         rates = recipe.group_rates.to_dict()
         job, state = step.create(network, make_optimizer, rates, effective_batch=setting.clips)
         self.state, self.job = self.devices.replicate(state), job
-        self.batch = self.devices.split_batch(setting.batch())
+        self.batch = self.devices.split_batch(
+            {name: array for name, array in (batch or setting.batch()).items() if name not in HOST_KEYS}
+        )
         self.side_weight = jnp.float32(subjects.SIDE_WEIGHT)
         begin = time.perf_counter()
         train_step = jax.jit(

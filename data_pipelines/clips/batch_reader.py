@@ -14,7 +14,7 @@ import numpy as np
 from data_pipelines.runtime import processes
 from data_pipelines.runtime.errors import UserError
 
-# Batches are large (2.5 MB per clip). Two being read and two waiting keep a device busy; grain's 500 fill the memory.
+# Batches are large (0.7 MB per clip). Two being read and two waiting keep a device busy; grain's 500 fill the memory.
 _READ_OPTIONS = grain.ReadOptions(num_threads=2, prefetch_buffer_size=2)
 _BATCHES_AHEAD = 2  # per process
 _DEATH_NOTE = "terminated unexpectedly"  # in what grain raises when one of its processes is gone

@@ -1,11 +1,14 @@
-"""Reads batches of clips for training and scoring, with shuffling, cropping, flipping and prefetching.
+"""Reads batches of clips for training and scoring, with shuffling, cropping, mirroring and prefetching.
 
-A batch is a dict of NumPy arrays:
+A batch is a dict of NumPy arrays. Pixels are 8-bit, as they are stored; the device subtracts the mean and mirrors them
+(`stavis_jax.training.network_inputs`), because float32 would be four times as much to copy:
 
-  clip          float32 [B, 16, S, S, 3], RGB in [0, 255] minus the ActivityNet mean
-  waveform      float32 [B, 35280], in [-256, 256)
-  density       float32 [B, S, S], 0 to 255
-  fixations     float32 [B, S, S], 0 or 1
+  clip          uint8 [B, 16, S, S, 3], RGB
+  density       uint8 [B, S, S], 0 to 255
+  fixations     uint8 [B, S, S], 0 or 1
+  mirrored      bool [B], whether clip and maps are to be mirrored; in training only
+  waveform      float32 [B, L], in [-256, 256): the middle of the network's waveform [B, 35280], which is 0 elsewhere;
+                left out without `sound`
   weight        float32 [B], 0 for padding, else 1
   film          int32 [B], position in `open_clips(...).films`
   clip_index    int32 [B], position in `open_clips(...)`
@@ -22,8 +25,8 @@ import numpy as np
 
 from data_pipelines.clips.batch_reader import BatchReader
 from data_pipelines.clips.source import Clips, Windows, open_clips
-from data_pipelines.clips.transforms import FlipLeftRight, RandomCrop
-from data_pipelines.inputs.windows import subtract_mean
+from data_pipelines.clips.transforms import DrawMirroring, RandomCrop
+from data_pipelines.inputs.windows import target_frame
 from data_pipelines.raw.fold_lists import Subset
 from data_pipelines.runtime.errors import UserError
 
@@ -38,23 +41,25 @@ def training_batches(
     num_workers: int = 0,
     host_index: int = 0,
     host_count: int = 1,
+    sound: bool = True,
 ) -> BatchReader:
-    """Returns endless batches of training clips: a random clip of each window, flipped half of the time.
+    """Returns endless batches of training clips: a random clip of each window, half of them to be mirrored.
 
-    Each epoch draws clips, flips and order anew. Epochs follow one another without a gap, so a batch may hold the end
-    of one epoch and the start of the next. `clips_per_epoch` counts the clips of an epoch. `get_state` and `set_state`
-    (or grain.checkpoint) resume exactly, with any `num_workers`.
+    Each epoch draws clips, mirroring and order anew. Epochs follow one another without a gap, so a batch may hold the
+    end of one epoch and the start of the next. `clips_per_epoch` counts the clips of an epoch. `get_state` and
+    `set_state` (or grain.checkpoint) resume exactly, with any `num_workers`.
 
     Args:
       shards: folder that data_pipelines.prepare wrote.
       split: number of the split, from 1.
       batch_size: clips per batch of this host. The batches of all hosts together hold the clips that one host would
         read with `batch_size * host_count`.
-      seed: decides order, clips and flips.
+      seed: decides order, clips and mirroring.
       databases: folders to read, by default all.
       num_workers: processes that read ahead; 0 reads in threads.
       host_index: number of this host, from 0.
       host_count: number of hosts.
+      sound: whether to read the sound. The visual network does not use it.
 
     Raises:
       UserError: there are no shards or no clips.
@@ -67,10 +72,11 @@ def training_batches(
         .shuffle()
         .repeat()
         .random_map(RandomCrop())
-        .map(ReadClip(windows))
-        .random_map(FlipLeftRight())[host_index::host_count]
+        .map(_add_target_frame)
+        .random_map(DrawMirroring())[host_index::host_count]
         # drop_remainder: endless data have none, but rounding up their length overflows in grain.
         .batch(batch_size, drop_remainder=True, batch_fn=_stack)
+        .map(ReadBatch(windows, sound))
     )
     return BatchReader(chain, num_workers)
 
@@ -86,6 +92,7 @@ def evaluation_batches(
     num_workers: int = 0,
     host_index: int = 0,
     host_count: int = 1,
+    sound: bool = True,
 ) -> BatchReader:
     """Returns batches with every clip once, in order. The last batch is padded with clips of weight 0.
 
@@ -97,8 +104,9 @@ def evaluation_batches(
     _check_counts(batch_size, num_workers, host_index, host_count)
     chain = (
         grain.MapDataset.source(_Listing(source, multiple_of=batch_size * host_count))
-        .map(ReadClip(source))[host_index::host_count]
+        .map(_add_target_frame)[host_index::host_count]
         .batch(batch_size, batch_fn=_stack)
+        .map(ReadBatch(source, sound))
     )
     return BatchReader(chain, num_workers)
 
@@ -123,42 +131,42 @@ class _Listing:
 
     def __getitem__(self, position: int) -> dict[str, Any]:
         index = min(position, len(self.clips) - 1)
-        return {"clip_index": index, "frames": self.clips.frames(index), "weight": float(position == index)}
-
-
-@dataclasses.dataclass(frozen=True)
-class ReadClip(grain.transforms.Map):
-    """Reads the frames that an element names. Pixels stay 8-bit until they are stacked."""
-
-    clips: Clips
-
-    def map(self, element: dict[str, Any]) -> dict[str, Any]:
-        item = self.clips.read_pixels(element["clip_index"], element["frames"])
-        return {key: item[key] for key in ("clip", "waveform", "density", "fixations")} | {
-            "weight": np.float32(element["weight"]),
-            "film": np.int32(self.clips.film_index(element["clip_index"])),
-            "clip_index": np.int32(element["clip_index"]),
-            "target_frame": np.int32(item["target_frame"]),
+        return {
+            "clip_index": np.int32(index),
+            "film": np.int32(self.clips.film_index(index)),
+            "frames": self.clips.frames(index),
+            "weight": np.float32(position == index),
         }
 
 
-def _stack(elements: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Stacks the elements key by key. Clips become float32 within the batch, which saves an allocation per clip."""
-    batch = {key: np.stack([element[key] for element in elements]) for key in elements[0] if key != "clip"}
-    batch["clip"] = np.empty((len(elements), *elements[0]["clip"].shape), np.float32)
-    for element, row in zip(elements, batch["clip"], strict=True):
-        subtract_mean(_contiguous(element["clip"]), out=row)
-    return batch
+@dataclasses.dataclass(frozen=True)
+class ReadBatch(grain.transforms.Map):
+    """Reads the clips that a batch of elements names."""
+
+    clips: Clips
+    sound: bool
+
+    def map(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        frames, size, count = batch.pop("frames"), self.clips.shards.size, len(batch["weight"])
+        arrays = {
+            "clip": np.empty((count, frames.shape[1], size, size, 3), np.uint8),
+            "density": np.empty((count, size, size), np.uint8),
+            "fixations": np.empty((count, size, size), np.uint8),
+        }
+        if self.sound:
+            arrays["waveform"] = np.empty((count, self.clips.longest_sound), np.float32)
+        for i, index in enumerate(batch["clip_index"].tolist()):
+            self.clips.fill({name: array[i] for name, array in arrays.items()}, index, frames[i])
+        return arrays | batch
 
 
-def _contiguous(pixels: np.ndarray) -> np.ndarray:
-    """Returns a contiguous copy of a flipped clip. Copying colour by colour is three times as fast as NumPy's copy."""
-    if pixels.flags.c_contiguous:
-        return pixels
-    copy = np.empty(pixels.shape, pixels.dtype)
-    for colour in range(3):
-        copy[..., colour] = pixels[..., colour]
-    return copy
+def _add_target_frame(element: dict[str, Any]) -> dict[str, Any]:
+    # Keep this step between the two random ones: grain derives their seeds from their positions.
+    return element | {"target_frame": np.int32(target_frame(element["frames"]))}
+
+
+def _stack(elements: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+    return {key: np.stack([element[key] for element in elements]) for key in elements[0]}
 
 
 def _check_counts(batch_size: int, num_workers: int, host_index: int, host_count: int) -> None:

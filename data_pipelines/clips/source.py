@@ -1,7 +1,7 @@
 """Reads clips from shards by random access, as grain and PyTorch's data loaders expect it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -73,26 +73,50 @@ class Clips:
 
     def read(self, index: int, frames: Sequence[int] | np.ndarray) -> dict[str, Any]:
         """Returns an item with these frames of the film of item `index`; see `__getitem__`."""
-        item = self.read_pixels(index, frames)
-        return item | {"clip": clips.subtract_mean(item["clip"])}
-
-    def read_pixels(self, index: int, frames: Sequence[int] | np.ndarray) -> dict[str, Any]:
-        """Returns the same item as `read`, with the clip as it is stored: uint8 [16, S, S, 3], RGB."""
-        film_index, frames = self.film_index(index), np.asarray(frames)
-        film, target = self.shards.films[film_index], clips.target_frame(frames)
-        has_sound = film.sound_rate_hz and film_index not in self._silent
-        sounding = range(frames[0], frames[-1] + 1) if has_sound else ()
-        records = {number: self.shards.read(film_index, number) for number in {*frames.tolist(), target, *sounding}}
-        return {
-            "clip": np.stack([records[number].image for number in frames.tolist()]),
-            "waveform": clips.waveform(_excerpt(film, {number: records[number] for number in sounding})),
-            "density": records[target].density.astype(np.float32),
-            "fixations": records[target].fixations.astype(np.float32),
+        film, frames, size = self.films[self.film_index(index)], np.asarray(frames), self.shards.size
+        row: dict[str, np.ndarray] = {
+            "clip": np.empty((len(frames), size, size, 3), np.uint8),
+            "waveform": np.empty(clips.WAVEFORM_SAMPLES, np.float32),
+            "density": np.empty((size, size), np.uint8),
+            "fixations": np.empty((size, size), np.uint8),
+        }
+        self.fill(row, index, frames)
+        return row | {
+            "clip": clips.subtract_mean(row["clip"]),
+            "density": row["density"].astype(np.float32),
+            "fixations": row["fixations"].astype(np.float32),
             "database": film.database,
             "video": film.name,
             "frames": frames,
-            "target_frame": target,
+            "target_frame": clips.target_frame(frames),
         }
+
+    def fill(self, row: Mapping[str, np.ndarray], index: int, frames: Sequence[int] | np.ndarray) -> None:
+        """Fills arrays with the stored form of these frames of the film of item `index`.
+
+        Args:
+          row: clip uint8 [len(frames), S, S, 3]; density and fixations uint8 [S, S]; waveform float32 [L], the middle L
+            samples of the network's waveform, where L is even. Without "waveform", no sound is read.
+          index: number of the item.
+          frames: frame numbers from 1.
+        """
+        film_index, numbers = self.film_index(index), np.asarray(frames).tolist()
+        film, target = self.films[film_index], clips.target_frame(frames)
+        has_sound = film.sound_rate_hz and film_index not in self._silent and "waveform" in row
+        sounding = range(numbers[0], numbers[-1] + 1) if has_sound else ()
+        records = {number: self.shards.read(film_index, number) for number in {*numbers, target, *sounding}}
+        for picture, number in zip(row["clip"], numbers, strict=True):
+            picture[...] = records[number].image
+        row["density"][...] = records[target].density
+        row["fixations"][...] = records[target].fixations
+        if "waveform" in row:
+            clips.waveform(_excerpt(film, {number: records[number] for number in sounding}), out=row["waveform"])
+
+    @property
+    def longest_sound(self) -> int:
+        """The even number of samples in the middle of the network's waveform outside which no clip has sound."""
+        rates = {(film.fps, film.sound_rate_hz) for film in self.films}
+        return max((clips.longest_sound(*rate) for rate in rates), default=0)
 
 
 def open_clips(

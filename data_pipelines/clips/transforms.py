@@ -19,8 +19,18 @@ class RandomCrop(grain.transforms.RandomMap):
 
 
 @dataclasses.dataclass(frozen=True)
+class DrawMirroring(grain.transforms.RandomMap):
+    """Draws whether a clip is mirrored, as "mirrored". The train step mirrors it, on the device."""
+
+    probability: float = 0.5
+
+    def random_map(self, element: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        return element | {"mirrored": bool(rng.random() < self.probability)}
+
+
+@dataclasses.dataclass(frozen=True)
 class FlipLeftRight(grain.transforms.RandomMap):
-    """Flips a clip and its maps together with some probability. The sound stays as it is."""
+    """Flips an item of `open_clips`, clip and maps together, with some probability. The sound stays as it is."""
 
     probability: float = 0.5
     width_axes: tuple[tuple[str, int], ...] = (("clip", 2), ("density", 1), ("fixations", 1))

@@ -4,6 +4,7 @@ Frames are numbered from 1. A window is a pair (first, last), both included. A c
 """
 
 import functools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -78,18 +79,29 @@ def kept_samples(begin: int, end: int) -> tuple[int, int]:
     return begin + surplus // 2, end - (surplus - surplus // 2)
 
 
-def waveform(excerpt: np.ndarray) -> np.ndarray:
-    """Returns the network's sound, float32 [35280]: the excerpt under a symmetric Hann window, centred between zeros.
+def longest_sound(fps: float, rate_hz: int) -> int:
+    """Returns an even number of samples that the sound of 16 consecutive frames never exceeds, at most 35,280."""
+    return min(WAVEFORM_SAMPLES, 2 * math.ceil((CLIP_FRAMES * rate_hz / fps + 2) / 2))
 
-    `excerpt` is float32 [S] in [-256, 256). An excerpt longer than the buffer is cropped to its centre; the original
-    crashes there.
+
+def waveform(excerpt: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Returns the network's sound: the excerpt under a symmetric Hann window, centred between zeros.
+
+    An excerpt of more than 35,280 samples is cropped to its centre; the original crashes there.
+
+    Args:
+      excerpt: float32 [S] in [-256, 256).
+      out: the array to fill, float32 [L], by default a new one of 35,280. L is even and the (cropped) excerpt fits.
     """
     begin, end = kept_samples(0, len(excerpt))
     kept = excerpt[begin:end]
-    buffer = np.zeros(WAVEFORM_SAMPLES, np.float32)
-    begin = WAVEFORM_SAMPLES // 2 - len(kept) // 2  # the middle sample of an odd length is sample 17,640 of the buffer
-    buffer[begin : begin + len(kept)] = kept * _hann(len(kept))
-    return buffer
+    if out is None:
+        out = np.empty(WAVEFORM_SAMPLES, np.float32)
+    begin = len(out) // 2 - len(kept) // 2  # the middle sample of an odd length is sample L / 2
+    end = begin + len(kept)
+    out[:begin], out[end:] = 0, 0
+    np.multiply(kept, _hann(len(kept)), out=out[begin:end])
+    return out
 
 
 @functools.lru_cache(64)  # a film has few excerpt lengths; computing a window takes a fifth of reading a clip
@@ -97,10 +109,9 @@ def _hann(length: int) -> np.ndarray:
     return np.hanning(length).astype(np.float32)
 
 
-def subtract_mean(pixels: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Returns RGB uint8 [..., H, W, 3] minus the ActivityNet mean, float32; in `out`, C-contiguous, if it is given."""
-    if out is None:
-        out = np.empty(pixels.shape, np.float32)
+def subtract_mean(pixels: np.ndarray) -> np.ndarray:
+    """Returns RGB uint8 [..., H, W, 3] minus the ActivityNet mean, float32."""
+    out = np.empty(pixels.shape, np.float32)
     # The mean is repeated along a row, because broadcasting over a last axis of 3 is ten times slower.
     rows, filled = (array.reshape(*array.shape[:-2], -1) for array in (pixels, out))
     np.subtract(rows, np.tile(np.array(MEAN_RGB, np.float32), pixels.shape[-2]), out=filled, dtype=np.float32)

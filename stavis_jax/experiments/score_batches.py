@@ -10,6 +10,7 @@ from jax.sharding import PartitionSpec
 from stavis_jax.prediction import programs
 from stavis_jax.prediction.model import ACCELERATOR_BATCH, StavisModel
 from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.network_inputs import network_inputs
 
 Batch = Mapping[str, np.ndarray]
 
@@ -62,8 +63,11 @@ class _Predictor:
         self._weights = self._devices.replicate(model.device_weights)
 
         def saliency(weights: dict[str, jax.Array], batch: dict[str, jax.Array]) -> jax.Array:
-            inputs = model.config, model.form, weights, batch["clip"], batch.get("waveform")
-            return jax.nn.sigmoid(programs.logits(*inputs, dtype=model.dtype))
+            inputs = network_inputs(batch)
+            logits = programs.logits(
+                model.config, model.form, weights, inputs["clip"], inputs.get("waveform"), dtype=model.dtype
+            )
+            return jax.nn.sigmoid(logits)
 
         whole, split = PartitionSpec(), PartitionSpec("data")
         self._saliency = jax.jit(

@@ -66,6 +66,7 @@ def write_test_maps(
         windows="test",
         batch_size=batch_size,
         databases=data.databases,
+        sound=model.uses_sound,
     )
     steps, title = math.ceil(len(clips) / batch_size), f"maps of {output.name}"
     with atomic.temporary_folder_beside(output) as aside:

@@ -16,6 +16,7 @@ from data_pipelines.shards.reader import Shards
 from stavis_jax.experiments.data import ExperimentData
 from stavis_jax.experiments.stages import Stage, StartWeights, load_start_weights, plan_stages, start_network
 from stavis_jax.experiments.workdir import check_same_settings, write_settings
+from stavis_jax.models import fusion
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel, is_first_host, wait_for_all_hosts
@@ -108,7 +109,8 @@ def _training_data(stage: Stage, config: ml_collections.ConfigDict, data: Experi
     """Returns this host's share of the batches."""
     listed: dict[str, Any] = {"split": data.split, "databases": data.databases}
     hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
-    share = listed | hosts | {"batch_size": stage.settings.batch_size // jax.process_count()}
+    sound = fusion.VARIANTS[stage.network.variant].uses_sound
+    share = listed | hosts | {"batch_size": stage.settings.batch_size // jax.process_count(), "sound": sound}
     return TrainingData(
         training_batches(data.shards, seed=config.seed, num_workers=config.data.workers, **share),
         max(clips_per_epoch(data.shards, **listed) // stage.settings.batch_size, 1),

@@ -25,7 +25,7 @@ from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.training.tensorboard import TensorBoard
 
 Batch = Mapping[str, np.ndarray]
-ON_DEVICE = ("clip", "waveform", "density", "fixations", "weight")  # a batch's other keys say which clips they are
+HOST_KEYS = ("film", "clip_index", "target_frame")  # say which clips a batch holds; the other keys go to the devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,7 +237,7 @@ class _Training:
         self.journal.step(ready, self.num_steps - 1)
 
     def on_devices(self, batch: Batch) -> dict[str, jax.Array]:
-        return self.devices.split_batch({name: batch[name] for name in ON_DEVICE})
+        return self.devices.split_batch({name: batch[name] for name in batch if name not in HOST_KEYS})
 
 
 def _start(

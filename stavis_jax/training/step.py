@@ -11,10 +11,12 @@ from flax import nnx
 
 from stavis_jax.models.stavis import Outputs, Stavis
 from stavis_jax.training import losses, parameter_groups
+from stavis_jax.training.network_inputs import network_inputs
 from stavis_jax.weights.flat_names import flat_name
 
 Batch = Mapping[str, jax.Array]
-"""clip [B, 16, S, S, 3], waveform [B, N], density [B, S, S] in 0..255, fixations [B, S, S] of 0/1, weight [B]."""
+"""A batch as read, with 8-bit pixels, or clip [B, 16, S, S, 3], waveform [B, N], density [B, S, S] in 0..255, fixations
+[B, S, S] of 0/1, weight [B]. See `network_inputs`."""
 
 
 class TrainState(NamedTuple):
@@ -97,11 +99,12 @@ def loss_gradients(
     constants: StepConstants, state: TrainState, batch: Batch, side_weight: jax.Array
 ) -> tuple[nnx.State, dict[str, jax.Array], nnx.State]:
     """Returns gradients of a batch's share of the loss, the batch's means, and the BatchNorm statistics afterwards."""
+    batch = network_inputs(batch)
 
     def loss_of(params: nnx.State):
         # A new tree, since flax lets a variable change only inside the trace that made it.
         network = nnx.merge(constants.graphdef, params, jax.tree.map(lambda x: x, state.batch_stats))
-        outputs = network(batch["clip"], batch["waveform"], train=True)
+        outputs = network(batch["clip"], batch.get("waveform"), train=True)
         total, terms = _total_loss(constants, outputs, batch, side_weight)
         return total, (terms, nnx.state(network, nnx.BatchStat))
 
@@ -114,7 +117,8 @@ def loss_step(constants: StepConstants, state: TrainState, batch: Batch) -> tupl
 
     The loss is given as sums of the terms over the valid clips, with their "count".
     """
-    outputs = constants.network(state)(batch["clip"], batch["waveform"])
+    batch = network_inputs(batch)
+    outputs = constants.network(state)(batch["clip"], batch.get("waveform"))
     values = _terms(constants, outputs.logits, batch)
     sums = {name: jnp.sum(value * batch["weight"]) for name, value in values.items()}
     return sums | {"count": jnp.sum(batch["weight"])}, outputs._replace(side_logits=())

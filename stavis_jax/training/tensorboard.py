@@ -8,7 +8,6 @@ import jax
 import numpy as np
 import tensorboardX
 
-from data_pipelines.inputs.windows import MEAN_RGB
 from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.models.stavis import Outputs
 
@@ -46,7 +45,7 @@ def clip_pictures(batch: Mapping[str, np.ndarray], outputs: Outputs, rows: int =
     any.
 
     Args:
-      batch: clip [B, T, H, W, 3] minus the mean, density [B, H, W].
+      batch: clip uint8 [B, T, H, W, 3], density [B, H, W].
       outputs: the network's outputs for that batch, on the host. The column shows the mean of the localisation maps.
       rows: clips to show.
 
@@ -60,11 +59,11 @@ def clip_pictures(batch: Mapping[str, np.ndarray], outputs: Outputs, rows: int =
 
     pictures = []
     for i in range(min(rows, len(batch["density"]))):
-        frame = batch["clip"][i, batch["clip"].shape[1] // 2] + np.asarray(MEAN_RGB, np.float32)
+        frame = batch["clip"][i, batch["clip"].shape[1] // 2]
         maps = [batch["density"][i], np.asarray(jax.nn.sigmoid(outputs.logits[i]))]
         maps += [attention[i] for attention in outputs.attention]
         if outputs.localization is not None:
             maps.append(outputs.localization[i].mean(axis=-1))
-        columns = [frame.clip(0, 255).astype(np.uint8), *(grey(np.asarray(m, np.float32)) for m in maps)]
+        columns = [frame, *(grey(np.asarray(m, np.float32)) for m in maps)]
         pictures.append(np.concatenate(columns, axis=1))
     return np.concatenate(pictures)

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from benchmarks.plan import QUICK
 from benchmarks.reference.raw_clips import RawClips
 from benchmarks.session import Session
 from data_pipelines import open_clips
+from stavis_jax.training.network_inputs import network_inputs
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,7 @@ def test_both_loaders_read_equal_clips(films, mirrored):
 
 def test_batches_of_both_sides_have_the_same_shapes(arguments):
     theirs, ours = (side(**arguments)() for side in (input_pipeline.theirs, input_pipeline.ours))
+    ours = jax.device_get(network_inputs(ours))
     assert {key: ours[key].shape for key in theirs} == {key: value.shape for key, value in theirs.items()}
 
 

@@ -6,6 +6,7 @@ import pytest
 from data_pipelines import open_clips
 from data_pipelines.clips.batches import clips_per_epoch, evaluation_batches, training_batches
 from data_pipelines.clips.transforms import FlipLeftRight, RandomCrop
+from data_pipelines.inputs.windows import subtract_mean
 from data_pipelines.runtime.errors import UserError
 
 
@@ -28,10 +29,11 @@ def assert_same(found, expected):
 def test_batches_hold_numbers_of_fixed_shapes(tiny_shards):
     batch = next(train(tiny_shards))
     assert {key: (value.shape, value.dtype.name) for key, value in batch.items()} == {
-        "clip": ((2, 16, 8, 8, 3), "float32"),
-        "waveform": ((2, 35_280), "float32"),
-        "density": ((2, 8, 8), "float32"),
-        "fixations": ((2, 8, 8), "float32"),
+        "clip": ((2, 16, 8, 8, 3), "uint8"),
+        "waveform": ((2, 12_802), "float32"),  # 16 frames at 10 a second, 8,000 Hz, and both borders
+        "density": ((2, 8, 8), "uint8"),
+        "fixations": ((2, 8, 8), "uint8"),
+        "mirrored": ((2,), "bool"),
         "weight": ((2,), "float32"),
         "film": ((2,), "int32"),
         "clip_index": ((2,), "int32"),
@@ -58,19 +60,21 @@ def test_rows_are_clips_of_their_windows_mirrored_or_not(tiny_shards):
                 for begin in range(len(window) - 15)
                 if round(np.median(window[begin : begin + 16])) == target
             ]
-            flips = [
-                step
-                for item in candidates
-                for step in (1, -1)
-                if np.array_equal(batch["clip"][row], item["clip"][:, :, ::step])
-                and np.array_equal(batch["density"][row], item["density"][:, ::step])
-                and np.array_equal(batch["fixations"][row], item["fixations"][:, ::step])
-                and np.array_equal(batch["waveform"][row], item["waveform"])
-            ]
-            assert len(flips) == 1
-            mirrored += flips
+            assert sum(is_stored_form(batch, row, item) for item in candidates) == 1
+            mirrored.append(bool(batch["mirrored"][row]))
             assert batch["film"][row] == source.film_index(index)
-    assert set(mirrored) == {1, -1}
+    assert set(mirrored) == {False, True}
+
+
+def is_stored_form(batch, row, item):
+    """Returns whether a row holds an item of `open_clips`."""
+    side = (35_280 - batch["waveform"].shape[1]) // 2
+    return (
+        np.array_equal(subtract_mean(batch["clip"][row]), item["clip"])
+        and np.array_equal(batch["density"][row], item["density"])
+        and np.array_equal(batch["fixations"][row], item["fixations"])
+        and np.array_equal(np.pad(batch["waveform"][row], side), item["waveform"])
+    )
 
 
 def test_seed_fixes_everything(tiny_shards):
@@ -120,8 +124,14 @@ def test_scoring_reads_every_clip_once_in_order_and_fills_the_last_batch(tiny_sh
     for index, item in enumerate(source):
         assert rows["target_frame"][index] == item["target_frame"]
         assert source.films[rows["film"][index]].name == item["video"]
-        for key in ("clip", "waveform", "density", "fixations"):
-            np.testing.assert_array_equal(rows[key][index], item[key])
+        assert is_stored_form(rows, index, item)
+    assert "mirrored" not in rows
+
+
+def test_without_sound_the_other_arrays_are_the_same(tiny_shards):
+    silent, whole = next(train(tiny_shards, sound=False)), next(train(tiny_shards))
+    assert whole.keys() - silent.keys() == {"waveform"}
+    assert_same([silent], [{key: whole[key] for key in silent}])
 
 
 def test_hosts_score_as_many_batches_each_and_every_clip_once(tiny_shards):
