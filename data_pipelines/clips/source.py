@@ -11,7 +11,7 @@ from data_pipelines.inputs import windows as clips
 from data_pipelines.raw.databases import in_reading_order
 from data_pipelines.raw.fold_lists import Subset
 from data_pipelines.runtime.errors import UserError
-from data_pipelines.shards.reader import Shards, StoredFilm, StoredFrame
+from data_pipelines.shards.reader import Shards, StoredFilm
 
 Windows = Literal["train", "validation", "test"]
 
@@ -104,13 +104,29 @@ class Clips:
         film, target = self.films[film_index], clips.target_frame(frames)
         has_sound = film.sound_rate_hz and film_index not in self._silent and "waveform" in row
         sounding = range(numbers[0], numbers[-1] + 1) if has_sound else ()
-        records = {number: self.shards.read(film_index, number) for number in {*numbers, target, *sounding}}
-        for picture, number in zip(row["clip"], numbers, strict=True):
-            picture[...] = records[number].image
-        row["density"][...] = records[target].density
-        row["fixations"][...] = records[target].fixations
+        pixels, picture_bytes = row["clip"].data.cast("B"), 3 * self.shards.size**2
+        for i, number in enumerate(numbers):
+            self.shards.copy_image(film_index, number, pixels[i * picture_bytes : (i + 1) * picture_bytes])
+        self.shards.copy_maps(film_index, target, row["density"], row["fixations"])
         if "waveform" in row:
-            clips.waveform(_excerpt(film, {number: records[number] for number in sounding}), out=row["waveform"])
+            excerpt = self._excerpt(film_index, sounding) if sounding else np.zeros(0, np.float32)
+            clips.waveform(excerpt, out=row["waveform"])
+
+    def _excerpt(self, film_index: int, frames: range) -> np.ndarray:
+        """Returns the sound of consecutive frames, float32 [S], joined from the parts stored with each frame."""
+        film, shards = self.films[film_index], self.shards
+        parts = [
+            (clips.sound_limits(frame, film.fps, film.sound_rate_hz, film.num_samples)[0], count, frame)
+            for frame in frames
+            if (count := shards.num_samples(film_index, frame))  # a frame past the end of the sound has none
+        ]
+        if not parts:
+            return np.zeros(0, np.float32)
+        first = parts[0][0]
+        excerpt = np.zeros(max(begin + count for begin, count, _ in parts) - first, np.float32)
+        for begin, count, frame in parts:  # neighbouring frames both hold the sample at their border
+            shards.copy_sound(film_index, frame, excerpt[begin - first : begin - first + count])
+        return excerpt
 
     @property
     def longest_sound(self) -> int:
@@ -166,19 +182,3 @@ def open_clips(
         _log.warning("%s: no %s films of split %s for %s, which is left out.", shards, subset, split, database)
     last_of_each_list = {opened.films[film].database: film for film in chosen}
     return Clips(opened, chosen, windows, tuple(last_of_each_list.values()) if silence_last_video else ())
-
-
-def _excerpt(film: StoredFilm, records: dict[int, StoredFrame]) -> np.ndarray:
-    """Returns the sound of consecutive frames, float32 [S], joined from the parts stored with each frame."""
-    parts = {
-        clips.sound_limits(number, film.fps, film.sound_rate_hz, film.num_samples)[0]: record.sound
-        for number, record in records.items()
-        if len(record.sound)  # a frame past the end of the sound has none
-    }
-    if not parts:
-        return np.zeros(0, np.float32)
-    begin, end = min(parts), max(start + len(part) for start, part in parts.items())
-    excerpt = np.zeros(end - begin, np.float32)
-    for start, part in parts.items():  # neighbouring frames both hold the sample at their border
-        excerpt[start - begin : start - begin + len(part)] = part
-    return excerpt

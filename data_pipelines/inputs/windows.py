@@ -58,7 +58,9 @@ def centre_crop(frames: np.ndarray) -> np.ndarray:
 
 def target_frame(frames: Sequence[int] | np.ndarray) -> int:
     """Returns the frame whose maps a clip predicts: the median frame number, rounded half to even. 1 to 16 gives 8."""
-    return round(float(np.median(frames)))
+    ordered = sorted(np.asarray(frames).tolist())  # np.median takes ten times as long
+    middle = len(ordered) // 2
+    return round((ordered[middle] + ordered[-1 - middle]) / 2)
 
 
 def sound_limits(frame: float, fps: float, rate_hz: int, num_samples: int) -> tuple[int, int]:

@@ -82,6 +82,28 @@ class Shards:
         self._check(film, frame)
         return StoredFrame(self._frames.read(film, frame), self.size)
 
+    def copy_image(self, film: int, frame: int, out: memoryview) -> None:
+        """Fills `out`, S * S * 3 bytes, with the picture of a frame. Faster than `read`."""
+        self._check(film, frame)
+        self._frames.copy(film, frame, "image", out)
+
+    def copy_maps(self, film: int, frame: int, density: np.ndarray, fixations: np.ndarray) -> None:
+        """Fills both arrays, uint8 [S, S], with the maps of a frame."""
+        self._check(film, frame)
+        for key, out in (("density", density), ("fixations", fixations)):
+            compressed = bytearray(self._frames.value_size(film, frame, key))
+            self._frames.copy(film, frame, key, memoryview(compressed))
+            out[...] = _decompressed(compressed, self.size, f"{self.folder}, film {film}, frame {frame}")
+
+    def num_samples(self, film: int, frame: int) -> int:
+        """Returns the number of samples of a frame's sound."""
+        self._check(film, frame)
+        return self._frames.value_size(film, frame, "sound") // 4
+
+    def copy_sound(self, film: int, frame: int, out: np.ndarray) -> None:
+        """Fills an array, float32 [N], with the sound of a frame."""
+        self._frames.copy(film, frame, "sound", out.data.cast("B"))
+
     def native_annotation(self, film: int, frame: int) -> NativeAnnotation:
         """Returns the maps of a frame at their own size, numbered as in `read`.
 
@@ -131,9 +153,14 @@ class StoredFrame:
 
     def _map(self, key: str) -> np.ndarray:
         with record_errors_name(self._record.source):
-            most_bytes = self._size**2 + 1  # one more than a whole map, so that a longer one fails to be reshaped
-            pixels = zlib.decompressobj().decompress(self._record[key], most_bytes)
-            return np.frombuffer(pixels, np.uint8).reshape(self._size, self._size)
+            return _decompressed(self._record[key], self._size, self._record.source)
+
+
+def _decompressed(compressed: bytes | bytearray, size: int, source: str) -> np.ndarray:
+    """Returns a map [size, size]. `source` names the record in errors."""
+    with record_errors_name(source):
+        most_bytes = size**2 + 1  # one more than a whole map, so that a longer one fails to be reshaped
+        return np.frombuffer(zlib.decompressobj().decompress(compressed, most_bytes), np.uint8).reshape(size, size)
 
 
 def _read_metadata(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""Reads the records of a dataset: ArrayRecord files, one per film, with one tf.train.Example per frame."""
+"""Reads the records of a dataset: ArrayRecord files, one per film, with one tf.train.Example per frame.
+
+The library checks a record against its checksum and makes a copy of it. Training reads the same frames again and again,
+so `FilmFiles.copy` does this when a frame is first read. From then on, it copies the values straight from the file.
+"""
 
 import contextlib
 import functools
@@ -7,15 +11,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from array_record.python import array_record_module
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory, text_format
 
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.shards.direct_files import CAN_COPY, DirectFile
 
 SPLIT_NAME = "frames"
+DIRECT_KEYS = "image", "density", "fixations", "sound"  # values that training reads
 
 _READER_OPTIONS = "readahead_buffer_size:0"  # for random access: the next records are not needed
 _OPEN_FILES = 128
+_ELSEWHERE = -1  # place of a value that is not in the file as it is
+_NO_SUCH_PLACE = EOFError, OSError, OverflowError
 
 # tf.train.Example as far as the records use it. tensorflow_datasets has it too, but takes seconds to import and is not
 # safe to import while other threads import something (it replaces the interpreter's import function meanwhile).
@@ -61,6 +70,9 @@ class FilmFiles:
         self.folder = folder
         self._names = dataset_name, num_films
         self._reader = functools.lru_cache(_OPEN_FILES)(self._open)
+        self._direct_file = functools.lru_cache(_OPEN_FILES)(lambda film: DirectFile(self._path(film)))
+        self._record_ends: dict[int, list[int]] = {}  # by film
+        self._found: dict[int, np.ndarray] = {}  # by film: int64 [N, len(DIRECT_KEYS), 2], 0 where not checked yet
 
     def __reduce__(self):
         return FilmFiles, (self.folder, *self._names)
@@ -74,10 +86,63 @@ class FilmFiles:
         try:
             serialized = self._reader(film).read([frame - 1])[0]
         except (RuntimeError, IndexError) as error:
-            raise UserError(
-                f"{self._path(film)}, frame {frame}: damaged ({error}). Prepare the shards again."
-            ) from None
+            raise self._damaged(film, frame, error) from None
         return Record(serialized, f"{self.folder}, film {film}, frame {frame}")
+
+    def copy(self, film: int, frame: int, key: str, out: memoryview) -> None:
+        """Fills `out`, bytes, with one of the DIRECT_KEYS of a record, which must have its size.
+
+        Raises:
+          UserError: as `read`, or the value has another size.
+        """
+        begin, size = self._place(film, frame, key)
+        if size != len(out):
+            raise self._damaged(film, frame, f"{size} bytes of {key}, not {len(out)}")
+        if begin == _ELSEWHERE:
+            out[:] = self.read(film, frame)[key]
+            return
+        try:
+            self._direct_file(film).copy(begin, out)
+        except (OSError, EOFError) as error:
+            raise self._damaged(film, frame, error) from None
+
+    def value_size(self, film: int, frame: int, key: str) -> int:
+        """Returns the number of bytes of one of the DIRECT_KEYS of a record."""
+        return self._place(film, frame, key)[1]
+
+    def _place(self, film: int, frame: int, key: str) -> list[int]:
+        """Returns the logical position of a value in its file, or _ELSEWHERE, and its size. Checks the record first."""
+        found = self._found.get(film)
+        if found is None:
+            self._record_ends[film] = ends = self._all_record_ends(film)
+            self._found[film] = found = np.zeros((len(ends), len(DIRECT_KEYS), 2), np.int64)
+        if frame > len(found):
+            return [_ELSEWHERE, len(self.read(film, frame)[key])]
+        if not found[frame - 1, 0, 0]:
+            found[frame - 1] = self._places(film, frame)
+        return found[frame - 1, DIRECT_KEYS.index(key)].tolist()
+
+    def _places(self, film: int, frame: int) -> list[tuple[int, int]]:
+        record = self.read(film, frame)
+        begin, found = self._record_ends[film][frame - 1] - len(record.serialized), bytearray(len(record.serialized))
+        with contextlib.suppress(*_NO_SUCH_PLACE):
+            self._direct_file(film).copy(begin, memoryview(found))
+        values = [record[key] for key in DIRECT_KEYS]
+        if found != record.serialized:
+            return [(_ELSEWHERE, len(value)) for value in values]
+        return [(begin + found.find(value), len(value)) for value in values]  # any place with the same bytes will do
+
+    def _all_record_ends(self, film: int) -> list[int]:
+        """Returns the logical ends of a film's records, as far as they can be found."""
+        self._reader(film)  # raises if the file is missing or damaged
+        ends: list[int] = []
+        if CAN_COPY:
+            with contextlib.suppress(*_NO_SUCH_PLACE):  # the end of the file
+                ends.extend(self._direct_file(film).record_ends())
+        return ends
+
+    def _damaged(self, film: int, frame: int, reason: object) -> UserError:
+        return UserError(f"{self._path(film)}, frame {frame}: damaged ({reason}). Prepare the shards again.")
 
     def _open(self, film: int) -> Any:
         path = self._path(film)
@@ -94,11 +159,12 @@ class Record:
     """One record: the bytes of its features.
 
     Attributes:
+      serialized: the whole record.
       source: names the record in errors.
     """
 
     def __init__(self, serialized: bytes, source: str):
-        self.source = source
+        self.serialized, self.source = serialized, source
         with record_errors_name(source):
             self._features = _example_type().FromString(serialized).features.feature
 
