@@ -104,29 +104,11 @@ class Clips:
         film, target = self.films[film_index], clips.target_frame(frames)
         has_sound = film.sound_rate_hz and film_index not in self._silent and "waveform" in row
         sounding = range(numbers[0], numbers[-1] + 1) if has_sound else ()
-        pixels, picture_bytes = row["clip"].data.cast("B"), 3 * self.shards.size**2
-        for i, number in enumerate(numbers):
-            self.shards.copy_image(film_index, number, pixels[i * picture_bytes : (i + 1) * picture_bytes])
+        self.shards.copy_images(film_index, numbers, row["clip"])
         self.shards.copy_maps(film_index, target, row["density"], row["fixations"])
         if "waveform" in row:
-            excerpt = self._excerpt(film_index, sounding) if sounding else np.zeros(0, np.float32)
+            excerpt = self.shards.sound(film_index, sounding) if sounding else np.zeros(0, np.float32)
             clips.waveform(excerpt, out=row["waveform"])
-
-    def _excerpt(self, film_index: int, frames: range) -> np.ndarray:
-        """Returns the sound of consecutive frames, float32 [S], joined from the parts stored with each frame."""
-        film, shards = self.films[film_index], self.shards
-        parts = [
-            (clips.sound_limits(frame, film.fps, film.sound_rate_hz, film.num_samples)[0], count, frame)
-            for frame in frames
-            if (count := shards.num_samples(film_index, frame))  # a frame past the end of the sound has none
-        ]
-        if not parts:
-            return np.zeros(0, np.float32)
-        first = parts[0][0]
-        excerpt = np.zeros(max(begin + count for begin, count, _ in parts) - first, np.float32)
-        for begin, count, frame in parts:  # neighbouring frames both hold the sample at their border
-            shards.copy_sound(film_index, frame, excerpt[begin - first : begin - first + count])
-        return excerpt
 
     @property
     def longest_sound(self) -> int:

@@ -63,6 +63,7 @@ def target_frame(frames: Sequence[int] | np.ndarray) -> int:
     return round((ordered[middle] + ordered[-1 - middle]) / 2)
 
 
+@functools.lru_cache(1 << 16)  # a training asks for the same frames again and again
 def sound_limits(frame: float, fps: float, rate_hz: int, num_samples: int) -> tuple[int, int]:
     """Returns the first and last sample, both included, of a frame's sound: half a frame around (frame - 1) / fps.
 

@@ -29,10 +29,13 @@ class DirectFile:
         """Fills `out`, bytes, with the file's content from a logical position on. Raises EOFError past the end."""
         block, offset = divmod(begin, _PAYLOAD)
         first = _PAYLOAD - offset
-        buffers = [out[:first]]
-        for start in range(first, len(out), _PAYLOAD):
-            buffers += [_IGNORED, out[start : start + _PAYLOAD]]
-        expected = len(out) + _BLOCK_HEADER * (len(buffers) // 2)
+        if len(out) <= first:
+            buffers, expected = [out], len(out)
+        else:
+            buffers = [out[:first]]
+            for start in range(first, len(out), _PAYLOAD):
+                buffers += [_IGNORED, out[start : start + _PAYLOAD]]
+            expected = len(out) + _BLOCK_HEADER * (len(buffers) // 2)
         if os.preadv(self._descriptor, buffers, block * _BLOCK + _BLOCK_HEADER + offset) != expected:
             raise EOFError(f"the file ends before byte {block * _BLOCK + _BLOCK_HEADER + offset + expected}")
 

@@ -7,11 +7,13 @@ reading only copies them. metadata.json holds the films, their lists and the set
 
 import dataclasses
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from data_pipelines.inputs import windows
 from data_pipelines.inputs.resizing import RESIZE_FILTERS
 from data_pipelines.runtime import json_files
 from data_pipelines.runtime.errors import UserError
@@ -82,27 +84,44 @@ class Shards:
         self._check(film, frame)
         return StoredFrame(self._frames.read(film, frame), self.size)
 
-    def copy_image(self, film: int, frame: int, out: memoryview) -> None:
-        """Fills `out`, S * S * 3 bytes, with the picture of a frame. Faster than `read`."""
-        self._check(film, frame)
-        self._frames.copy(film, frame, "image", out)
+    def copy_images(self, film: int, frames: Sequence[int], out: np.ndarray) -> None:
+        """Fills an array, uint8 [N, S, S, 3], with the pictures of N frames. Faster than `read`."""
+        self._check(film, min(frames))
+        self._check(film, max(frames))
+        pixels, size = out.data.cast("B"), 3 * self.size**2
+        outs = [pixels[begin : begin + size] for begin in range(0, len(pixels), size)]
+        self._frames.copy(film, frames, "image", self._frames.places(film, frames, "image"), outs)
 
     def copy_maps(self, film: int, frame: int, density: np.ndarray, fixations: np.ndarray) -> None:
         """Fills both arrays, uint8 [S, S], with the maps of a frame."""
         self._check(film, frame)
         for key, out in (("density", density), ("fixations", fixations)):
-            compressed = bytearray(self._frames.value_size(film, frame, key))
-            self._frames.copy(film, frame, key, memoryview(compressed))
+            places = self._frames.places(film, [frame], key)
+            compressed = bytearray(places[0][1])
+            self._frames.copy(film, [frame], key, places, [memoryview(compressed)])
             out[...] = _decompressed(compressed, self.size, f"{self.folder}, film {film}, frame {frame}")
 
-    def num_samples(self, film: int, frame: int) -> int:
-        """Returns the number of samples of a frame's sound."""
-        self._check(film, frame)
-        return self._frames.value_size(film, frame, "sound") // 4
-
-    def copy_sound(self, film: int, frame: int, out: np.ndarray) -> None:
-        """Fills an array, float32 [N], with the sound of a frame."""
-        self._frames.copy(film, frame, "sound", out.data.cast("B"))
+    def sound(self, film: int, frames: range) -> np.ndarray:
+        """Returns the sound of consecutive frames, float32 [S], joined from the parts stored with each frame."""
+        self._check(film, frames[0])
+        self._check(film, frames[-1])
+        stored, places = self.films[film], self._frames.places(film, frames, "sound")
+        begins = [
+            4 * windows.sound_limits(frame, stored.fps, stored.sound_rate_hz, stored.num_samples)[0] for frame in frames
+        ]
+        # A frame past the end of the sound has none.
+        end = max((begin + size for begin, (_, size) in zip(begins, places, strict=True) if size), default=begins[0])
+        excerpt = np.zeros((end - begins[0]) // 4, np.float32)
+        if not len(excerpt):
+            return excerpt
+        samples = excerpt.data.cast("B")
+        # Neighbouring frames both hold the sample at their border.
+        outs = [
+            samples[begin - begins[0] : begin - begins[0] + size]
+            for begin, (_, size) in zip(begins, places, strict=True)
+        ]
+        self._frames.copy(film, frames, "sound", places, outs)
+        return excerpt
 
     def native_annotation(self, film: int, frame: int) -> NativeAnnotation:
         """Returns the maps of a frame at their own size, numbered as in `read`.

@@ -7,7 +7,7 @@ so `FilmFiles.copy` does this when a frame is first read. From then on, it copie
 import contextlib
 import functools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ DIRECT_KEYS = "image", "density", "fixations", "sound"  # values that training r
 
 _READER_OPTIONS = "readahead_buffer_size:0"  # for random access: the next records are not needed
 _OPEN_FILES = 128
+Place = tuple[int, int]  # logical position of a value in its file, or _ELSEWHERE; number of bytes
 _ELSEWHERE = -1  # place of a value that is not in the file as it is
 _NO_SUCH_PLACE = EOFError, OSError, OverflowError
 
@@ -89,40 +90,44 @@ class FilmFiles:
             raise self._damaged(film, frame, error) from None
         return Record(serialized, f"{self.folder}, film {film}, frame {frame}")
 
-    def copy(self, film: int, frame: int, key: str, out: memoryview) -> None:
-        """Fills `out`, bytes, with one of the DIRECT_KEYS of a record, which must have its size.
+    def places(self, film: int, frames: Sequence[int], key: str) -> list[Place]:
+        """Returns where one of the DIRECT_KEYS of each frame is. Checks records that were not read before.
 
         Raises:
-          UserError: as `read`, or the value has another size.
+          UserError: as `read`.
         """
-        begin, size = self._place(film, frame, key)
-        if size != len(out):
-            raise self._damaged(film, frame, f"{size} bytes of {key}, not {len(out)}")
-        if begin == _ELSEWHERE:
-            out[:] = self.read(film, frame)[key]
-            return
-        try:
-            self._direct_file(film).copy(begin, out)
-        except (OSError, EOFError) as error:
-            raise self._damaged(film, frame, error) from None
-
-    def value_size(self, film: int, frame: int, key: str) -> int:
-        """Returns the number of bytes of one of the DIRECT_KEYS of a record."""
-        return self._place(film, frame, key)[1]
-
-    def _place(self, film: int, frame: int, key: str) -> list[int]:
-        """Returns the logical position of a value in its file, or _ELSEWHERE, and its size. Checks the record first."""
         found = self._found.get(film)
         if found is None:
             self._record_ends[film] = ends = self._all_record_ends(film)
             self._found[film] = found = np.zeros((len(ends), len(DIRECT_KEYS), 2), np.int64)
-        if frame > len(found):
-            return [_ELSEWHERE, len(self.read(film, frame)[key])]
-        if not found[frame - 1, 0, 0]:
-            found[frame - 1] = self._places(film, frame)
-        return found[frame - 1, DIRECT_KEYS.index(key)].tolist()
+        if max(frames) > len(found):
+            return [(_ELSEWHERE, len(self.read(film, frame)[key])) for frame in frames]
+        rows = np.array(frames) - 1
+        if not found[rows, 0, 0].all():
+            for frame in frames:
+                if not found[frame - 1, 0, 0]:
+                    found[frame - 1] = self._places(film, frame)
+        return found[rows, DIRECT_KEYS.index(key)].tolist()
 
-    def _places(self, film: int, frame: int) -> list[tuple[int, int]]:
+    def copy(self, film: int, frames: Sequence[int], key: str, places: Sequence[Place], outs: list[memoryview]) -> None:
+        """Fills each of `outs`, bytes, with the value of a frame, given where it is.
+
+        Raises:
+          UserError: as `read`, or a value has another size.
+        """
+        file = self._direct_file(film)
+        for frame, (begin, size), out in zip(frames, places, outs, strict=True):
+            if size != len(out):
+                raise self._damaged(film, frame, f"{size} bytes of {key}, not {len(out)}")
+            if begin == _ELSEWHERE:
+                out[:] = self.read(film, frame)[key]
+                continue
+            try:
+                file.copy(begin, out)
+            except (OSError, EOFError) as error:
+                raise self._damaged(film, frame, error) from None
+
+    def _places(self, film: int, frame: int) -> list[Place]:
         record = self.read(film, frame)
         begin, found = self._record_ends[film][frame - 1] - len(record.serialized), bytearray(len(record.serialized))
         with contextlib.suppress(*_NO_SUCH_PLACE):
