@@ -11,11 +11,13 @@ import absl.flags
 import grain
 import numpy as np
 
+from data_pipelines.clips.batch_memory import SlotBatch, use_slots
 from data_pipelines.runtime import processes
 from data_pipelines.runtime.errors import UserError
 
 # Batches are large (0.7 MB per clip). Two being read and two waiting keep a device busy; grain's 500 fill the memory.
 _READ_OPTIONS = grain.ReadOptions(num_threads=2, prefetch_buffer_size=2)
+_PROCESS_READ_OPTIONS = grain.ReadOptions(num_threads=1, prefetch_buffer_size=1)
 _BATCHES_AHEAD = 2  # per process
 _DEATH_NOTE = "terminated unexpectedly"  # in what grain raises when one of its processes is gone
 
@@ -51,6 +53,8 @@ class BatchReader(grain.DatasetIterator):
                 "/dev/shm was full. Use fewer processes, or 0, and continue from the last checkpoint."
             ) from None
         self._position += 1
+        if isinstance(batch, SlotBatch):
+            return batch.open()
         # Copies, because grain's arrays occupy /dev/shm while they live, and fail to clean up at exit.
         return {key: np.array(value) for key, value in batch.items()} if self._num_workers else batch
 
@@ -73,7 +77,8 @@ class BatchReader(grain.DatasetIterator):
         if self._closed:
             raise ValueError("The batches were closed.")
         if not self._running:
-            self._running.append(iter(self._ahead(self._chain[self._position :].to_iter_dataset(_READ_OPTIONS))))
+            options = _PROCESS_READ_OPTIONS if self._num_workers else _READ_OPTIONS
+            self._running.append(iter(self._ahead(self._chain[self._position :].to_iter_dataset(options))))
         return self._running[0]
 
     def _stop(self) -> None:
@@ -97,3 +102,4 @@ def _close_all(running: list[grain.DatasetIterator]) -> None:
 def _start_reading_process(*_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
     processes.end_with_parent()
+    use_slots()

@@ -23,6 +23,7 @@ from typing import Any
 import grain
 import numpy as np
 
+from data_pipelines.clips.batch_memory import BatchMemory, SlotBatch
 from data_pipelines.clips.batch_reader import BatchReader
 from data_pipelines.clips.source import Clips, Windows, open_clips
 from data_pipelines.clips.transforms import DrawMirroring, RandomCrop
@@ -146,18 +147,19 @@ class ReadBatch(grain.transforms.Map):
     clips: Clips
     sound: bool
 
-    def map(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def map(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray] | SlotBatch:
         frames, size, count = batch.pop("frames"), self.clips.shards.size, len(batch["weight"])
-        arrays = {
-            "clip": np.empty((count, frames.shape[1], size, size, 3), np.uint8),
-            "density": np.empty((count, size, size), np.uint8),
-            "fixations": np.empty((count, size, size), np.uint8),
+        layout: dict[str, tuple[tuple[int, ...], str]] = {
+            "clip": ((count, frames.shape[1], size, size, 3), "uint8"),
+            "density": ((count, size, size), "uint8"),
+            "fixations": ((count, size, size), "uint8"),
         }
         if self.sound:
-            arrays["waveform"] = np.empty((count, self.clips.longest_sound), np.float32)
+            layout["waveform"] = ((count, self.clips.longest_sound), "float32")
+        memory = BatchMemory(layout)
         for i, index in enumerate(batch["clip_index"].tolist()):
-            self.clips.fill({name: array[i] for name, array in arrays.items()}, index, frames[i])
-        return arrays | batch
+            self.clips.fill({name: array[i] for name, array in memory.arrays.items()}, index, frames[i])
+        return memory.finished(batch)
 
 
 def _add_target_frame(element: dict[str, Any]) -> dict[str, Any]:

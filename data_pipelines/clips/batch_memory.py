@@ -1,0 +1,129 @@
+"""Memory of batches. A reading process writes a batch where the training process uses it, so nothing is copied.
+
+A reading process has a few slots of memory that the training process maps too (Linux only). It takes a free slot for a
+batch and sends its number. The training process frees the slot when no array of the batch is in use any more. Without a
+free slot, and without reading processes, a batch has memory of its own.
+"""
+
+import dataclasses
+import functools
+import math
+import mmap
+import os
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+Layout = Mapping[str, tuple[tuple[int, ...], str]]
+"""Shape and dtype of each array of a batch, by name."""
+
+_SLOTS = 8  # of a reading process: those it fills, those that wait, and those that the training process uses
+_FLAGS = mmap.PAGESIZE  # bytes before the first slot; one for each slot says whether it is taken
+_ALIGNMENT = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class SlotBatch:
+    """A batch in a slot of another process, as it is sent. `rest`: arrays that are sent with it."""
+
+    memory: tuple[int, int, int]  # process, file descriptor, time when they began: process numbers are used again
+    slot: int
+    layout: Layout
+    rest: dict[str, np.ndarray]
+
+    def open(self) -> dict[str, np.ndarray]:
+        """Returns the batch. Its slot is free again when all its arrays are gone."""
+        size = _size(self.layout)
+        memory = _mapped(self.memory, _FLAGS + _SLOTS * size)
+        whole = np.frombuffer(memory, np.uint8, size, _FLAGS + self.slot * size)
+        weakref.finalize(whole, _free, memory, self.slot).atexit = False
+        return _arrays(whole, self.layout) | self.rest
+
+
+class _Slots:
+    """The slots of this process, all of one size."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._descriptor, self._size = -1, 0
+        self._memory: mmap.mmap | None = None
+        self._born = time.time_ns()
+
+    def take(self, layout: Layout) -> tuple[dict[str, np.ndarray], int] | None:
+        """Returns arrays in a free slot and its number, or None if there is none."""
+        size = _size(layout)
+        with self._lock:
+            if self._memory is None:
+                self._descriptor, self._size = os.memfd_create("batches"), size
+                os.ftruncate(self._descriptor, _FLAGS + _SLOTS * size)
+                self._memory = mmap.mmap(self._descriptor, _FLAGS + _SLOTS * size)
+            slot = self._memory[:_SLOTS].find(b"\0")
+            if slot < 0 or size != self._size:
+                return None
+            self._memory[slot] = 1
+            memory = self._memory
+        whole = np.frombuffer(memory, np.uint8, size, _FLAGS + slot * size)
+        return _arrays(whole, layout), slot
+
+    def sent(self, slot: int, layout: Layout, rest: dict[str, np.ndarray]) -> SlotBatch:
+        return SlotBatch((os.getpid(), self._descriptor, self._born), slot, layout, rest)
+
+
+_slots: _Slots | None = None
+
+
+def use_slots() -> None:
+    """Makes this process one that sends its batches in slots, where the system can do that."""
+    global _slots
+    if hasattr(os, "memfd_create"):
+        _slots = _Slots()
+
+
+class BatchMemory:
+    """New memory for a batch. Fill `arrays`, then return `finished(...)`."""
+
+    def __init__(self, layout: Layout):
+        self._layout = layout
+        self._slot: int | None = None
+        if _slots is not None and (taken := _slots.take(layout)):
+            self.arrays, self._slot = taken
+        else:
+            self.arrays = {name: np.empty(shape, dtype) for name, (shape, dtype) in layout.items()}
+
+    def finished(self, rest: dict[str, np.ndarray]) -> Any:
+        """Returns the batch with the arrays of `rest` too."""
+        if _slots is None or self._slot is None:
+            return self.arrays | rest
+        return _slots.sent(self._slot, self._layout, rest)
+
+
+def _size(layout: Layout) -> int:
+    return sum(_aligned_bytes(*array) for array in layout.values())
+
+
+def _aligned_bytes(shape: tuple[int, ...], dtype: str) -> int:
+    return -(-math.prod(shape) * np.dtype(dtype).itemsize // _ALIGNMENT) * _ALIGNMENT
+
+
+def _arrays(whole: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
+    arrays, begin = {}, 0
+    for name, (shape, dtype) in layout.items():
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        arrays[name] = whole[begin : begin + size].view(dtype).reshape(shape)
+        begin += _aligned_bytes(shape, dtype)
+    return arrays
+
+
+@functools.lru_cache(64)
+def _mapped(memory: tuple[int, int, int], size: int) -> mmap.mmap:
+    process, descriptor, _ = memory
+    with open(f"/proc/{process}/fd/{descriptor}", "r+b") as file:
+        return mmap.mmap(file.fileno(), size)
+
+
+def _free(memory: mmap.mmap, slot: int) -> None:
+    memory[slot] = 0

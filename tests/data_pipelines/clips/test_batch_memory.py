@@ -1,0 +1,51 @@
+"""Batches in memory that two processes share: a slot is used again when its batch is gone, and not before."""
+
+import gc
+
+import numpy as np
+import pytest
+
+from data_pipelines.clips import batch_memory
+from data_pipelines.clips.batch_memory import BatchMemory, SlotBatch
+
+LAYOUT = {"clip": ((2, 3), "uint8"), "waveform": ((2, 5), "float32")}
+pytestmark = pytest.mark.skipif(not hasattr(batch_memory.os, "memfd_create"), reason="slots need Linux")
+
+
+def filled(number: int):
+    memory = BatchMemory(LAYOUT)
+    for array in memory.arrays.values():
+        array[...] = number
+    return memory.finished({"film": np.array([number])})
+
+
+@pytest.fixture
+def slots(monkeypatch):
+    """Makes this process both the one that reads and the one that uses the batches."""
+    monkeypatch.setattr(batch_memory, "_slots", None)
+    batch_memory.use_slots()
+
+
+def test_a_slot_waits_until_the_last_array_is_gone(slots):
+    sent = [filled(number) for number in range(batch_memory._SLOTS)]
+    assert sorted(batch.slot for batch in sent) == list(range(batch_memory._SLOTS))
+    assert isinstance(filled(99), dict)  # no slot is free, so the batch has memory of its own
+    first = sent[3].open()
+    kept = first["waveform"][1:]
+    del first
+    gc.collect()
+    assert isinstance(filled(99), dict)
+    assert (kept == 3).all()
+    del kept
+    gc.collect()
+    again = filled(99)
+    assert isinstance(again, SlotBatch) and again.slot == 3
+    batch = again.open()
+    assert {name: (array.shape, array.dtype.name) for name, array in batch.items()} == LAYOUT | {
+        "film": ((1,), "int64")
+    }
+    assert all((array == 99).all() for array in batch.values())
+
+
+def test_without_slots_a_batch_is_a_dict():
+    assert isinstance(filled(1), dict)
