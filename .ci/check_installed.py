@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 SCRIPTS = Path(sys.executable).parent
-COMMANDS = ["ablate", "convert", "demo", "evaluate", "fetch", "ingest", "predict", "prepare", "synthesize", "train"]
+COMMANDS = ["ablate", "convert", "demo", "evaluate", "export", "fetch", "ingest", "predict", "prepare", "synthesize"]
+COMMANDS += ["train"]
 TINY_DEMO = (
     "--config=av:demo",
     "--workdir=run",
@@ -46,6 +47,9 @@ def main() -> None:
     check(second == 0, f"the second start of predict compiles nothing, not {second} functions")
     maps = "--predictions=run/maps/l3mul-s3"  # may be black, which evaluate warns of: the network is hardly trained
     run("evaluate", maps, "--data=run/data/raw", "--output=scores", may_warn=True)
+
+    run("export", "run", "--output=stavis.stablehlo")
+    check(Path("stavis.stablehlo").stat().st_size > 10_000_000, "the export holds the weights")
 
     check("need PyTorch" in failing("convert", "run", "--output=stavis.pth"), "convert asks for PyTorch")
     check("needs gradio" in failing("demo", "--checkpoint=run"), "demo asks for gradio")

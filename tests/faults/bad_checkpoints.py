@@ -116,7 +116,7 @@ def weights(what: str, spoil, says: str, command: str = "convert", whole_copy: b
         spoil(directory)
         if command == "predict":
             return [place.supplies.film, "--checkpoint", directory, "--output", place.output]
-        return [directory, "--output", place.output.with_suffix(".pth")]
+        return [directory, "--output", place.output.with_suffix(".stablehlo" if command == "export" else ".pth")]
 
     return BadInput(what, command, make, says)
 
@@ -219,6 +219,24 @@ def _counter(torch, tensors) -> None:
     tensors["module.bn1.num_batches_tracked"] = torch.tensor([1.5, 2.5])
 
 
+def _export(place: Place, *flags: object) -> list[object]:
+    return ["--output", place.output.with_suffix(".stablehlo"), *flags]
+
+
+def _export_flag(place: Place, *flags: object) -> list[object]:
+    return [place.supplies.weights, *_export(place, *flags)]
+
+
+def _export_to_folder(place: Place):
+    place.file("output.stablehlo/notes.txt", "")
+    return _export_flag(place, "--overwrite")
+
+
+def _export_to_file(place: Place):
+    place.file("output.stablehlo", "")
+    return _export_flag(place)
+
+
 ROWS = [
     would_run_code(True),
     would_run_code(False),
@@ -285,6 +303,16 @@ ROWS = [
     with_arrays("no array at all", safetensors_file({}), "needs arrays", "predict"),
     one_array_changed("one array missing", _without("fuse/conv/bias"), "fuse/conv/bias"),
     one_array_changed("one array missing on the way back", _without("fuse/conv/bias"), "fuse/conv/bias", "convert"),
+    one_array_changed("one array missing, to export", _without("fuse/conv/bias"), "fuse/conv/bias", "export"),
+    info("an image size of 0, to export", {"size": 0}, "stavis.json: damaged", "export"),
+    BadInput("a checkpoint that is not there", "export", lambda p: [p.folder / "no", *_export(p)], "no such file"),
+    BadInput("a folder in place of the file to write", "export", _export_to_folder, "is a directory"),
+    BadInput("a file to write that exists", "export", _export_to_file, "exists already. Give --overwrite"),
+    BadInput("weights of an export elsewhere", "export", lambda p: _export_flag(p, "--weights", "above"), "--weights"),
+    BadInput("an export in float16", "export", lambda p: _export_flag(p, "--dtype", "float16"), "--dtype"),
+    BadInput(
+        "an export of an unknown variant", "export", lambda p: _export_flag(p, "--variant", "av"), "'av' is not one"
+    ),
     one_array_changed("an array of booleans", _as("fuse/conv/bias", "bool"), "fuse/conv/bias"),
 ]
 

@@ -58,6 +58,7 @@ JOBS = {
             lambda place: ["--data", place.supplies.raw, "--output", place.output, "--size", 32, "--workers", 1],
         ),
         Job("convert", lambda place: [place.supplies.pth, "--output", place.output]),
+        Job("export", lambda place: [place.supplies.weights, "--output", place.output / "network.stablehlo"]),
         Job(
             "evaluate",
             lambda place: [

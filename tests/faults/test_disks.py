@@ -4,12 +4,23 @@ If no disk can be mounted, a limit on the size of files takes the place of a ful
 read-only one.
 """
 
+from pathlib import Path
+
 import pytest
 from bad_input import Place
 from disks import disk, remount
 from jobs import JOBS, content, leftovers
 
-ROOM_KB = {"synthesize": 60, "fetch": 120, "ingest": 60, "prepare": 200, "convert": 400, "evaluate": 12, "predict": 8}
+ROOM_KB = {
+    "synthesize": 60,
+    "fetch": 120,
+    "ingest": 60,
+    "prepare": 200,
+    "convert": 400,
+    "export": 400,
+    "evaluate": 12,
+    "predict": 8,
+}
 FULL = ("No space left on device", "File too large", "disk full", "GB are free")
 
 
@@ -53,6 +64,8 @@ def test_a_disk_that_cannot_be_written_is_one_line(command, commands, supplies, 
 
 def _on(job, place: Place, elsewhere) -> list[object]:
     """Returns the flags of a job that reads from elsewhere and writes to the disk."""
+    there = elsewhere / "output"
     return [
-        place.output if flag == elsewhere / "output" else flag for flag in job.flags(Place(elsewhere, place.supplies))
+        place.output / flag.relative_to(there) if isinstance(flag, Path) and flag.is_relative_to(there) else flag
+        for flag in job.flags(Place(elsewhere, place.supplies))
     ]

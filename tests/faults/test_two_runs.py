@@ -16,6 +16,7 @@ HELD = {
     "ingest": locked_folder,
     "prepare": opened,
     "convert": temporary_folder_beside,
+    "export": lambda output: temporary_folder_beside(output / "network.stablehlo"),
     "evaluate": locked_folder,
     "predict": lambda output: temporary_folder_beside(output / "film"),  # the film's own folder
 }
