@@ -69,6 +69,13 @@ def test_a_notebook_is_valid_and_has_small_cells_and_no_outputs(name):
             assert cell.outputs == [] and cell.execution_count is None
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_caches_compiled_functions_before_the_first_is_compiled(name):
+    code = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "code")
+    first_use = min(code.index(use) for use in ("DataParallel()", "stavis_jax.load(") if use in code)
+    assert 0 < code.index("\nenable_compilation_cache()") < first_use
+
+
 @pytest.mark.slow
 def test_the_training_notebook_trains_on_all_devices_and_scores(run, tmp_path):
     printed = run("colab_tpu_train", SETTINGS=SMALL_TRAINING)
