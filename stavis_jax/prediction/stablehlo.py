@@ -79,7 +79,7 @@ def write_export(model: StavisModel, output: Path, weights: Placement = "inside"
             (aside / "program").write_bytes(export_network(model, weights).serialize())
             if weights == "beside":
                 with (aside / "weights").open("wb") as file:
-                    np.savez(file, allow_pickle=False, **model.weights)
+                    np.savez(file, **model.weights)
                 output.unlink(missing_ok=True)
                 os.replace(aside / "weights", weights_path(output))
             os.replace(aside / "program", output)
