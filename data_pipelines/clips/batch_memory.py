@@ -89,7 +89,7 @@ class BatchMemory:
     def __init__(self, layout: Layout):
         self._layout = layout
         self._slot: int | None = None
-        if _slots is not None and (taken := _slots.take(layout)):
+        if _slots is not None and layout and (taken := _slots.take(layout)):
             self.arrays, self._slot = taken
         else:
             self.arrays = {name: np.empty(shape, dtype) for name, (shape, dtype) in layout.items()}

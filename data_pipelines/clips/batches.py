@@ -43,6 +43,7 @@ def training_batches(
     host_index: int = 0,
     host_count: int = 1,
     sound: bool = True,
+    pixels: bool = True,
 ) -> BatchReader:
     """Returns endless batches of training clips: a random clip of each window, half of them to be mirrored.
 
@@ -61,6 +62,7 @@ def training_batches(
       host_index: number of this host, from 0.
       host_count: number of hosts.
       sound: whether to read the sound. The visual network does not use it.
+      pixels: whether to read clip and maps. If not, batches have the frame numbers, "frames" int [B, 16], instead.
 
     Raises:
       UserError: there are no shards or no clips.
@@ -77,7 +79,7 @@ def training_batches(
         .random_map(DrawMirroring())[host_index::host_count]
         # drop_remainder: endless data have none, but rounding up their length overflows in grain.
         .batch(batch_size, drop_remainder=True, batch_fn=_stack)
-        .map(ReadBatch(windows, sound))
+        .map(ReadBatch(windows, sound, pixels))
     )
     return BatchReader(chain, num_workers)
 
@@ -107,7 +109,7 @@ def evaluation_batches(
         grain.MapDataset.source(_Listing(source, multiple_of=batch_size * host_count))
         .map(_add_target_frame)[host_index::host_count]
         .batch(batch_size, batch_fn=_stack)
-        .map(ReadBatch(source, sound))
+        .map(ReadBatch(source, sound, pixels=True))
     )
     return BatchReader(chain, num_workers)
 
@@ -146,14 +148,15 @@ class ReadBatch(grain.transforms.Map):
 
     clips: Clips
     sound: bool
+    pixels: bool
 
     def map(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray] | SlotBatch:
-        frames, size, count = batch.pop("frames"), self.clips.shards.size, len(batch["weight"])
-        layout: dict[str, tuple[tuple[int, ...], str]] = {
-            "clip": ((count, frames.shape[1], size, size, 3), "uint8"),
-            "density": ((count, size, size), "uint8"),
-            "fixations": ((count, size, size), "uint8"),
-        }
+        frames, size, count = batch["frames"], self.clips.shards.size, len(batch["weight"])
+        layout: dict[str, tuple[tuple[int, ...], str]] = {}
+        if self.pixels:
+            del batch["frames"]
+            layout["clip"] = ((count, frames.shape[1], size, size, 3), "uint8")
+            layout["density"] = layout["fixations"] = ((count, size, size), "uint8")
         if self.sound:
             layout["waveform"] = ((count, self.clips.longest_sound), "float32")
         memory = BatchMemory(layout)

@@ -96,7 +96,8 @@ class Clips:
 
         Args:
           row: clip uint8 [len(frames), S, S, 3]; density and fixations uint8 [S, S]; waveform float32 [L], the middle L
-            samples of the network's waveform, where L is even. Without "waveform", no sound is read.
+            samples of the network's waveform, where L is even. Without "waveform" or "clip", sound or pixels are not
+            read.
           index: number of the item.
           frames: frame numbers from 1.
         """
@@ -104,8 +105,9 @@ class Clips:
         film, target = self.films[film_index], clips.target_frame(frames)
         has_sound = film.sound_rate_hz and film_index not in self._silent and "waveform" in row
         sounding = range(numbers[0], numbers[-1] + 1) if has_sound else ()
-        self.shards.copy_images(film_index, numbers, row["clip"])
-        self.shards.copy_maps(film_index, target, row["density"], row["fixations"])
+        if "clip" in row:
+            self.shards.copy_images(film_index, numbers, row["clip"])
+            self.shards.copy_maps(film_index, target, row["density"], row["fixations"])
         if "waveform" in row:
             excerpt = self.shards.sound(film_index, sounding) if sounding else np.zeros(0, np.float32)
             clips.waveform(excerpt, out=row["waveform"])

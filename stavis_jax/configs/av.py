@@ -34,6 +34,7 @@ def paper() -> dict[str, Any]:
             "databases": "",  # names separated by commas; empty: all
             "split": 1,  # 1, 2 or 3: supplement, Table 3
             "workers": 0,  # processes that read clips; 0: threads of this process
+            "placement": "host",  # where pixels wait: host, or device, with all training films in the devices' memory
         },
         "init": {
             "kinetics": "",  # .pth file or converted directory; empty: random weights

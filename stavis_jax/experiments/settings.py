@@ -45,6 +45,8 @@ def check_settings(config: ml_collections.ConfigDict) -> None:
         settings(**config[section])
     if config.data.workers < 0:
         raise UserError(f"--config.data.workers={config.data.workers}: give 0 or more.")
+    if config.data.placement not in ("host", "device"):
+        raise UserError(f"--config.data.placement={config.data.placement}: choose from host, device.")
 
 
 def network_config(config: ml_collections.ConfigDict) -> NetworkConfig:

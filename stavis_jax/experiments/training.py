@@ -1,6 +1,7 @@
 """Trains the stages of a configuration, one after the other, into WORKDIR/<variant>/."""
 
 import contextlib
+import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from data_pipelines.clips.batch_reader import BatchReader
 from data_pipelines.clips.batches import clips_per_epoch, evaluation_batches, training_batches
+from data_pipelines.clips.source import open_clips
 from data_pipelines.runtime.errors import out_of_memory_as_user_error
 from data_pipelines.shards.reader import Shards
 from stavis_jax.experiments.data import ExperimentData
@@ -19,6 +21,7 @@ from stavis_jax.experiments.workdir import check_same_settings, write_settings
 from stavis_jax.models import fusion
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.training.compute import Compute
+from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel, is_first_host, wait_for_all_hosts
 from stavis_jax.training.loop import TrainingData, train
 from stavis_jax.weights.directory import WeightsInfo, save_weights
@@ -111,13 +114,23 @@ def _training_data(stage: Stage, config: ml_collections.ConfigDict, data: Experi
     hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
     sound = fusion.VARIANTS[stage.network.variant].uses_sound
     share = listed | hosts | {"batch_size": stage.settings.batch_size // jax.process_count(), "sound": sound}
+    on_device = config.data.placement == "device"
+    reading = {"seed": config.seed, "num_workers": config.data.workers, "pixels": not on_device}
     return TrainingData(
-        training_batches(data.shards, seed=config.seed, num_workers=config.data.workers, **share),
+        training_batches(data.shards, **reading, **share),
         max(clips_per_epoch(data.shards, **listed) // stage.settings.batch_size, 1),
         lambda: evaluation_batches(data.shards, subset="test", windows="validation", **share),
         films=[f"{film.database}/{film.name}" for film in Shards(data.shards).films],
         digest=data.digest(),
+        place_films=functools.partial(_place_films, data) if on_device else None,
     )
+
+
+def _place_films(data: ExperimentData, devices: DataParallel) -> DeviceFilms:
+    """Puts the training films of the split on devices."""
+    clips = open_clips(data.shards, "train", data.split, "train", data.databases)
+    used = dict.fromkeys(map(clips.film_index, range(len(clips))))
+    return DeviceFilms(clips.shards, {film: clips.films[film].num_frames for film in used}, devices)
 
 
 def _devices(config: ml_collections.ConfigDict, stage: Stage) -> DataParallel:

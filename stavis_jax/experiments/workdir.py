@@ -13,7 +13,7 @@ from stavis_jax.cli.versions import versions
 
 # Settings that may change when a training continues: paths, how often it saves, what it writes and scores.
 MAY_CHANGE = re.compile(
-    r"tensorboard|data\.(path|raw|workers)|(init|evaluation|versions)\..*"
+    r"tensorboard|data\.(path|raw|workers|placement)|(init|evaluation|versions)\..*"
     r"|stages\.\w+\.(save_every|save_every_steps|keep_checkpoints)"
 )
 OF_TRAINING = re.compile(r"(stages|compute)\..*")

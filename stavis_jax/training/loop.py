@@ -17,14 +17,18 @@ from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.training import optimizer, step
 from stavis_jax.training.checkpoints import Checkpoints
+from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel, is_first_host
 from stavis_jax.training.journal import Journal
+from stavis_jax.training.placed_batches import Placed, PlacedBatches
 from stavis_jax.training.preemption import Preemption
 from stavis_jax.training.progress import EpochLosses, Progress, StepValues
 from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.training.tensorboard import TensorBoard
 
 Batch = Mapping[str, np.ndarray]
+DeviceArrays = Mapping[str, jax.Array]
+TrainState = step.TrainState  # in the class below, `step` is a method
 HOST_KEYS = ("film", "clip_index", "target_frame")  # say which clips a batch holds; the other keys go to the devices
 
 
@@ -38,6 +42,7 @@ class TrainingData:
       validation: returns the batches of one validation pass.
       films: names by the batches' "film", for messages.
       digest: identifies these training data. A training continues only with the same data.
+      place_films: returns the films on these devices, for training batches without pixels; None if they have pixels.
     """
 
     batches: Iterator[Batch]
@@ -45,6 +50,7 @@ class TrainingData:
     validation: Callable[[], Iterable[Batch]]
     films: Sequence[str] = ()
     digest: str = ""
+    place_films: Callable[[DataParallel], DeviceFilms] | None = None
 
 
 def train(
@@ -125,14 +131,14 @@ class _Training:
         self.constants, state = _start(network, settings, data.steps_per_epoch)
         # A copy of its own: the step donates the state, and the given network must stay usable.
         self.state = devices.replicate(jax.tree.map(jnp.copy, state))
-        self.train_step = jax.jit(
-            functools.partial(step.train_step, self.constants), donate_argnums=0, out_shardings=devices.everywhere
-        )
+        self.films = data.place_films(devices) if data.place_films else None
+        self.train_step = jax.jit(self._train_step, donate_argnums=0, out_shardings=devices.everywhere)
+        self.batches = PlacedBatches(data.batches, self.place)
         self.loss_step = jax.jit(functools.partial(step.loss_step, self.constants), out_shardings=devices.everywhere)
         self.progress = Progress({"steps_per_epoch": data.steps_per_epoch, "digest": data.digest})
         now = self.progress.data
         if checkpoints.latest_step() is not None:
-            self.state, self.progress = checkpoints.restore(self.state, data.batches)
+            self.state, self.progress = checkpoints.restore(self.state, self.batches)
         if self.progress.data != now:
             raise UserError(
                 f"{title}: was trained on other data ({self.progress.data['steps_per_epoch']} steps an epoch, now "
@@ -164,8 +170,10 @@ class _Training:
                 self.save_and_stop()
             if self.is_finished():
                 return
-            batch = self.fetch()
-            values = self.step(batch)
+            batch, placed = self.fetch()
+            values = self.step(placed)
+            with self.journal.waiting_for_data():
+                self.batches.read_ahead()
             self.log(batch, values)
             if self.preemption.asked(self.num_steps):
                 self.save_and_stop()
@@ -207,7 +215,7 @@ class _Training:
 
     def save(self) -> None:
         progress = dataclasses.replace(self.progress, losses=self.losses.rows())
-        self.checkpoints.save(self.num_steps, self.state, self.data.batches, progress)
+        self.checkpoints.save(self.num_steps, self.state, self.batches, progress)
 
     def save_and_stop(self) -> NoReturn:
         self.save()
@@ -217,24 +225,35 @@ class _Training:
         progress, settings = self.progress, self.settings
         return progress.epoch >= settings.epochs or progress.epoch - progress.best_epoch >= settings.patience
 
-    def fetch(self) -> Batch:
+    def fetch(self) -> Placed:
         try:
             with self.journal.waiting_for_data():
-                return next(self.data.batches)
+                return next(self.batches)
         except UserError:
             if self.preemption.asked_soon():
                 self.save_and_stop()  # the signal that stops this process has stopped the readers first
             raise
 
-    def step(self, batch: Batch) -> dict[str, jax.Array]:
-        """Updates the state. Returns the loss terms, which may still be computing."""
+    def step(self, batch: DeviceArrays) -> dict[str, jax.Array]:
+        """Updates the state with a batch on the devices. Returns the loss terms, which may still be computing."""
         side_weight = np.float32(1 - (self.progress.epoch + 1) / self.settings.epochs)
-        self.state, values = self.train_step(self.state, self.on_devices(batch), side_weight)
+        films = self.films.arrays if self.films else {}
+        self.state, values = self.train_step(self.state, films, batch, side_weight)
         return values
+
+    def _train_step(
+        self, state: TrainState, films: DeviceArrays, batch: DeviceArrays, side_weight: jax.Array
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        if self.films:
+            batch = self.films.gather(films, batch)
+        return step.train_step(self.constants, state, batch, side_weight)
 
     def log(self, batch: Batch, values: dict[str, jax.Array]) -> None:
         ready = self.losses.add(self.num_steps + 1, batch.get("film", ()), values)
         self.journal.step(ready, self.num_steps - 1)
+
+    def place(self, batch: Batch) -> dict[str, jax.Array]:
+        return self.on_devices(self.films.rows(batch) if self.films else batch)
 
     def on_devices(self, batch: Batch) -> dict[str, jax.Array]:
         return self.devices.split_batch({name: batch[name] for name in batch if name not in HOST_KEYS})

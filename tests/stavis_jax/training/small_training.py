@@ -4,6 +4,7 @@ It has the real data pipeline, the real loop, and a network small enough to be c
 """
 
 import contextlib
+import functools
 import os
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ from stavis_jax.models.stavis import NetworkConfig, Outputs
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.upsampling import upsample_bilinear
 from stavis_jax.ops.video import lay_out, map_frames, time_mean
+from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel, is_first_host
 from stavis_jax.training.loop import TrainingData, train
 from stavis_jax.training.settings import TrainingSettings
@@ -81,7 +83,9 @@ def make_shards(folder: Path, test_films: int = 2) -> Path:
     return prepare(folder / "raw", folder / "shards", size=SIZE, annotations=False, workers=1)
 
 
-def train_small(shards: Path, directory: Path, *, devices: DataParallel | None = None, **changes) -> None:
+def train_small(
+    shards: Path, directory: Path, *, devices: DataParallel | None = None, on_device: bool = False, **changes
+) -> None:
     """Trains in a directory, or goes on there, and writes DIRECTORY/last.npz. Every host calls it."""
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # grain reads absl flags
@@ -94,7 +98,9 @@ def train_small(shards: Path, directory: Path, *, devices: DataParallel | None =
             assert not (directory / f"{name}.npz").exists() or name == "best", "written once"
             np.savez(directory / f"{name}.npz", **read_network(network))
 
-    with contextlib.closing(training_batches(shards, seed=0, **data)) as batches:
+    stored = Shards(shards)
+    num_frames = {film: stored.films[film].num_frames for film in stored.lists["train"]["1"]}
+    with contextlib.closing(training_batches(shards, seed=0, pixels=not on_device, **data)) as batches:
         train(
             SmallNetwork(rngs=nnx.Rngs(0)),
             settings,
@@ -102,7 +108,8 @@ def train_small(shards: Path, directory: Path, *, devices: DataParallel | None =
                 batches,
                 STEPS_PER_EPOCH,
                 lambda: evaluation_batches(shards, subset="test", windows="validation", **data),
-                films=[f"{film.database}/{film.name}" for film in Shards(shards).films],
+                films=[f"{film.database}/{film.name}" for film in stored.films],
+                place_films=functools.partial(DeviceFilms, stored, num_frames) if on_device else None,
             ),
             directory,
             keep=keep,

@@ -1,0 +1,90 @@
+"""Films on the devices: a step gathers there the clips that the host would have read."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from small_training import STEPS_PER_EPOCH, train_small
+
+from data_pipelines.clips.batches import training_batches
+from data_pipelines.runtime.errors import UserError
+from data_pipelines.shards.reader import Shards
+from stavis_jax.training import device_films, loop
+from stavis_jax.training.device_films import DeviceFilms
+from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.journal import SPEED
+
+
+@pytest.fixture(autouse=True)
+def promotion_as_users_have_it():
+    with jax.numpy_dtype_promotion("standard"):  # optax's schedules multiply a Python float and an integer step
+        yield
+
+
+def place(shards, devices) -> DeviceFilms:
+    stored = Shards(shards)
+    return DeviceFilms(stored, {film: stored.films[film].num_frames for film in stored.lists["train"]["1"]}, devices)
+
+
+def on_devices(devices, batch):
+    return devices.split_batch({name: array for name, array in batch.items() if name not in loop.HOST_KEYS})
+
+
+@pytest.mark.parametrize("num_devices", [1, 8])
+def test_an_epochs_clips_are_those_of_the_host(num_devices, small_shards):
+    """After the third batch, the position is handed to a new reader."""
+    devices = DataParallel(jax.devices()[:num_devices])
+    films, settings = place(small_shards, devices), {"split": 1, "batch_size": 8, "seed": 3}
+    gather = jax.jit(films.gather)
+    assert {len(array.sharding.device_set) for array in films.arrays.values()} == {num_devices}
+    host, plans = (training_batches(small_shards, **settings, pixels=pixels) for pixels in (True, False))
+    for number in range(6):
+        if number == 3:
+            state, plans = plans.get_state(), training_batches(small_shards, **settings, pixels=False)
+            plans.set_state(state)
+        batch = next(host)
+        expected = {name: array for name, array in batch.items() if name not in loop.HOST_KEYS}
+        found = gather(films.arrays, on_devices(devices, films.rows(next(plans))))
+        assert found.keys() == expected.keys()
+        for name, array in expected.items():
+            np.testing.assert_array_equal(found[name], array, err_msg=name)
+            assert found[name].dtype == array.dtype
+
+
+def outcome(directory):
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    with np.load(directory / "last.npz") as weights:
+        return [{key: line[key] for key in line.keys() - set(SPEED)} for line in lines], dict(weights)
+
+
+@pytest.mark.slow
+def test_a_training_that_was_cut_goes_on_as_if_it_never_was(small_shards, tmp_path, monkeypatch):
+    devices = DataParallel(jax.devices()[:2])
+    settings = {"devices": devices, "on_device": True, "epochs": 2, "save_every_steps": 2}
+    train_small(small_shards, tmp_path / "whole", **settings)
+
+    class CutError(Exception):
+        pass
+
+    def cut(training, *values):
+        if training.num_steps == STEPS_PER_EPOCH + 1:
+            raise CutError
+        log(training, *values)
+
+    log = loop._Training.log
+    monkeypatch.setattr(loop._Training, "log", cut)
+    with pytest.raises(CutError):
+        train_small(small_shards, tmp_path / "cut", **settings)
+    monkeypatch.setattr(loop._Training, "log", log)
+    train_small(small_shards, tmp_path / "cut", **settings)
+    (rows, weights), (expected_rows, expected) = (outcome(tmp_path / name) for name in ("cut", "whole"))
+    assert rows == expected_rows
+    for name, array in expected.items():
+        np.testing.assert_array_equal(weights[name], array, err_msg=name)
+
+
+def test_films_that_do_not_fit_say_how_much_they_need(small_shards, monkeypatch):
+    monkeypatch.setattr(device_films, "_free_bytes", lambda devices: 40_000)
+    with pytest.raises(UserError, match=r"placement=device: the films need 0\.0 GB, and the 8 devices have 0\.0 GB"):
+        place(small_shards, DataParallel())
