@@ -24,6 +24,7 @@ DIRECT_KEYS = "image", "density", "fixations", "sound"  # values that training r
 _READER_OPTIONS = "readahead_buffer_size:0"  # for random access: the next records are not needed
 _OPEN_FILES = 128
 Place = tuple[int, int]  # logical position of a value in its file, or _ELSEWHERE; number of bytes
+_COLUMNS = {key: column for column, key in enumerate(DIRECT_KEYS)}
 _ELSEWHERE = -1  # place of a value that is not in the file as it is
 _NO_SUCH_PLACE = EOFError, OSError, OverflowError
 
@@ -100,14 +101,15 @@ class FilmFiles:
         if found is None:
             self._record_ends[film] = ends = self._all_record_ends(film)
             self._found[film] = found = np.zeros((len(ends), len(DIRECT_KEYS), 2), np.int64)
-        if max(frames) > len(found):
+        first, last = min(frames), max(frames)
+        if last > len(found):
             return [(_ELSEWHERE, len(self.read(film, frame)[key])) for frame in frames]
-        rows = np.array(frames) - 1
-        if not found[rows, 0, 0].all():
-            for frame in frames:
-                if not found[frame - 1, 0, 0]:
-                    found[frame - 1] = self._places(film, frame)
-        return found[rows, DIRECT_KEYS.index(key)].tolist()
+        places = found[first - 1 : last, _COLUMNS[key]].tolist()
+        for frame in frames:
+            if not places[frame - first][0]:
+                found[frame - 1] = self._places(film, frame)
+                places[frame - first] = found[frame - 1, _COLUMNS[key]].tolist()
+        return [places[frame - first] for frame in frames]
 
     def copy(self, film: int, frames: Sequence[int], key: str, places: Sequence[Place], outs: list[memoryview]) -> None:
         """Fills each of `outs`, bytes, with the value of a frame, given where it is.
@@ -115,17 +117,17 @@ class FilmFiles:
         Raises:
           UserError: as `read`, or a value has another size.
         """
-        file = self._direct_file(film)
-        for frame, (begin, size), out in zip(frames, places, outs, strict=True):
-            if size != len(out):
-                raise self._damaged(film, frame, f"{size} bytes of {key}, not {len(out)}")
-            if begin == _ELSEWHERE:
-                out[:] = self.read(film, frame)[key]
-                continue
-            try:
-                file.copy(begin, out)
-            except (OSError, EOFError) as error:
-                raise self._damaged(film, frame, error) from None
+        copy, frame = self._direct_file(film).copy, 0
+        try:
+            for frame, (begin, size), out in zip(frames, places, outs, strict=True):
+                if size != len(out):
+                    raise EOFError(f"{size} bytes of {key}, not {len(out)}")
+                if begin == _ELSEWHERE:
+                    out[:] = self.read(film, frame)[key]
+                else:
+                    copy(begin, out)
+        except (OSError, EOFError) as error:
+            raise self._damaged(film, frame, error) from None
 
     def _places(self, film: int, frame: int) -> list[Place]:
         record = self.read(film, frame)
