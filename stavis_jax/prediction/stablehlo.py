@@ -78,8 +78,9 @@ def write_export(model: StavisModel, output: Path, weights: Placement = "inside"
         with atomic.temporary_folder_beside(output) as aside:
             (aside / "program").write_bytes(export_network(model, weights).serialize())
             if weights == "beside":
+                arrays: Any = model.weights  # NumPy's types take them for allow_pickle, which older versions lack
                 with (aside / "weights").open("wb") as file:
-                    np.savez(file, **model.weights)
+                    np.savez(file, **arrays)
                 output.unlink(missing_ok=True)
                 os.replace(aside / "weights", weights_path(output))
             os.replace(aside / "program", output)
