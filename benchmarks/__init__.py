@@ -11,5 +11,6 @@ torch_side.py, jax_side.py     what the workers of each side share
 inputs.py, films.py, shard_lists.py    what both sides are given
 feeding.py       a command of its own: clips a second from shards, also beside another version of the code
 accelerator/                   a second command, which measures everything on one GPU or TPU in a few minutes
+compile_ahead/                 a third command, which compiles for TPUs and GPUs that are not here
 machine.py, report.py          cores and peaks of devices; the page
 """

@@ -30,6 +30,7 @@ Batch = Mapping[str, np.ndarray]
 DeviceArrays = Mapping[str, jax.Array]
 TrainState = step.TrainState  # in the class below, `step` is a method
 HOST_KEYS = ("film", "clip_index", "target_frame")  # say which clips a batch holds; the other keys go to the devices
+PRECISION = "highest"  # of products: float32 means float32 on a GPU and a TPU too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +83,7 @@ def train(
       Stopped: SIGTERM arrived. The last step is saved.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(jax.default_matmul_precision("highest"))  # float32 means float32 on a GPU and a TPU too
+        stack.enter_context(jax.default_matmul_precision(PRECISION))
         checkpoints = stack.enter_context(Checkpoints(directory / "checkpoints", settings.keep_checkpoints))
         training = _Training(network, settings, data, directory.name, devices or DataParallel(), checkpoints)
         if tensorboard and is_first_host():
@@ -128,7 +129,7 @@ class _Training:
         """Starts from `network`, or from the latest checkpoint if there is one."""
         self.settings, self.data, self.title = settings, data, title
         self.devices, self.checkpoints = devices, checkpoints
-        self.constants, state = _start(network, settings, data.steps_per_epoch)
+        self.constants, state = first_state(network, settings, data.steps_per_epoch)
         # A copy of its own: the step donates the state, and the given network must stay usable.
         self.state = devices.replicate(jax.tree.map(jnp.copy, state))
         self.films = data.place_films(devices) if data.place_films else None
@@ -259,9 +260,10 @@ class _Training:
         return self.devices.split_batch({name: batch[name] for name in batch if name not in HOST_KEYS})
 
 
-def _start(
+def first_state(
     network: Stavis, settings: TrainingSettings, steps_per_epoch: int
 ) -> tuple[step.StepConstants, step.TrainState]:
+    """Returns the constants and the first state of a training that starts from `network`."""
     schedule = optimizer.step_schedule(settings.learning_rate, settings.epochs, steps_per_epoch, settings.accumulate)
     make_optimizer = functools.partial(
         optimizer.sgd,

@@ -1,0 +1,96 @@
+"""Lowers the programs that prediction and training run, from shapes alone. Nothing is computed."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from benchmarks.compile_ahead.plan import VISUAL, Job
+from data_pipelines.inputs.windows import CLIP_FRAMES, WAVEFORM_SAMPLES
+from stavis_jax.configs import av
+from stavis_jax.models import fusion, shared_stem
+from stavis_jax.models.resnet3d import STEM_CHANNELS
+from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.ops.backend_form import BackendForm
+from stavis_jax.prediction import programs
+from stavis_jax.training import loop, step
+from stavis_jax.training.compute import Compute
+from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.settings import TrainingSettings
+from stavis_jax.weights.flat_names import expected_shapes
+
+STEPS_PER_EPOCH = 1000  # any value: it decides when the learning rate falls, not what is compiled
+
+
+def lowered(job: Job, devices: Sequence[Any], platform: str) -> jax.stages.Lowered:
+    """Lowers a job's program.
+
+    Args:
+      job: which program.
+      devices: real devices, or those of `chips.devices`.
+      platform: whose form the network takes, "cpu", "gpu" or "tpu".
+    """
+    parallel = DataParallel(list(devices))
+    if job.program == "train":
+        return _training_step(job, parallel, BackendForm.for_platform(platform))
+    return _prediction(job, parallel, BackendForm.for_platform(platform, scoring=job.dtype == "float32"))
+
+
+def _prediction(job: Job, devices: DataParallel, form: BackendForm) -> jax.stages.Lowered:
+    config, clips = NetworkConfig(job.variant, job.depth), job.clips * job.chips
+    weights = {name: _array(shape, devices.everywhere) for name, shape in expected_shapes(config).items()}
+    uses_sound = fusion.VARIANTS[job.variant].uses_sound
+    waveform = _array((clips, WAVEFORM_SAMPLES), devices.split) if uses_sound else None
+    side = -(-job.size // 2)  # the stem's stride is 2
+    match job.program:
+        case "score":
+            clip = _array((clips, CLIP_FRAMES, job.size, job.size, 3), devices.split)
+            return programs.logits.lower(config, form, weights, clip, waveform, dtype=job.dtype)
+        case "stem-products":
+            frames = _array((clips, job.size, job.size, 3), devices.split)
+            return programs.stem_products.lower(config, form, weights, frames, dtype=job.dtype)
+        case "stem-kinds":
+            product = _array((1, side, side, shared_stem.TAPS * STEM_CHANNELS), devices.everywhere, job.dtype)
+            return programs.stem_kinds.lower(config, form, weights, (product,) * shared_stem.TAPS, dtype=job.dtype)
+        case _:
+            frame = _array((1, side, side, STEM_CHANNELS), devices.everywhere, job.dtype)
+            films, size = [(frame,) * CLIP_FRAMES] * clips, (job.size, job.size)
+            return programs.predict_after_stem.lower(config, form, weights, films, waveform, dtype=job.dtype, size=size)
+
+
+def _training_step(job: Job, devices: DataParallel, form: BackendForm) -> jax.stages.Lowered:
+    stage = av.get_config().stages["visual" if job.variant == VISUAL else "audiovisual"].to_dict()
+    clips = job.clips * job.chips
+    settings = TrainingSettings(**stage | {"batch_size": clips, "effective_batch": clips * job.accumulate})
+    found = []
+
+    def first_state() -> Any:
+        network = Stavis(NetworkConfig(job.variant, job.depth), rngs=nnx.Rngs(0), form=form)
+        Compute(job.dtype, job.batch_norm, job.rematerialize).configure(network, devices.num_devices)
+        constants, state = loop.first_state(network, settings, STEPS_PER_EPOCH)
+        found.append(constants)
+        return state
+
+    shapes = jax.eval_shape(first_state)
+    state = jax.tree.map(lambda leaf: _array(leaf.shape, devices.everywhere, leaf.dtype), shapes)
+    pixels = jnp.uint8
+    batch = {
+        "clip": _array((clips, CLIP_FRAMES, job.size, job.size, 3), devices.split, pixels),
+        "waveform": _array((clips, WAVEFORM_SAMPLES), devices.split),
+        "density": _array((clips, job.size, job.size), devices.split, pixels),
+        "fixations": _array((clips, job.size, job.size), devices.split, pixels),
+        "mirrored": _array((clips,), devices.split, jnp.bool_),
+        "weight": _array((clips,), devices.split),
+    }
+    with jax.default_matmul_precision(loop.PRECISION):
+        train_step = jax.jit(
+            functools.partial(step.train_step, found[0]), donate_argnums=0, out_shardings=devices.everywhere
+        )
+        return train_step.lower(state, batch, _array((), devices.everywhere))
+
+
+def _array(shape: Sequence[int], sharding: Any, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(tuple(shape), jnp.dtype(dtype), sharding=sharding)
