@@ -47,5 +47,14 @@ def test_a_slot_waits_until_the_last_array_is_gone(slots):
     assert all((array == 99).all() for array in batch.values())
 
 
-def test_without_slots_a_batch_is_a_dict():
-    assert isinstance(filled(1), dict)
+def test_memory_of_its_own_is_used_again_when_the_last_array_is_gone():
+    first, second = filled(1), filled(2)
+    kept = first["clip"][1:]
+    place = first["clip"].ctypes.data
+    del first
+    gc.collect()
+    assert filled(3)["clip"].ctypes.data != place
+    assert (kept == 1).all() and (second["waveform"] == 2).all()
+    del kept
+    gc.collect()
+    assert filled(4)["clip"].ctypes.data == place
