@@ -45,8 +45,13 @@ def check_settings(config: ml_collections.ConfigDict) -> None:
         settings(**config[section])
     if config.data.workers < 0:
         raise UserError(f"--config.data.workers={config.data.workers}: give 0 or more.")
-    if config.data.placement not in ("host", "device"):
-        raise UserError(f"--config.data.placement={config.data.placement}: choose from host, device.")
+    if placement(config) not in ("host", "device"):
+        raise UserError(f"--config.data.placement={placement(config)}: choose from host, device.")
+
+
+def placement(config: ml_collections.ConfigDict) -> str:
+    """Returns where pixels wait: "host", also for recipes that are older than the setting, or "device"."""
+    return config.data.get("placement", "host")
 
 
 def network_config(config: ml_collections.ConfigDict) -> NetworkConfig:
