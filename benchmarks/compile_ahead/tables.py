@@ -68,7 +68,10 @@ def page_section(results: Sequence[Result], jobs: Sequence[Job], chip: Chip) -> 
     """Returns the title and the text of a chip's section."""
     by_name = {job.name: job for job in jobs}
     known = [result for result in results if result["job"] in by_name]
-    text = report.table(HEAD, [cells(result, by_name[result["job"]], chip) for result in known])
+    rows = [cells(result, by_name[result["job"]], chip) for result in known]
+    columns = [column for column in zip(HEAD, *rows, strict=True) if set(column[1:]) != {"-"}]  # a GPU has no estimates
+    head, *rows = zip(*columns, strict=True)
+    text = report.table(head, rows)
     with_cycles = [result for result in known if result.get("top")]
     if with_cycles:
         first = with_cycles[0]

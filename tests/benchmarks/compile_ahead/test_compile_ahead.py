@@ -57,6 +57,7 @@ def test_a_program_that_does_not_compile_says_why():
     assert tables.cells(failed, JOB, CHIPS["v5e"])[1] == "no: Used 20G of 16G hbm"
     title, text = tables.page_section([failed, RESULT], [JOB], CHIPS["v5e"])
     assert title == "Compiled for one TPU v5e"
+    assert "est. ms" not in tables.page_section([failed], [JOB], CHIPS["v5e"])[1]
     assert "no: Used 20G" in text and "| 75,000,000 | 50.0% |" in text and "jax 1, libtpu 2" in text
 
 
