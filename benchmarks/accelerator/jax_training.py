@@ -24,7 +24,7 @@ from stavis_jax.configs import av
 from stavis_jax.training import optimizer, step
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.training.loop import HOST_KEYS
+from stavis_jax.training.network_inputs import HOST_KEYS
 from stavis_jax.weights.flat_names import network_from
 
 LARGEST_TRACE = 15 * 2**20  # bytes; larger traces are not kept

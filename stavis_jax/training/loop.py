@@ -20,6 +20,7 @@ from stavis_jax.training.checkpoints import Checkpoints
 from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel, is_first_host
 from stavis_jax.training.journal import Journal
+from stavis_jax.training.network_inputs import HOST_KEYS
 from stavis_jax.training.placed_batches import Placed, PlacedBatches
 from stavis_jax.training.preemption import Preemption
 from stavis_jax.training.progress import EpochLosses, Progress, StepValues
@@ -29,7 +30,6 @@ from stavis_jax.training.tensorboard import TensorBoard
 Batch = Mapping[str, np.ndarray]
 DeviceArrays = Mapping[str, jax.Array]
 TrainState = step.TrainState  # in the class below, `step` is a method
-HOST_KEYS = ("film", "clip_index", "target_frame")  # say which clips a batch holds; the other keys go to the devices
 PRECISION = "highest"  # of products: float32 means float32 on a GPU and a TPU too
 
 

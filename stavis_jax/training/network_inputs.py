@@ -11,6 +11,8 @@ Batch = Mapping[str, jax.Array]
 
 WIDTH_AXES = {"clip": 3, "density": 2, "fixations": 2}
 
+HOST_KEYS = ("film", "clip_index", "target_frame")  # say which clips a batch holds; the other keys go to the devices
+
 
 def network_inputs(batch: Batch) -> Batch:
     """Subtracts the mean, mirrors clip and maps, and completes the waveform. Bit-exact on every backend.

@@ -14,6 +14,7 @@ from stavis_jax.training import device_films, loop
 from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
+from stavis_jax.training.network_inputs import HOST_KEYS
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def place(shards, devices) -> DeviceFilms:
 
 
 def on_devices(devices, batch):
-    return devices.split_batch({name: array for name, array in batch.items() if name not in loop.HOST_KEYS})
+    return devices.split_batch({name: array for name, array in batch.items() if name not in HOST_KEYS})
 
 
 @pytest.mark.parametrize("num_devices", [1, 8])
@@ -44,7 +45,7 @@ def test_an_epochs_clips_are_those_of_the_host(num_devices, small_shards):
             state, plans = plans.get_state(), training_batches(small_shards, **settings, pixels=False)
             plans.set_state(state)
         batch = next(host)
-        expected = {name: array for name, array in batch.items() if name not in loop.HOST_KEYS}
+        expected = {name: array for name, array in batch.items() if name not in HOST_KEYS}
         found = gather(films.arrays, on_devices(devices, films.rows(next(plans))))
         assert found.keys() == expected.keys()
         for name, array in expected.items():

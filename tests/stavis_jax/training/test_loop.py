@@ -16,6 +16,7 @@ from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.training import loop, optimizer, step
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
+from stavis_jax.training.network_inputs import HOST_KEYS
 from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.flat_names import new_network, read_network
 
@@ -143,7 +144,7 @@ def test_a_step_is_the_same_on_one_device_and_on_eight():
         job, state = step.create(network, make_optimizer, RATES, effective_batch=BATCH)
         state = devices.replicate(jax.tree.map(jnp.copy, state))
         train_step = jax.jit(functools.partial(step.train_step, job), out_shardings=devices.everywhere)
-        batch = {name: array for name, array in make_batch(1).items() if name not in loop.HOST_KEYS}
+        batch = {name: array for name, array in make_batch(1).items() if name not in HOST_KEYS}
         state, values = train_step(state, devices.split_batch(batch), jnp.float32(0.5))
         results.append((read_network(job.network(state)), jax.device_get(values)))
     (one, one_values), (eight, eight_values) = results
