@@ -14,7 +14,6 @@ from jax import lax
 
 from stavis_jax.models import layers, stavis
 from stavis_jax.ops import batch_norm, pooling
-from stavis_jax.ops.batch_norm import Statistics
 from stavis_jax.ops.conv2d import conv2d
 from stavis_jax.ops.conv3d import conv3d
 from stavis_jax.ops.video import Video
@@ -95,44 +94,15 @@ def _by_tap(video: jax.Array, taps: int, stride: int) -> list[jax.Array]:
     return [frames.reshape(-1, *frames.shape[2:]) for frames in seen]
 
 
-@jax.custom_vjp
-def normalise_in_one_pass(
-    video: Video, scale: jax.Array, bias: jax.Array, epsilon: float, centre: jax.Array
-) -> tuple[Video, Statistics]:
-    """Computes batch_norm.normalise_by_batch with one read of the video for mean and variance.
-
-    Both come from sums of differences from `centre` [C], which XLA fuses into one pass. A centre near the mean keeps
-    the variance accurate.
-    """
-    return _one_pass_forward(video, scale, bias, epsilon, centre)[0]
-
-
-def _one_pass_forward(video, scale, bias, epsilon, centre):
-    leaves = [
-        leaf.astype(jnp.float32) - centre.reshape((1,) * (leaf.ndim - 1) + (-1,)) for leaf in jax.tree.leaves(video)
-    ]
-    count = jnp.float32(sum(leaf.size // leaf.shape[-1] for leaf in leaves))
-    offset = batch_norm._sum(leaves) / count
-    var = batch_norm._sum([jnp.square(leaf) for leaf in leaves]) / count - jnp.square(offset)
-    of_batch = Statistics(centre + offset, jnp.maximum(var, 0), count)
-    normalised = batch_norm.normalise(video, of_batch.mean, of_batch.var, scale, bias, epsilon)
-    return (normalised, of_batch), (video, of_batch, scale, epsilon)
-
-
-def _one_pass_backward(kept, gradients):
-    return *batch_norm._backward(kept, gradients), jnp.zeros_like(kept[1].mean)
-
-
-normalise_in_one_pass.defvjp(_one_pass_forward, _one_pass_backward)
 _plain_batch_norm = layers.BatchNorm.__call__
 
 
 def one_pass_batch_norm(self: layers.BatchNorm, video: Video, train: bool) -> Video:
-    """Replaces BatchNorm.__call__. It centres the sums of normalise_in_one_pass at the running mean."""
+    """Replaces BatchNorm.__call__. It computes the statistics in one pass, about the running mean."""
     if not train or self.groups > 1:
         return _plain_batch_norm(self, video, train)
     centre = lax.stop_gradient(self.mean[...])
-    normalised, statistics = normalise_in_one_pass(
+    normalised, statistics = batch_norm.normalise_by_batch(
         video, self.scale[...], self.bias[...], layers.BATCH_NORM_EPSILON, centre
     )
     self._update_running(statistics)

@@ -1,6 +1,6 @@
 """Layers with parameters that the parts of the network share: convolutions, BatchNorm, linear maps.
 
-A convolution's `form` is the textbook form until the network that it is part of sets another one.
+The `form` of a layer is the textbook form until the network that it is part of sets another one.
 """
 
 from typing import Any
@@ -86,18 +86,21 @@ class BatchNorm(nnx.Module):
         self.bias = nnx.Param(jnp.zeros((features,), jnp.float32))
         self.mean = nnx.BatchStat(jnp.zeros((features,), jnp.float32))
         self.var = nnx.BatchStat(jnp.ones((features,), jnp.float32))
-        self.groups = 1
+        self.groups, self.form = 1, TEXTBOOK
 
     def __call__(self, video: Video, train: bool) -> Video:
         scale, bias = self.scale[...], self.bias[...]
         if not train:
             return normalise(video, self.mean[...], self.var[...], scale, bias, BATCH_NORM_EPSILON)
+        centre = jax.lax.stop_gradient(self.mean[...]) if self.form.batch_norm == "one-pass" else None
         if self.groups == 1:
-            normalised, statistics = normalise_by_batch(video, scale, bias, BATCH_NORM_EPSILON)
+            normalised, statistics = normalise_by_batch(video, scale, bias, BATCH_NORM_EPSILON, centre)
             self._update_running(statistics)
             return normalised
         groups = map_frames(lambda x: x.reshape(self.groups, -1, *x.shape[1:]), video)
-        normalised, statistics = jax.vmap(lambda x: normalise_by_batch(x, scale, bias, BATCH_NORM_EPSILON))(groups)
+        normalised, statistics = jax.vmap(lambda x: normalise_by_batch(x, scale, bias, BATCH_NORM_EPSILON, centre))(
+            groups
+        )
         self._update_running(Statistics(*(values[0] for values in statistics)))
         return map_frames(lambda x: x.reshape(-1, *x.shape[2:]), normalised)
 

@@ -22,7 +22,7 @@ from flax import nnx
 
 from stavis_jax.models import fusion
 from stavis_jax.models.attention import DeeplySupervisedAttention, StageSaliency
-from stavis_jax.models.layers import Conv1D, Conv2D, Conv3D
+from stavis_jax.models.layers import BatchNorm, Conv1D, Conv2D, Conv3D
 from stavis_jax.models.localization import HiddenFeatures
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH, ResNet3D, ShortcutType, stage_channels
 from stavis_jax.models.soundnet import SoundNet
@@ -90,7 +90,7 @@ class Stavis(nnx.Module):
             self.hidden = HiddenFeatures(channels[2], rngs=rngs)
             self.localization = variant.localization(variant.num_maps, rngs=rngs)
             self.fuseav = variant.fusion(variant.num_maps, rngs=rngs)
-        self.set_attributes(Conv1D, Conv2D, Conv3D, form=self.form)
+        self.set_attributes(BatchNorm, Conv1D, Conv2D, Conv3D, form=self.form)
 
     def __call__(self, clip: jax.Array, waveform: jax.Array | None, *, train: bool = False) -> Outputs:
         """Runs the network.

@@ -23,9 +23,12 @@ class BackendForm:
       layout: layout of a video inside the network (ops/video.py).
       conv1d: "xla", or "columns", one matrix product over gathered columns (ops/conv1d.py).
       conv2d: "xla", or "dots" for kernel gradients by one matrix product per tap (ops/conv2d.py).
-      conv3d: "xla", on arrays; on frames "sums", which is fast to train, or "karatsuba", which is faster to score and
-        slow to differentiate (ops/conv3d.py).
-      max_pool: "windows", on arrays, or "comparisons", on frames (ops/pooling.py).
+      conv3d: on arrays "xla", or "stacked", which makes the time taps of pixels channels of a 2D convolution; on frames
+        "sums", which is fast to train, or "karatsuba", which is faster to score and slow to differentiate
+        (ops/conv3d.py).
+      max_pool: "windows", on arrays, or "comparisons", on arrays and frames (ops/pooling.py). XLA scatters the gradient
+        of windows on a GPU, which is slow and adds in an order that varies; on a TPU windows are far faster.
+      batch_norm: how many times the statistics read a video: "two-pass" or "one-pass" (ops/batch_norm.py).
       clip_by_clip: whether a model scores the clips of a batch one after another. The intermediate results of a clip
         then stay in the CPU's cache.
     """
@@ -33,13 +36,14 @@ class BackendForm:
     layout: Layout = "array"
     conv1d: Literal["xla", "columns"] = "xla"
     conv2d: Literal["xla", "dots"] = "xla"
-    conv3d: Literal["xla", "sums", "karatsuba"] = "xla"
+    conv3d: Literal["xla", "stacked", "sums", "karatsuba"] = "xla"
     max_pool: Literal["windows", "comparisons"] = "windows"
+    batch_norm: Literal["two-pass", "one-pass"] = "two-pass"
     clip_by_clip: bool = False
 
     def __post_init__(self) -> None:
-        on_frames = {self.layout == "frames", self.conv3d != "xla", self.max_pool == "comparisons"}
-        if len(on_frames) > 1:
+        on_frames = self.conv3d in ("sums", "karatsuba")
+        if on_frames != (self.layout == "frames") or (on_frames and self.max_pool == "windows"):
             raise ValueError(f"{self}: conv3d and max_pool do not work on the layout {self.layout!r}.")
 
     @classmethod
@@ -57,8 +61,10 @@ class BackendForm:
 
 TEXTBOOK = BackendForm()
 _CPU = BackendForm("frames", "columns", "dots", "sums", "comparisons", clip_by_clip=True)
+_GPU = BackendForm(conv3d="stacked", max_pool="comparisons", batch_norm="one-pass")
+_TPU = BackendForm(batch_norm="one-pass")
 _FORMS = {  # platform: form to train, form to score
     "cpu": (_CPU, dataclasses.replace(_CPU, conv3d="karatsuba")),
-    "gpu": (TEXTBOOK, TEXTBOOK),
-    "tpu": (TEXTBOOK, TEXTBOOK),
+    "gpu": (_GPU, _GPU),
+    "tpu": (_TPU, _TPU),
 }

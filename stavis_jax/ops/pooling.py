@@ -1,7 +1,7 @@
 """Max pooling with PyTorch's padding, rounding and gradients."""
 
 import functools
-from typing import Literal, cast
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +13,14 @@ def max_pool3d(video: Video, form: Literal["windows", "comparisons"] = "windows"
     """Pools 3x3x3 windows with stride 2 and padding 1: T, H, W -> ceil(T/2), ceil(H/2), ceil(W/2).
 
     Args:
-      video: an array [B, T, H, W, C] for the form "windows", frames [B, H, W, C] for "comparisons".
-      form: "comparisons" takes maxima of shifted frames, whose gradient is far cheaper on a CPU.
+      video: an array [B, T, H, W, C], or frames [B, H, W, C] for the form "comparisons".
+      form: "comparisons" takes maxima of shifted frames, whose gradient is far cheaper on a CPU, and needs no scatter
+        on a GPU.
     """
     if form == "comparisons":
-        return _pool_frames(cast(tuple[jax.Array, ...], video))
+        if isinstance(video, tuple):
+            return _pool_frames(video)
+        return functools.reduce(_max_of_three, (1, 2, 3), video)
     window, strides = (1, 3, 3, 3, 1), (1, 2, 2, 2, 1)
     padding = ((0, 0), (1, 1), (1, 1), (1, 1), (0, 0))
     return jax.lax.reduce_window(video, -jnp.inf, jax.lax.max, window, strides, padding)

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.models.stavis import Stavis
+from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.training import optimizer, step
 from stavis_jax.training.checkpoints import Checkpoints
 from stavis_jax.training.device_films import DeviceFilms
@@ -133,9 +134,10 @@ class _Training:
         # A copy of its own: the step donates the state, and the given network must stay usable.
         self.state = devices.replicate(jax.tree.map(jnp.copy, state))
         self.films = data.place_films(devices) if data.place_films else None
-        self.train_step = jax.jit(self._train_step, donate_argnums=0, out_shardings=devices.everywhere)
+        compiled: dict[str, Any] = {"out_shardings": devices.everywhere, "compiler_options": compiler_options()}
+        self.train_step = jax.jit(self._train_step, donate_argnums=0, **compiled)
         self.batches = PlacedBatches(data.batches, self.place)
-        self.loss_step = jax.jit(functools.partial(step.loss_step, self.constants), out_shardings=devices.everywhere)
+        self.loss_step = jax.jit(functools.partial(step.loss_step, self.constants), **compiled)
         self.progress = Progress({"steps_per_epoch": data.steps_per_epoch, "digest": data.digest})
         now = self.progress.data
         if checkpoints.latest_step() is not None:

@@ -11,7 +11,7 @@ from stavis_jax.models import layers
 from stavis_jax.models.layers import BatchNorm
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.ops import pooling
-from stavis_jax.ops.backend_form import BackendForm
+from stavis_jax.ops.backend_form import TEXTBOOK
 
 KERNELS = [  # kernels as in the network: size, channels, features, strides
     ((7, 7, 7), 3, 64, (1, 2, 2)),
@@ -20,8 +20,6 @@ KERNELS = [  # kernels as in the network: size, channels, features, strides
     ((1, 1, 1), 4, 6, (1, 1, 1)),
     ((1, 1, 1), 4, 6, (2, 2, 2)),
 ]
-
-ACCELERATOR = BackendForm.for_platform("gpu")
 
 
 def draw(*shape: int, seed: int = 0) -> jax.Array:
@@ -81,7 +79,7 @@ def test_batch_norm_also_where_the_mean_is_large_against_the_spread():
 @pytest.mark.slow
 def test_a_network_with_all_of_them_learns_the_same():
     graphdef, params, statistics = nnx.split(
-        Stavis(NetworkConfig("visual", 10), rngs=nnx.Rngs(0), form=ACCELERATOR), nnx.Param, nnx.BatchStat
+        Stavis(NetworkConfig("visual", 10), rngs=nnx.Rngs(0), form=TEXTBOOK), nnx.Param, nnx.BatchStat
     )
     clip, waveform = 50 * draw(2, 16, 32, 32, 3), jnp.zeros((2, 1))
 

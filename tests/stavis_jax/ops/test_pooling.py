@@ -11,10 +11,9 @@ torch = pytest.importorskip("torch")
 SHAPES = [(16, 8, 8), (4, 7, 9), (3, 5, 6), (1, 1, 2)]
 
 
-def pool(form: str, clip) -> jax.Array:
-    if form == "windows":
-        return max_pool3d(clip, form)
-    return jnp.stack(max_pool3d(lay_out(clip, "frames"), form), axis=1)
+def pool(form: str, layout: str, clip) -> jax.Array:
+    pooled = max_pool3d(lay_out(clip, layout), form)
+    return jnp.stack(pooled, axis=1) if layout == "frames" else pooled
 
 
 def random_clip(shape: tuple[int, int, int]) -> np.ndarray:
@@ -32,12 +31,14 @@ def pytorch_pool(clip: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("form", ["windows", "comparisons"])
-def test_3d_pooling_is_pytorchs_and_so_is_its_gradient(form, shape):
+@pytest.mark.parametrize(
+    ("form", "layout"), [("windows", "array"), ("comparisons", "array"), ("comparisons", "frames")]
+)
+def test_3d_pooling_is_pytorchs_and_so_is_its_gradient(form, layout, shape):
     clip = random_clip(shape)
     maxima, gradient = pytorch_pool(clip)
-    np.testing.assert_array_equal(jax.jit(pool, static_argnums=0)(form, clip), maxima)
-    ours = jax.jit(jax.grad(lambda x: jnp.sum(jnp.square(pool(form, x)))))(clip)
+    np.testing.assert_array_equal(jax.jit(pool, static_argnums=(0, 1))(form, layout, clip), maxima)
+    ours = jax.jit(jax.grad(lambda x: jnp.sum(jnp.square(pool(form, layout, x)))))(clip)
     np.testing.assert_allclose(ours, gradient, rtol=1e-6, atol=1e-6)
 
 
