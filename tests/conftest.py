@@ -9,18 +9,21 @@ import pytest
 from absl import flags
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
+LEAST_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 pytest_plugins = ["commands", "golden_checkpoints"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Shares one cache of compiled functions between all workers and their child processes.
+    """Shares one cache of all compiled functions, the small ones too, between the workers and their child processes.
 
     The cache is temporary, unless JAX_COMPILATION_CACHE_DIR names a folder, which the next run can use again.
     """
     config.temporary_cache = None
     if CACHE not in os.environ:
         config.temporary_cache = os.environ[CACHE] = tempfile.mkdtemp(prefix="compiled-")
+    os.environ.setdefault(LEAST_SECONDS, "0")
     jax.config.update("jax_compilation_cache_dir", os.environ[CACHE])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", float(os.environ[LEAST_SECONDS]))
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,6 @@ def start_small(small_shards, monkeypatch):
     """Returns a function that runs `small_training` in a new process, forked from one that has imported everything."""
     import small_training
 
-    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # starts are many, and all alike
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["small_training"])

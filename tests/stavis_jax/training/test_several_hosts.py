@@ -27,7 +27,6 @@ def start(shards: Path, directory: Path, processes: int, devices: int) -> list[s
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     environment = os.environ | {
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         "PYTHONPATH": str(HERE.parents[2]),
     }
