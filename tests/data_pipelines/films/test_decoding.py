@@ -23,7 +23,7 @@ def music_with_cover(path: Path) -> None:
         audio = music.add_stream("libmp3lame", rate=44100, layout="mono")
         cover = music.add_stream("mjpeg")
         cover.width, cover.height, cover.pix_fmt = 16, 16, "yuvj420p"
-        cover.disposition = Disposition.attached_pic
+        cover.disposition = Disposition.attached_pic.value
         music.mux(cover.encode(av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")))
         music.mux(cover.encode(None))
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 4608), np.int16), format="s16p", layout="mono")
