@@ -15,6 +15,7 @@ from stavis_jax.models import fusion, shared_stem
 from stavis_jax.models.resnet3d import STEM_CHANNELS
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.ops.backend_form import BackendForm
+from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.prediction import programs
 from stavis_jax.training import loop, step
 from stavis_jax.training.compute import Compute
@@ -35,8 +36,8 @@ def lowered(job: Job, devices: Sequence[Any], platform: str) -> jax.stages.Lower
     """
     parallel = DataParallel(list(devices))
     if job.program == "train":
-        return _training_step(job, parallel, BackendForm.for_platform(platform))
-    return _prediction(job, parallel, BackendForm.for_platform(platform, scoring=job.dtype == "float32"))
+        return _training_step(job, parallel, platform)
+    return _prediction(job, parallel, BackendForm.for_platform(platform, scoring=True, dtype=job.dtype))
 
 
 def _prediction(job: Job, devices: DataParallel, form: BackendForm) -> jax.stages.Lowered:
@@ -61,14 +62,16 @@ def _prediction(job: Job, devices: DataParallel, form: BackendForm) -> jax.stage
             return programs.predict_after_stem.lower(config, form, weights, films, waveform, dtype=job.dtype, size=size)
 
 
-def _training_step(job: Job, devices: DataParallel, form: BackendForm) -> jax.stages.Lowered:
+def _training_step(job: Job, devices: DataParallel, platform: str) -> jax.stages.Lowered:
     stage = av.get_config().stages["visual" if job.variant == VISUAL else "audiovisual"].to_dict()
     clips = job.clips * job.chips
     settings = TrainingSettings(**stage | {"batch_size": clips, "effective_batch": clips * job.accumulate})
     found = []
 
     def first_state() -> Any:
-        network = Stavis(NetworkConfig(job.variant, job.depth), rngs=nnx.Rngs(0), form=form)
+        network = Stavis(
+            NetworkConfig(job.variant, job.depth), rngs=nnx.Rngs(0), form=BackendForm.for_platform(platform)
+        )
         Compute(job.dtype, job.batch_norm, job.rematerialize).configure(network, devices.num_devices)
         constants, state = loop.first_state(network, settings, STEPS_PER_EPOCH)
         found.append(constants)
@@ -87,7 +90,10 @@ def _training_step(job: Job, devices: DataParallel, form: BackendForm) -> jax.st
     }
     with jax.default_matmul_precision(loop.PRECISION):
         train_step = jax.jit(
-            functools.partial(step.train_step, found[0]), donate_argnums=0, out_shardings=devices.everywhere
+            functools.partial(step.train_step, found[0]),
+            donate_argnums=0,
+            out_shardings=devices.everywhere,
+            compiler_options=compiler_options(platform),
         )
         return train_step.lower(state, batch, _array((), devices.everywhere))
 

@@ -19,6 +19,7 @@ from benchmarks.compile_ahead.chips import CHIPS, Chip, compiler_version, device
 from benchmarks.compile_ahead.facts import compile_facts, digest_of, reason
 from benchmarks.compile_ahead.plan import Job, chosen
 from benchmarks.compile_ahead.programs import lowered
+from stavis_jax.ops.compiler_options import compiler_options
 
 
 def main(chip_name: str, path: str, hlo_folder: str, *names: str) -> None:
@@ -39,7 +40,9 @@ def result_of(job: Job, chip: Chip, known: dict[str, Any], hlo_folder: str) -> r
         program = lowered(job, devices(chip, job.chips), chip.platform)
     except Exception as error:
         return named | {"error": f"not lowered: {reason(error)}"}
-    digest = digest_of(program, f"{chip.name} {version} {os.environ.get('XLA_FLAGS', '')}")
+    digest = digest_of(
+        program, f"{chip.name} {version} {os.environ.get('XLA_FLAGS', '')} {compiler_options(chip.platform)}"
+    )
     named |= {"digest": digest, "lowering_seconds": time.perf_counter() - begin}
     if digest in known and not hlo_folder:
         return known[digest] | named

@@ -11,6 +11,8 @@ import dataclasses
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from stavis_jax.ops.video import Layout
 
@@ -47,16 +49,22 @@ class BackendForm:
             raise ValueError(f"{self}: conv3d and max_pool do not work on the layout {self.layout!r}.")
 
     @classmethod
-    def for_platform(cls, platform: str | None = None, *, scoring: bool = False) -> "BackendForm":
+    def for_platform(
+        cls, platform: str | None = None, *, scoring: bool = False, dtype: DTypeLike = "float32"
+    ) -> "BackendForm":
         """Returns the fastest form for a platform.
 
         Args:
           platform: "cpu", "gpu" or "tpu"; None is JAX's default backend. Other platforms get the form of "gpu".
           scoring: whether the network only scores. Otherwise the form is the fastest to train with.
+          dtype: number format in which the network scores. "karatsuba" subtracts frames, which bfloat16 is too coarse
+            for.
         """
         platform = platform or jax.default_backend()
         training_form, scoring_form = _FORMS.get(platform, _FORMS["gpu"])
-        return scoring_form if scoring else training_form
+        if not scoring or (scoring_form.conv3d == "karatsuba" and jnp.dtype(dtype) != jnp.float32):
+            return training_form
+        return scoring_form
 
 
 TEXTBOOK = BackendForm()
@@ -65,6 +73,6 @@ _GPU = BackendForm(conv3d="stacked", max_pool="comparisons", batch_norm="one-pas
 _TPU = BackendForm(batch_norm="one-pass")
 _FORMS = {  # platform: form to train, form to score
     "cpu": (_CPU, dataclasses.replace(_CPU, conv3d="karatsuba")),
-    "gpu": (_GPU, _GPU),
+    "gpu": (_GPU, dataclasses.replace(_GPU, conv3d="xla")),  # stacked taps cost a score more transposes
     "tpu": (_TPU, _TPU),
 }

@@ -74,7 +74,7 @@ class StavisModel:
         self.uses_sound = fusion.VARIANTS[config.variant].uses_sound
         self.dtype = number_format(dtype)
         # The fastest form to score on a CPU takes differences of frames, which bfloat16 has too few digits for.
-        self.form = form or BackendForm.for_platform(scoring=self.dtype == jnp.float32)
+        self.form = form or BackendForm.for_platform(scoring=True, dtype=self.dtype)
         self.batch_size = CPU_BATCH if jax.default_backend() == "cpu" else ACCELERATOR_BATCH
         self.device_weights = {name: self._on_device(weights[name]) for name in shapes}
 

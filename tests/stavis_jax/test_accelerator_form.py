@@ -107,6 +107,11 @@ def test_the_default_form_is_that_of_jaxs_default_backend():
     assert new_network(CONFIG, seed=0).form == BackendForm.for_platform("cpu")
 
 
+def test_bfloat16_scores_without_differences_of_frames():
+    assert BackendForm.for_platform("cpu", scoring=True).conv3d == "karatsuba"
+    assert BackendForm.for_platform("cpu", scoring=True, dtype="bfloat16") == BackendForm.for_platform("cpu")
+
+
 def test_forms_that_do_not_fit_together_are_refused():
     with pytest.raises(ValueError, match="do not work on the layout 'array'"):
         BackendForm(conv3d="sums", max_pool="comparisons")
