@@ -23,6 +23,7 @@ import multiprocessing, os, signal, sys, time
 import grain, numpy as np
 from data_pipelines.clips.batch_reader import BatchReader
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts tests in the background ignores it
 batches = BatchReader(grain.MapDataset.source([{"number": np.array([i])} for i in range(50)]), num_workers=1)
 batch = next(batches)
 print(multiprocessing.active_children()[0].pid, flush=True)
