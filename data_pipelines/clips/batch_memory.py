@@ -27,6 +27,10 @@ _FLAGS = mmap.PAGESIZE  # bytes before the first slot; one for each slot says wh
 _ALIGNMENT = 64
 
 
+class ProcessGoneError(Exception):
+    """A reading process ended before its first batch was opened."""
+
+
 @dataclasses.dataclass(frozen=True)
 class SlotBatch:
     """A batch in a slot of another process, as it is sent. `rest`: arrays that are sent with it."""
@@ -37,7 +41,7 @@ class SlotBatch:
     rest: dict[str, np.ndarray]
 
     def open(self) -> dict[str, np.ndarray]:
-        """Returns the batch. Its slot is free again when all its arrays are gone."""
+        """Returns the batch. Its slot is free again when all its arrays are gone. Raises ProcessGoneError."""
         size = _size(self.layout)
         memory = _mapped(self.memory, _FLAGS + _SLOTS * size)
         whole = np.frombuffer(memory, np.uint8, size, _FLAGS + self.slot * size)
@@ -141,8 +145,16 @@ def _arrays(whole: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
 @functools.lru_cache(64)
 def _mapped(memory: tuple[int, int, int], size: int) -> mmap.mmap:
     process, descriptor, _ = memory
-    with open(f"/proc/{process}/fd/{descriptor}", "r+b") as file:
-        return mmap.mmap(file.fileno(), size)
+    try:
+        with open(f"/proc/{process}/fd/{descriptor}", "r+b") as file:
+            return mmap.mmap(file.fileno(), size)
+    except (FileNotFoundError, ProcessLookupError):
+        raise ProcessGoneError(f"process {process} has ended, and its batches with it.") from None
+
+
+def forget_processes() -> None:
+    """Lets go of the memory of ended reading processes. It is unmapped with the last batch in it."""
+    _mapped.cache_clear()
 
 
 def _free(memory: mmap.mmap, slot: int) -> None:

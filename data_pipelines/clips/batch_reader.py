@@ -11,7 +11,8 @@ import absl.flags
 import grain
 import numpy as np
 
-from data_pipelines.clips.batch_memory import SlotBatch, use_slots
+from data_pipelines.clips import batch_memory
+from data_pipelines.clips.batch_memory import ProcessGoneError, SlotBatch, use_slots
 from data_pipelines.runtime import processes
 from data_pipelines.runtime.errors import UserError
 
@@ -42,21 +43,22 @@ class BatchReader(grain.DatasetIterator):
         """Returns the next batch. Raises UserError if a reading process was killed, as happens when memory is full."""
         try:
             batch = next(self._reading())
+            if isinstance(batch, SlotBatch):
+                batch = batch.open()
+            elif self._num_workers:  # copies, because grain's arrays occupy /dev/shm and fail to clean up at exit
+                batch = {key: np.array(value) for key, value in batch.items()}
         except StopIteration:
             raise
         except Exception as error:
             self._stop()  # so that the next call returns this batch, not the one after it
-            if _DEATH_NOTE not in str(error):
+            if not isinstance(error, ProcessGoneError) and _DEATH_NOTE not in str(error):
                 raise
             raise UserError(
                 f"num_workers {self._num_workers}: a process that reads batches was killed, possibly because memory or "
                 "/dev/shm was full. Use fewer processes, or 0, and continue from the last checkpoint."
             ) from None
         self._position += 1
-        if isinstance(batch, SlotBatch):
-            return batch.open()
-        # Copies, because grain's arrays occupy /dev/shm while they live, and fail to clean up at exit.
-        return {key: np.array(value) for key, value in batch.items()} if self._num_workers else batch
+        return batch
 
     def get_state(self) -> dict[str, int]:
         return {"next_index": self._position}
@@ -97,6 +99,7 @@ class BatchReader(grain.DatasetIterator):
 def _close_all(running: list[grain.DatasetIterator]) -> None:
     while running:
         running.pop().close()
+    batch_memory.forget_processes()
 
 
 def _start_reading_process(*_: int) -> None:

@@ -1,6 +1,7 @@
 """Batches in memory that two processes share: a slot is used again when its batch is gone, and not before."""
 
 import gc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,3 +59,20 @@ def test_memory_of_its_own_is_used_again_when_the_last_array_is_gone():
     del kept
     gc.collect()
     assert filled(4)["clip"].ctypes.data == place
+
+
+def test_the_memory_of_ended_processes_goes_with_their_last_batch(slots):
+    def mappings():
+        return Path("/proc/self/maps").read_text().count("memfd:batches")
+
+    batch_memory.forget_processes()  # those of other tests
+    gc.collect()
+    batch = filled(1).open()
+    before = mappings()
+    batch_memory.forget_processes()
+    gc.collect()
+    assert mappings() == before  # the batch is still in use
+    assert (batch["clip"] == 1).all()
+    del batch
+    gc.collect()
+    assert mappings() == before - 1

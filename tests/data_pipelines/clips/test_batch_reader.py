@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
+from data_pipelines.clips.batch_memory import SlotBatch
 from data_pipelines.clips.batch_reader import BatchReader
 from data_pipelines.runtime.errors import UserError
 
@@ -99,6 +100,26 @@ def test_a_killed_reading_process_ends_in_one_line_and_the_position_stays():
     assert 1 <= position < 50
     batches._num_workers = 0  # a process costs a second
     assert next(batches)["number"] == [position]
+    batches.close()
+
+
+def test_a_process_that_was_killed_before_its_batch_is_opened_loses_no_batch():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+
+    class Sent:
+        def __next__(self):
+            return SlotBatch((ended.pid, 3, 0), 0, {"number": ((1,), "int64")}, {})
+
+        def close(self):
+            pass
+
+    batches = BatchReader(numbers(5), num_workers=1)
+    batches._running.append(Sent())
+    with pytest.raises(UserError, match="num_workers 1: a process that reads batches was killed"):
+        next(batches)
+    batches._num_workers = 0
+    assert next(batches)["number"] == [0]
     batches.close()
 
 
