@@ -34,7 +34,7 @@ def _parser() -> CommandParser:
     add = parser.add_argument
     checkpoint = ".pth file, converted directory, or working directory of a training"
     add("checkpoint", type=Path, metavar="CHECKPOINT", help=checkpoint)
-    add("--output", type=Path, required=True, metavar="FILE", help="file to write")
+    add("--output", type=Path, required=True, metavar="FILE", help="file to write the program to")
     add("--variant", metavar="NAME", help="variant of the network (default: that of the checkpoint)")
     places = "where the weights are: in FILE, or as NumPy arrays in FILE.npz"
     add("--weights", choices=("inside", "beside"), default="inside", help=places)

@@ -14,7 +14,7 @@ pytest_plugins = ["commands", "golden_checkpoints"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Shares one cache of all compiled functions, the small ones too, between the workers and their child processes.
+    """Shares one cache of all compiled functions, small ones included, between the workers and their child processes.
 
     The cache is temporary, unless JAX_COMPILATION_CACHE_DIR names a folder, which the next run can use again.
     """

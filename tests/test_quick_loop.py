@@ -27,7 +27,7 @@ def quick_tests(path: Path) -> list[str]:
 
 
 def quick_tests_of(folder: Path) -> list[str]:
-    """Returns the quick tests of a folder of the code. Either a folder or a file of tests has its name."""
+    """Returns the quick tests of a folder of the code: those in the test folder or test file of the same name."""
     files = [TESTS / folder.parent / f"test_{folder.name}.py", *(TESTS / folder).rglob("test_*.py")]
     return [name for file in files if file.is_file() for name in quick_tests(file)]
 

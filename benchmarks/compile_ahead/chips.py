@@ -14,7 +14,7 @@ from data_pipelines.runtime.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-    """A kind of chip.
+    """Describes a kind of chip.
 
     Attributes:
       name: its name on the command line.

@@ -57,7 +57,7 @@ def text_facts(text: str) -> Facts:
 
 
 def reason(error: Exception) -> str:
-    """Returns why a program does not compile, in one line that begins with the memory it lacks if that is why."""
+    """Returns in one line why a program does not compile. If memory is missing, the line begins with the amount."""
     text = " ".join(str(error).split())
     memory = re.search(r"(Ran out of memory|Used [\d.]+[KMGT]? of |Program hbm requirement).*", text)
     return (memory[0] if memory else f"{type(error).__name__}: {text}")[:LONGEST_ERROR]

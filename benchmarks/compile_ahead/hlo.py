@@ -20,7 +20,7 @@ _CALLS = ("call", "async-start", "conditional")
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
-    """An operation that the device executes.
+    """Describes an operation that the device executes.
 
     Attributes:
       name: its name in the program.

@@ -12,7 +12,7 @@ VISUAL, SOUND = "visual", "l3mul-s3"  # the variants that the two stages of trai
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A program of the network to compile.
+    """Describes a program of the network to compile.
 
     Attributes:
       program: "score" computes the logits of a batch, "train" is a training step. Dense prediction has three programs:

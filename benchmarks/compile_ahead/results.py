@@ -62,7 +62,7 @@ def compile_all(
 
 
 def _child(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Result]:
-    """Runs a worker process. If it dies, the last result says so; at least one result comes back."""
+    """Runs a worker process and returns at least one result. If the process dies, the last result says so."""
     command = [sys.executable, "-m", "benchmarks.compile_ahead.worker", *arguments]
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(

@@ -22,7 +22,7 @@ import numpy as np
 Layout = Mapping[str, tuple[tuple[int, ...], str]]
 """Shape and dtype of each array of a batch, by name."""
 
-_SLOTS = 8  # of a reading process: those it fills, those that wait, and those that the training process uses
+_SLOTS = 8  # per reading process; enough to fill some, queue some, and have some in use by the training process
 _FLAGS = mmap.PAGESIZE  # bytes before the first slot; one for each slot says whether it is taken
 _ALIGNMENT = 64
 
@@ -33,9 +33,9 @@ class ProcessGoneError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class SlotBatch:
-    """A batch in a slot of another process, as it is sent. `rest`: arrays that are sent with it."""
+    """Says where a batch lies in the memory of another process. `rest` holds the arrays that are sent with it."""
 
-    memory: tuple[int, int, int]  # process, file descriptor, time when they began: process numbers are used again
+    memory: tuple[int, int, int]  # process, file descriptor, start time, because process numbers are used again
     slot: int
     layout: Layout
     rest: dict[str, np.ndarray]
@@ -50,7 +50,7 @@ class SlotBatch:
 
 
 class _Slots:
-    """The slots of this process, all of one size."""
+    """Manages the slots of this process, which have the same size."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -82,14 +82,14 @@ _slots: _Slots | None = None
 
 
 def use_slots() -> None:
-    """Makes this process one that sends its batches in slots, where the system can do that."""
+    """Makes this process send its batches in slots if the system supports it."""
     global _slots
     if hasattr(os, "memfd_create"):
         _slots = _Slots()
 
 
 class BatchMemory:
-    """New memory for a batch. Fill `arrays`, then return `finished(...)`."""
+    """Allocates memory for a batch. Fill `arrays`, then return `finished(...)`."""
 
     def __init__(self, layout: Layout):
         self._layout = layout
@@ -100,13 +100,13 @@ class BatchMemory:
             self.arrays = _arrays(_own_memory(max(_ALIGNMENT, _size(layout))), layout)
 
     def finished(self, rest: dict[str, np.ndarray]) -> Any:
-        """Returns the batch with the arrays of `rest` too."""
+        """Returns the batch, including the arrays of `rest`."""
         if _slots is None or self._slot is None:
             return self.arrays | rest
         return _slots.sent(self._slot, self._layout, rest)
 
 
-_spare: dict[int, list[mmap.mmap]] = {}  # by size: memory whose batch is gone
+_spare: dict[int, list[mmap.mmap]] = {}  # size -> memory of batches that are no longer in use
 
 
 def _own_memory(size: int) -> np.ndarray:

@@ -40,7 +40,7 @@ class DirectFile:
             raise EOFError(f"the file ends before byte {block * _BLOCK + _BLOCK_HEADER + offset + expected}")
 
     def record_ends(self) -> Iterator[int]:
-        """Yields the logical end of each record, in order."""
+        """Yields the logical end position of each record, in file order."""
         position, header = 0, bytearray(_CHUNK_HEADER)
         while True:
             self.copy(position, memoryview(header))

@@ -1,4 +1,4 @@
-"""Predicts the clips of a database on all devices of this host, with the next batch under way while one is fetched."""
+"""Predicts the clips of a database on all devices of this host. The next batch is computed while one is fetched."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ CPU_BATCH = 8  # clips
 
 
 def clips_per_batch(setting: int) -> int:
-    """Returns --config.evaluation.batch_size, or if it is 0, what suits this host: 8 on a CPU, 32 per GPU or TPU."""
+    """Returns --config.evaluation.batch_size. If it is 0, returns 8 on a CPU and 32 per GPU or TPU."""
     if setting:
         return setting
     return CPU_BATCH if jax.default_backend() == "cpu" else ACCELERATOR_BATCH * jax.local_device_count()

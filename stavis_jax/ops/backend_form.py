@@ -73,6 +73,6 @@ _GPU = BackendForm(conv3d="stacked", max_pool="comparisons", batch_norm="one-pas
 _TPU = BackendForm(batch_norm="one-pass")
 _FORMS = {  # platform: form to train, form to score
     "cpu": (_CPU, dataclasses.replace(_CPU, conv3d="karatsuba")),
-    "gpu": (_GPU, dataclasses.replace(_GPU, conv3d="xla")),  # stacked taps cost a score more transposes
+    "gpu": (_GPU, dataclasses.replace(_GPU, conv3d="xla")),  # scoring with stacked taps needs more transposes
     "tpu": (_TPU, _TPU),
 }

@@ -54,7 +54,7 @@ def export_network(model: StavisModel, weights: Placement = "inside") -> jax.exp
 
 
 def check_output(output: Path, weights: Placement, overwrite: bool) -> list[Path]:
-    """Returns the files that `write_export` writes. Raises UserError if it may not."""
+    """Returns the files that `write_export` writes. Raises UserError if a file exists and must not be replaced."""
     paths = [output, weights_path(output)] if weights == "beside" else [output]
     for path in paths:
         if path.is_dir():

@@ -16,7 +16,7 @@ FLAG = "--config.data.placement=device"
 
 
 class FrameSource(Protocol):
-    """Where films are read from: `data_pipelines.shards.reader.Shards`. S = `size` is the frames' size in pixels."""
+    """Reads films, as `data_pipelines.shards.reader.Shards` does. S = `size` is the side of a frame in pixels."""
 
     size: int
 

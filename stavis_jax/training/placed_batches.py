@@ -16,7 +16,7 @@ IN_FLIGHT = 2  # batches on the devices: the one that a step uses, and the next 
 
 
 class PlacedBatches(grain.DatasetIterator):
-    """Iterates over batches on the host and on the devices.
+    """Iterates over batches, each as NumPy arrays and as arrays on the devices.
 
     `batches` is an iterator with get_state and set_state. The state is that of the batches returned so far, without
     those read ahead. An error while reading ahead is raised when its batch is asked for.

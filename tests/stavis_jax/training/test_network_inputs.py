@@ -1,4 +1,4 @@
-"""The device's part of a batch: what the network gets is the authors' clip, to the bit, mirrored or not."""
+"""Tests that the device turns 8-bit batches into exactly the clips of the authors' code, mirrored or not."""
 
 import hashlib
 import json
