@@ -91,7 +91,10 @@ def _measure(code: Path, folder: Path, shards: Path, workers: int, seconds: floa
     arguments = [str(shards.absolute()), *map(str, (workers, seconds, WARM_UP_CLIPS, BATCH_SIZE))]
     environment = os.environ | {"PYTHONPATH": str(code.absolute())}
     command_line = [sys.executable, str(program), *arguments]
-    run = subprocess.run(command_line, cwd=code, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    run = subprocess.run(command_line, cwd=code, env=environment, capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        lines = run.stderr.strip().splitlines() or [f"code {run.returncode}"]
+        raise UserError(f"{code}: reading {shards} with {workers} processes failed: {lines[-1]}")
     rate, size = json.loads(run.stdout.splitlines()[-1])
     return rate, size
 

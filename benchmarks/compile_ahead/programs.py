@@ -37,10 +37,11 @@ def lowered(job: Job, devices: Sequence[Any], platform: str) -> jax.stages.Lower
     parallel = DataParallel(list(devices))
     if job.program == "train":
         return _training_step(job, parallel, platform)
-    return _prediction(job, parallel, BackendForm.for_platform(platform, scoring=True, dtype=job.dtype))
+    return _prediction(job, parallel, platform)
 
 
-def _prediction(job: Job, devices: DataParallel, form: BackendForm) -> jax.stages.Lowered:
+def _prediction(job: Job, devices: DataParallel, platform: str) -> jax.stages.Lowered:
+    form = BackendForm.for_platform(platform, scoring=True, dtype=job.dtype)
     config, clips = NetworkConfig(job.variant, job.depth), job.clips * job.chips
     weights = {name: _array(shape, devices.everywhere) for name, shape in expected_shapes(config).items()}
     uses_sound = fusion.VARIANTS[job.variant].uses_sound
@@ -49,17 +50,21 @@ def _prediction(job: Job, devices: DataParallel, form: BackendForm) -> jax.stage
     match job.program:
         case "score":
             clip = _array((clips, CLIP_FRAMES, job.size, job.size, 3), devices.split)
-            return programs.logits.lower(config, form, weights, clip, waveform, dtype=job.dtype)
+            return programs.logits.compiled(platform).lower(config, form, weights, clip, waveform, dtype=job.dtype)
         case "stem-products":
             frames = _array((clips, job.size, job.size, 3), devices.split)
-            return programs.stem_products.lower(config, form, weights, frames, dtype=job.dtype)
+            return programs.stem_products.compiled(platform).lower(config, form, weights, frames, dtype=job.dtype)
         case "stem-kinds":
             product = _array((1, side, side, shared_stem.TAPS * STEM_CHANNELS), devices.everywhere, job.dtype)
-            return programs.stem_kinds.lower(config, form, weights, (product,) * shared_stem.TAPS, dtype=job.dtype)
+            return programs.stem_kinds.compiled(platform).lower(
+                config, form, weights, (product,) * shared_stem.TAPS, dtype=job.dtype
+            )
         case _:
             frame = _array((1, side, side, STEM_CHANNELS), devices.everywhere, job.dtype)
             films, size = [(frame,) * CLIP_FRAMES] * clips, (job.size, job.size)
-            return programs.predict_after_stem.lower(config, form, weights, films, waveform, dtype=job.dtype, size=size)
+            return programs.predict_after_stem.compiled(platform).lower(
+                config, form, weights, films, waveform, dtype=job.dtype, size=size
+            )
 
 
 def _training_step(job: Job, devices: DataParallel, platform: str) -> jax.stages.Lowered:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax.sharding import PartitionSpec
 
+from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.prediction import programs
 from stavis_jax.prediction.model import ACCELERATOR_BATCH, StavisModel
 from stavis_jax.training.devices import DataParallel
@@ -64,7 +65,7 @@ class _Predictor:
 
         def saliency(weights: dict[str, jax.Array], batch: dict[str, jax.Array]) -> jax.Array:
             inputs = network_inputs(batch)
-            logits = programs.logits(
+            logits = programs.logits.inline(
                 model.config, model.form, weights, inputs["clip"], inputs.get("waveform"), dtype=model.dtype
             )
             return jax.nn.sigmoid(logits)
@@ -73,7 +74,8 @@ class _Predictor:
         self._saliency = jax.jit(
             jax.shard_map(  # every device runs the program of one; nothing crosses between them
                 saliency, mesh=self._devices.mesh, in_specs=(whole, split), out_specs=split, check_vma=False
-            )
+            ),
+            compiler_options=compiler_options(),
         )
 
     def __call__(self, batch: Batch) -> jax.Array:

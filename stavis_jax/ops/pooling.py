@@ -20,7 +20,7 @@ def max_pool3d(video: Video, form: Literal["windows", "comparisons"] = "windows"
     if form == "comparisons":
         if isinstance(video, tuple):
             return _pool_frames(video)
-        return functools.reduce(_max_of_three, (1, 2, 3), video)
+        return functools.reduce(_max_of_three, (3, 2, 1), video)  # ties as in PyTorch: the first frame, row, column
     window, strides = (1, 3, 3, 3, 1), (1, 2, 2, 2, 1)
     padding = ((0, 0), (1, 1), (1, 1), (1, 1), (0, 0))
     return jax.lax.reduce_window(video, -jnp.inf, jax.lax.max, window, strides, padding)

@@ -4,7 +4,8 @@ The trunk computes in the number format `dtype`, everything else in float32. Flo
 default GPUs and TPUs would round their factors to 10 bits or fewer.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,8 +15,9 @@ import numpy as np
 from stavis_jax.models import shared_stem
 from stavis_jax.models.stavis import NetworkConfig, Outputs, Stavis
 from stavis_jax.ops.backend_form import BackendForm
+from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.ops.video import join_clips
-from stavis_jax.weights.flat_names import Weights, network_from
+from stavis_jax.weights.flat_names import network_from
 
 
 class ClipPredictions(NamedTuple):
@@ -26,52 +28,71 @@ class ClipPredictions(NamedTuple):
     attention: tuple[jax.Array, ...] = ()  # 4 x [B, h, w]
 
 
-def network_program(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles `function(network, *inputs, **size)` to a program of (config, form, weights, *inputs, dtype, **size)."""
+class NetworkProgram:
+    """A function of a network, compiled once for each config, form, number format and shape of its inputs."""
 
-    def program(
+    def __init__(self, function: Callable[..., Any]):
+        """`function(network, *inputs, **size)` computes with a network whose trunk has the number format asked for."""
+        functools.update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, *arguments: Any, **static: Any) -> Any:
+        """Runs the compiled program on JAX's default backend. The arguments are those of `inline`."""
+        return self.compiled()(*arguments, **static)
+
+    def inline(
+        self,
         config: NetworkConfig,
         form: BackendForm,
-        weights: Weights,
+        weights: Mapping[str, Any],
         *inputs: Any,
         dtype: Any = jnp.float32,
         **size: Any,
     ) -> Any:
+        """Computes as a part of another compiled function, which has compiler options of its own."""
         network = network_from(config, weights, form)
         network.trunk.dtype = jnp.dtype(dtype)
         with jax.default_matmul_precision("highest"):
-            return function(network, *inputs, **size)
+            return self._function(network, *inputs, **size)
 
-    program.__name__ = function.__name__
-    return jax.jit(program, static_argnums=(0, 1), static_argnames=("dtype", "size"))
+    @functools.cache  # noqa: B019, programs live as long as this module
+    def compiled(self, platform: str | None = None) -> Any:
+        """Returns the jitted program for a platform; None is JAX's default backend."""
+
+        def program(*arguments: Any, **static: Any) -> Any:
+            return self.inline(*arguments, **static)
+
+        program.__name__ = self._function.__name__
+        names, options = ("dtype", "size"), compiler_options(platform)
+        return jax.jit(program, static_argnums=(0, 1), static_argnames=names, compiler_options=options)
 
 
-@network_program
+@NetworkProgram
 def outputs(network: Stavis, clip: jax.Array, waveform: jax.Array | None) -> Outputs:
     return _clip_by_clip(network.form, network, clip, waveform)
 
 
-@network_program
+@NetworkProgram
 def logits(network: Stavis, clip: jax.Array, waveform: jax.Array | None) -> jax.Array:
     return _clip_by_clip(network.form, lambda *inputs: network(*inputs).logits, clip, waveform)
 
 
-@network_program
+@NetworkProgram
 def predict_clips(network: Stavis, clip: jax.Array, waveform: jax.Array | None) -> ClipPredictions:
     return _clip_by_clip(network.form, lambda *inputs: _predictions(network, network(*inputs)), clip, waveform)
 
 
-@network_program
+@NetworkProgram
 def stem_products(network: Stavis, frames: jax.Array) -> tuple[jax.Array, ...]:
     return shared_stem.products(network.trunk, frames)
 
 
-@network_program
+@NetworkProgram
 def stem_kinds(network: Stavis, window: tuple[jax.Array, ...]) -> shared_stem.Kinds:
     return shared_stem.kinds_of(network.trunk, window)
 
 
-@network_program
+@NetworkProgram
 def predict_after_stem(
     network: Stavis, clips: Sequence[tuple[jax.Array, ...]], waveform: jax.Array | None, *, size: tuple[int, int]
 ) -> ClipPredictions:

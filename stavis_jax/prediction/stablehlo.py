@@ -39,7 +39,7 @@ def export_network(model: StavisModel, weights: Placement = "inside") -> jax.exp
     def saliency(arrays: Weights, clip: jax.Array, *waveform: jax.Array) -> jax.Array:
         inputs = clip.astype(jnp.float32) - jnp.asarray(MEAN_RGB, jnp.float32).reshape(1, 1, 1, 1, 3)
         heard = waveform[0] if waveform else None
-        logits = programs.logits(model.config, TEXTBOOK, arrays, inputs, heard, dtype=model.dtype)
+        logits = programs.logits.inline(model.config, TEXTBOOK, arrays, inputs, heard, dtype=model.dtype)
         return jax.nn.sigmoid(logits)
 
     batch, rows, columns = jax.export.symbolic_shape("batch, rows, columns")
@@ -84,6 +84,8 @@ def write_export(model: StavisModel, output: Path, weights: Placement = "inside"
                 output.unlink(missing_ok=True)
                 os.replace(aside / "weights", weights_path(output))
             os.replace(aside / "program", output)
+            if weights == "inside" and overwrite:
+                weights_path(output).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{output}: cannot be written ({error.strerror}). Give another --output.") from error
 

@@ -24,8 +24,13 @@ def network_inputs(batch: Batch) -> Batch:
     Returns:
       clip float32 [B, 16, S, S, 3], RGB in [0, 255] minus the ActivityNet mean; waveform float32 [B, 35280]; density
       [B, S, S], 0 to 255, and fixations [B, S, S], 0 or 1, both float32; other keys as they are.
+
+    Raises:
+      ValueError: the clip is floating-point and the batch has the key "mirrored", which would have no effect.
     """
     if batch["clip"].dtype != jnp.uint8:
+        if "mirrored" in batch:
+            raise ValueError(f"clip: {batch['clip'].dtype} with mirrored, expected uint8.")
         return batch
     inputs = {name: array for name, array in batch.items() if name != "mirrored"}
     for name, width_axis in WIDTH_AXES.items():

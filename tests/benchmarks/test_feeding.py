@@ -22,3 +22,8 @@ def test_the_table_has_speed_and_bytes_of_each_version(tmp_path, monkeypatch, ca
 def test_a_folder_without_code_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="holds no data_pipelines"):
         feeding.main(["--against", str(tmp_path)])
+
+
+def test_an_error_of_a_version_is_one_line(tmp_path):
+    with pytest.raises(SystemExit, match=r"error: .*: reading .*nothing with 0 processes failed: .*holds no shards"):
+        feeding.main(["--shards", str(tmp_path / "nothing"), "--workers", "0"])

@@ -113,6 +113,8 @@ def test_files_that_exist_are_replaced_only_on_request(checkpoint, tmp_path):
     stablehlo.write_export(model, path, "beside", overwrite=True)
     assert set(np.load(beside)) == set(model.weights)
     assert sorted(tmp_path.iterdir()) == [path, beside]
+    stablehlo.write_export(model, path, "inside", overwrite=True)
+    assert [*tmp_path.iterdir()] == [path]  # no weights of another program are left beside it
 
 
 def test_an_interrupted_export_leaves_no_program_beside_the_weights_of_another(checkpoint, tmp_path, monkeypatch):

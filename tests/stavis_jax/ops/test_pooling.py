@@ -42,6 +42,14 @@ def test_3d_pooling_is_pytorchs_and_so_is_its_gradient(form, layout, shape):
     np.testing.assert_allclose(ours, gradient, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("form", ["windows", "comparisons"])
+def test_of_equal_values_the_one_that_pytorch_takes_gets_the_gradient(form):
+    clip = np.random.default_rng(0).integers(0, 3, (1, 5, 6, 7, 1)).astype(np.float32)
+    _, gradient = pytorch_pool(clip)
+    ours = jax.grad(lambda x: jnp.sum(jnp.square(pool(form, "array", x))))(clip)
+    np.testing.assert_array_equal(ours, gradient)
+
+
 @pytest.mark.parametrize("samples", [32, 35])
 @pytest.mark.parametrize("size", [4, 8])
 def test_1d_pooling_is_pytorchs(size, samples):

@@ -98,7 +98,7 @@ def test_other_sizes_and_lengths_of_film_work(models):
 
 def test_factors_are_not_rounded_to_fewer_bits_on_accelerators(models):
     model = models["l3mul-s3"]
-    program = str(programs.outputs.trace(model.config, model.form, model.device_weights, *example(1)).jaxpr)
+    program = str(programs.outputs.compiled().trace(model.config, model.form, model.device_weights, *example(1)).jaxpr)
     products = program.count("conv_general_dilated[") + program.count("dot_general[")
     assert products > 20
     assert (

@@ -85,3 +85,8 @@ def test_clips_and_maps_are_mirrored_where_the_batch_says_so_on_any_number_of_de
     assert found["waveform"].shape == (8, 35_280)
     np.testing.assert_array_equal(found["waveform"][:, 17_635:17_645], batch["waveform"])
     assert not found["waveform"][:, :17_635].any() and not found["waveform"][:, 17_645:].any()
+
+
+def test_a_clip_that_cannot_be_mirrored_any_more_is_refused():
+    with pytest.raises(ValueError, match="clip: float32 with mirrored, expected uint8"):
+        network_inputs({"clip": np.zeros((1, 2, 4, 6, 3), np.float32), "mirrored": np.array([True])})
