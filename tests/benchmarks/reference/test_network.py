@@ -30,8 +30,6 @@ GRADIENT_RTOL = 1e-4  # of a parameter's norm; two float32 programs: 1.6e-5
 GRADIENT_FLOOR = 1e-6  # of the largest norm: biases before BatchNorm have no gradient but rounding, 3e-7
 SIZE, BATCH = 32, 2
 RESNET10 = Architecture("stavis", 10, "B")
-# Without optimization, the gradient of SoundNet's pooling is not finite here.
-pytestmark = pytest.mark.full_optimization
 
 
 @pytest.fixture(scope="module")
