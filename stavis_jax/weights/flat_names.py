@@ -1,5 +1,6 @@
 """Converts networks to arrays by flat name, such as 'trunk/layer1/block0/bn1/mean', and back."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ def read_network(network: Stavis) -> Weights:
 
 def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     """Returns the shape of every array of a network by name, without making arrays."""
-    flat = nnx.to_flat_state(nnx.state(_outline(config)))
+    flat = nnx.to_flat_state(_outline(config)[1])
     return {flat_name(path): tuple(variable.shape) for path, variable in flat}
 
 
@@ -35,7 +36,7 @@ def network_from(config: NetworkConfig, weights: Mapping[str, Any], form: Backen
 
     `form`: see `Stavis`.
     """
-    graphdef, state = nnx.split(_outline(config, form))
+    graphdef, state = _outline(config, form)
     arrays = [weights[flat_name(path)] for path, _ in nnx.to_flat_state(state)]
     return nnx.merge(graphdef, jax.tree.unflatten(jax.tree.structure(state), arrays))
 
@@ -44,7 +45,7 @@ def new_network(config: NetworkConfig, seed: int, form: BackendForm | None = Non
     """Returns `Stavis(config, rngs=nnx.Rngs(seed), form=form)`, but draws the starting values several times faster."""
     options = {"xla_backend_optimization_level": 0}  # compiling takes nearly all of the time
     state = jax.jit(lambda: nnx.state(Stavis(config, rngs=nnx.Rngs(seed))), compiler_options=options)()
-    return nnx.merge(nnx.graphdef(_outline(config, form)), state)
+    return nnx.merge(_outline(config, form)[0], state)
 
 
 def fill_network(network: Stavis, weights: Mapping[str, np.ndarray]) -> list[str]:
@@ -65,6 +66,11 @@ def fill_network(network: Stavis, weights: Mapping[str, np.ndarray]) -> list[str
     return left
 
 
-def _outline(config: NetworkConfig, form: BackendForm | None = None) -> Stavis:
-    """Returns a network with shapes in place of arrays."""
-    return nnx.eval_shape(lambda: Stavis(config, rngs=nnx.Rngs(0), form=form))
+def _outline(config: NetworkConfig, form: BackendForm | None = None) -> tuple[nnx.GraphDef[Stavis], nnx.State]:
+    """Returns a network's structure, and its state with shapes in place of arrays."""
+    return _cached_outline(config, form or BackendForm.for_platform())
+
+
+@functools.lru_cache(maxsize=32)
+def _cached_outline(config: NetworkConfig, form: BackendForm) -> tuple[nnx.GraphDef[Stavis], nnx.State]:
+    return nnx.split(nnx.eval_shape(lambda: Stavis(config, rngs=nnx.Rngs(0), form=form)))
