@@ -1,5 +1,7 @@
 """Tests that every rewrite gives the outputs and gradients of the usual form."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,9 +11,10 @@ from flax import nnx
 from benchmarks.accelerator import rewrites
 from stavis_jax.models import layers
 from stavis_jax.models.layers import BatchNorm
-from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops import pooling
 from stavis_jax.ops.backend_form import TEXTBOOK
+from stavis_jax.weights.flat_names import new_network
 
 KERNELS = [  # kernels as in the network: size, channels, features, strides
     ((7, 7, 7), 3, 64, (1, 2, 2)),
@@ -28,8 +31,12 @@ def draw(*shape: int, seed: int = 0) -> jax.Array:
 
 def with_gradients(function, *arguments):
     """Returns the outputs, and the gradients of their sum weighted by fixed numbers."""
-    outputs, backward = jax.vjp(function, *arguments)
-    return outputs, backward(jax.tree.map(lambda x: draw(*x.shape, seed=1), outputs))
+
+    def both(*arguments):
+        outputs, backward = jax.vjp(function, *arguments)
+        return outputs, backward(jax.tree.map(lambda x: draw(*x.shape, seed=1), outputs))
+
+    return jax.device_get(jax.jit(both)(*arguments))
 
 
 def assert_equal(ours, plain, tolerance: float = 1e-5) -> None:
@@ -42,15 +49,21 @@ def assert_equal(ours, plain, tolerance: float = 1e-5) -> None:
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("name", rewrites.CONVOLUTIONS)
 def test_convolutions(name, kernel):
+    plain = plainly_convolved(kernel)
+    with rewrites.applied([name]):
+        assert_equal(convolved(kernel), plain)
+
+
+def convolved(kernel: tuple):
+    """Returns the outputs of layers.conv3d and its gradients."""
     size, channels, features, strides = kernel
     arguments = draw(2, 4, 8, 12, channels), draw(*size, channels, features)
+    return with_gradients(lambda video, kernel: layers.conv3d(video, kernel, strides), *arguments)
 
-    def convolve(video, kernel):
-        return layers.conv3d(video, kernel, strides)
 
-    plain = with_gradients(convolve, *arguments)
-    with rewrites.applied([name]):
-        assert_equal(with_gradients(convolve, *arguments), plain)
+@functools.cache
+def plainly_convolved(kernel: tuple):
+    return convolved(kernel)
 
 
 @pytest.mark.slow
@@ -78,10 +91,9 @@ def test_batch_norm_also_where_the_mean_is_large_against_the_spread():
 
 @pytest.mark.slow
 def test_a_network_with_all_of_them_learns_the_same():
-    graphdef, params, statistics = nnx.split(
-        Stavis(NetworkConfig("visual", 10), rngs=nnx.Rngs(0), form=TEXTBOOK), nnx.Param, nnx.BatchStat
-    )
-    clip, waveform = 50 * draw(2, 16, 32, 32, 3), jnp.zeros((2, 1))
+    network = new_network(NetworkConfig("visual", 10), seed=0, form=TEXTBOOK)
+    graphdef, params, statistics = nnx.split(network, nnx.Param, nnx.BatchStat)
+    clip, waveform = 50 * draw(2, 16, 16, 16, 3), jnp.zeros((2, 1))
 
     def loss(params):
         network = nnx.merge(graphdef, params, jax.tree.map(lambda x: x, statistics))
