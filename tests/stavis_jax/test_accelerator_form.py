@@ -16,13 +16,11 @@ from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.training import optimizer, parameter_groups, step
 from stavis_jax.weights.directory import WeightsInfo, save_weights
-from stavis_jax.weights.flat_names import new_network
+from stavis_jax.weights.flat_names import network_from, new_network
 
 CONFIG, SIZE = NetworkConfig("l3mul-s3", 10), 32
 ATOL = 1e-4  # of logits: float32, sums in another order
 GRADIENT_RTOL = 1e-2  # of a tensor's norm: ReLUs and max-pools may flip, as in the golden trainings
-# Compiling is nearly all of the time.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 RATES = dict.fromkeys(parameter_groups.GROUPS, 0.1)
 
 
@@ -36,7 +34,9 @@ def model_on(weights, tmp_path_factory):
     """Loads the network in the form for a platform."""
     folder = tmp_path_factory.mktemp("weights") / "stavis"
     save_weights(folder, weights, WeightsInfo.of_network(CONFIG, size=SIZE))
-    return lambda platform: stavis_jax.load(folder, form=BackendForm.for_platform(platform, scoring=True))
+    return functools.cache(
+        lambda platform: stavis_jax.load(folder, form=BackendForm.for_platform(platform, scoring=True))
+    )
 
 
 @pytest.mark.slow
@@ -75,24 +75,32 @@ def test_a_films_maps_are_those_of_the_cpus_form(stride, model_on):
     np.testing.assert_allclose(ours, cpus, rtol=0, atol=ATOL / 4)  # a sigmoid's slope
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("accelerator", ["gpu", "tpu"])
-def test_a_training_steps_loss_and_gradients_are_those_of_the_cpus_form(accelerator, weights):
+@pytest.fixture(scope="module")
+def learned_on(weights):
+    """Returns the gradients and the loss's terms of a training step in the form for a platform."""
     draw = np.random.default_rng(3)
     batch = {
-        "clip": np.float32(draw.normal(0, 50, (2, 16, SIZE, SIZE, 3))),
+        "clip": np.float32(draw.normal(0, 50, (2, 8, SIZE, SIZE, 3))),  # a frame adds to the CPU's program
         "waveform": np.float32(draw.normal(0, 50, (2, FEWEST_SAMPLES))),
         "density": np.float32(draw.uniform(0, 255, (2, SIZE, SIZE))),
         "fixations": np.float32(draw.uniform(size=(2, SIZE, SIZE)) > 0.95),
         "weight": np.ones(2, np.float32),
     }
-    results = []
-    for platform in (accelerator, "cpu"):
-        network = new_network(CONFIG, seed=0, form=BackendForm.for_platform(platform))
+
+    @functools.cache
+    def learn(platform: str) -> tuple[dict, dict]:
+        network = network_from(CONFIG, jax.tree.map(jnp.asarray, weights), BackendForm.for_platform(platform))
         job, state = step.create(network, functools.partial(optimizer.sgd, 0.1), RATES, effective_batch=2)
-        gradients = quick_jit(functools.partial(step.loss_gradients, job))(state, batch, jnp.float32(0.5))
-        results.append(jax.device_get((nnx.to_pure_dict(gradients[0]), gradients[1])))
-    (ours, our_terms), (cpus, cpu_terms) = results
+        gradients = jax.jit(functools.partial(step.loss_gradients, job))(state, batch, jnp.float32(0.5))
+        return jax.device_get((nnx.to_pure_dict(gradients[0]), gradients[1]))
+
+    return learn
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("accelerator", ["gpu", "tpu"])
+def test_a_training_steps_loss_and_gradients_are_those_of_the_cpus_form(accelerator, learned_on):
+    (ours, our_terms), (cpus, cpu_terms) = map(learned_on, (accelerator, "cpu"))
     for name, value in cpu_terms.items():
         assert our_terms[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
     noise = 1e-6 * np.sqrt(sum(np.sum(leaf**2) for leaf in jax.tree.leaves(cpus)))  # biases before BatchNorm have 0
