@@ -73,9 +73,9 @@ def changed_film() -> Callable[..., VideoOfAFile]:
 
 
 @pytest.fixture(scope="session")
-def real_film() -> VideoOfAFile:
-    """132 frames of 1280x720 pixels, 25 a second, with 5.1 sound."""
-    return VideoOfAFile(made_films.real_film("bigbuckbunny.mp4"))
+def real_film(tmp_path_factory) -> VideoOfAFile:
+    """30 frames of 1280x720 pixels, 25 a second, with 5.1 sound."""
+    return VideoOfAFile(made_films.beginning_of_real_film("bigbuckbunny.mp4", 1.2, tmp_path_factory.mktemp("film")))
 
 
 @pytest.fixture(scope="session")
