@@ -23,7 +23,7 @@ from stavis_jax.weights.flat_names import flat_name, network_from, read_network
 from stavis_jax.weights.transfer import from_pytorch, to_pytorch
 
 GOLDEN = Path(__file__).parents[2] / "golden"
-pytestmark = [pytest.mark.full_optimization, pytest.mark.start_first]
+pytestmark = pytest.mark.start_first
 CASES = json.loads((GOLDEN / "train.json").read_text())["cases"]
 
 
@@ -63,6 +63,13 @@ def batch_of(case: dict, seed: int, formulas) -> dict[str, jax.Array]:
     return {name: jnp.asarray(array) for name, array in batch.items()}
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def gradients_of(constants: step.StepConstants, effective_batch, state: step.TrainState, batch, side_weight):
+    """Returns `step.loss_gradients`, compiled once for cases that differ only in the optimiser or effective batch."""
+    constants = dataclasses.replace(constants, effective_batch=effective_batch)
+    return step.loss_gradients(constants, state, batch, side_weight)
+
+
 class Training:
     """Runs a case, and names its results as the golden data do."""
 
@@ -87,12 +94,18 @@ class Training:
             effective_batch=case["effective_batch"],
         )
         side_weight = jnp.float32(1 - case["epoch"] / case["n_epochs"])
-        gradients_of = jax.jit(functools.partial(step.loss_gradients, job))
+        network_alone = dataclasses.replace(job, optimizer=None, effective_batch=0)
         apply_gradients = jax.jit(functools.partial(step.apply_gradients, job))
         self.terms, self.updates, self.gradients = [], [], None
         for number, seed in enumerate(case["input_seeds"], start=1):
             batch = batch_of(case, seed, formulas)
-            gradients, terms, batch_stats = gradients_of(state, batch, side_weight)
+            gradients, terms, batch_stats = gradients_of(
+                network_alone,
+                jnp.float32(case["effective_batch"]),
+                state._replace(step=None, optimizer=None),
+                batch,
+                side_weight,
+            )
             if number <= accumulate:
                 share = self._named(gradients)
                 so_far = self.gradients or dict.fromkeys(share, 0.0)
@@ -125,7 +138,8 @@ def golden_arrays() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(
     ("name", "platform", "tolerances"),
     [
-        ("av18", "cpu", STRICT),
+        # As users run it. They run the other form on accelerators, for which this machine's optimization proves nothing.
+        pytest.param("av18", "cpu", STRICT, marks=pytest.mark.full_optimization),
         ("v18", "tpu", STRICT),
         ("av50", "tpu", LOOSE),
         ("v50", "tpu", LOOSE),
