@@ -138,7 +138,7 @@ def golden_arrays() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(
     ("name", "platform", "tolerances"),
     [
-        # As users run it. They run the other form on accelerators, for which this machine's optimization proves nothing.
+        # Compiled as users run it. They run the other form on accelerators, which a CPU's optimization says nothing of.
         pytest.param("av18", "cpu", STRICT, marks=pytest.mark.full_optimization),
         ("v18", "tpu", STRICT),
         ("av50", "tpu", LOOSE),
