@@ -43,9 +43,13 @@ def network_from(config: NetworkConfig, weights: Mapping[str, Any], form: Backen
 
 def new_network(config: NetworkConfig, seed: int, form: BackendForm | None = None) -> Stavis:
     """Returns `Stavis(config, rngs=nnx.Rngs(seed), form=form)`, but draws the starting values several times faster."""
-    options = {"xla_backend_optimization_level": 0}  # compiling takes nearly all of the time
-    state = jax.jit(lambda: nnx.state(Stavis(config, rngs=nnx.Rngs(seed))), compiler_options=options)()
-    return nnx.merge(_outline(config, form)[0], state)
+    return nnx.merge(_outline(config, form)[0], _starting_values(config, jax.random.key(seed)))
+
+
+# Compiling takes nearly all of the time.
+@functools.partial(jax.jit, static_argnums=0, compiler_options={"xla_backend_optimization_level": 0})
+def _starting_values(config: NetworkConfig, key: jax.Array) -> nnx.State:
+    return nnx.state(Stavis(config, rngs=nnx.Rngs(key)))
 
 
 def fill_network(network: Stavis, weights: Mapping[str, np.ndarray]) -> list[str]:

@@ -1,13 +1,16 @@
 """Compares starting values with those measured on the authors' new networks (golden/init.json)."""
 
 import json
+import logging
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from flax import nnx
 
 from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.ops.backend_form import TEXTBOOK
 from stavis_jax.weights.checkpoint_kinds import Architecture
 from stavis_jax.weights.flat_names import new_network, read_network
 from stavis_jax.weights.key_tables import COUNTER
@@ -51,6 +54,14 @@ def test_a_seed_gives_the_same_values_and_another_seed_others():
     for name, array in first.items():
         np.testing.assert_array_equal(array, same[name])
     assert np.abs(first["fuse/conv/kernel"] - other["fuse/conv/kernel"]).max() > 0
+
+
+@pytest.mark.slow
+def test_networks_of_other_seeds_and_forms_are_not_compiled_again(caplog):
+    new_network(NetworkConfig("visual", 10), seed=0)
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        new_network(NetworkConfig("visual", 10), seed=2, form=TEXTBOOK)
+    assert "Compiling" not in caplog.text
 
 
 @pytest.mark.slow  # draws a whole network, slowly
