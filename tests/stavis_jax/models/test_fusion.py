@@ -48,9 +48,8 @@ def sound():
 
 def upsampled_features(stages, attention) -> jax.Array:
     """Returns V [B, H, W, 64] at full resolution, as the paper draws it."""
-    upsample = jax.jit(upsample_transposed, static_argnums=2)
     maps = [
-        upsample(stage.features, module.upsample_features[...], SIZE)
+        upsample_transposed(stage.features, module.upsample_features[...], SIZE)
         for stage, module in zip(stages, attention, strict=True)
     ]
     return jnp.concatenate(maps, axis=-1)
@@ -59,9 +58,9 @@ def upsampled_features(stages, attention) -> jax.Array:
 @pytest.mark.slow
 def test_visual_fusion_is_the_convolution_of_the_upsampled_features(stages, attention):
     fuse = randomise(VisualFusion(rngs=nnx.Rngs(0)))
-    plain = fuse.conv(upsampled_features(stages, attention))[..., 0]
+    plain = computed(lambda: fuse.conv(upsampled_features(stages, attention))[..., 0])
     inputs = FusionInputs(stages, attention, fuse, None, None, SIZE)
-    np.testing.assert_allclose(inputs.visual_map(), plain, rtol=0, atol=ATOL)
+    np.testing.assert_allclose(computed(inputs.visual_map), plain, rtol=0, atol=ATOL)
 
 
 @pytest.fixture
@@ -102,8 +101,8 @@ def drawn_in_the_paper(name: str, fusion, inputs: FusionInputs) -> jax.Array:
 
 
 def computed(function) -> np.ndarray:
-    """What a function returns, compiled in a hurry: op by op, each op would be compiled."""
-    return np.asarray(jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})())
+    """Returns what a function returns, compiled as a whole: op by op, each op would be compiled."""
+    return np.asarray(jax.jit(function)())
 
 
 def logits(fusion, inputs: FusionInputs) -> np.ndarray:
@@ -195,9 +194,9 @@ def test_gradients_reach_every_factor_of_the_logits(name, build):
 
 def test_side_logits_are_the_upsampled_activations(stages, attention):
     inputs = FusionInputs(stages, attention, None, None, None, SIZE)
-    for ours, stage, module in zip(inputs.side_logits(), stages, attention, strict=True):
+    for ours, stage, module in zip(jax.jit(inputs.side_logits)(), stages, attention, strict=True):
         kernel = module.upsample_activation[...]
-        plain = upsample_transposed(stage.activation[..., None], kernel, SIZE)[..., 0]
+        plain = computed(lambda s=stage, k=kernel: upsample_transposed(s.activation[..., None], k, SIZE)[..., 0])
         assert ours.shape == (2, *SIZE)
         np.testing.assert_allclose(ours, plain, rtol=0, atol=ATOL)
 
@@ -232,7 +231,7 @@ def test_l1_is_one_for_parallel_vectors_and_zero_for_orthogonal_ones():
 
 def test_l1_of_silence_is_zero_and_so_is_its_gradient():
     l1, (places, sound) = Cosine(rngs=nnx.Rngs(0)), hidden_features(4)
-    value, gradients = jax.value_and_grad(lambda p, s: jnp.sum(l1(p, s)), (0, 1))(places, 0 * sound)
+    value, gradients = jax.jit(jax.value_and_grad(lambda p, s: jnp.sum(l1(p, s)), (0, 1)))(places, 0 * sound)
     assert value == 0
     assert all(np.isfinite(gradient).all() for gradient in gradients)
     np.testing.assert_array_equal(gradients[1], 0)
