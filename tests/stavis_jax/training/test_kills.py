@@ -32,8 +32,8 @@ def uninterrupted(whole, start_small):
     return outcome(whole)
 
 
-def run_to_the_end(start_small, directory: Path) -> None:
-    process = start_small(directory, **SETTINGS)
+def run_to_the_end(start_small, directory: Path, settings: dict = SETTINGS) -> None:
+    process = start_small(directory, **settings)
     process.join(TIMEOUT_S)
     assert process.exitcode == 0, stderr(directory)
 
@@ -122,3 +122,17 @@ def test_asked_to_stop_it_loses_no_step(start_small, uninterrupted, tmp_path):
     assert step < SETTINGS["epochs"] * STEPS_PER_EPOCH
     run_to_the_end(start_small, directory)
     assert_same(outcome(directory), uninterrupted)
+
+
+def test_killed_with_films_on_the_device_it_ends_as_if_it_never_was(start_small, tmp_path):
+    settings = SETTINGS | {"epochs": 3, "on_device": True}
+    run_to_the_end(start_small, tmp_path / "whole", settings)
+    directory = tmp_path / "killed"
+    for first_step in (0, 4):
+        process = start_small(directory, **settings)
+        assert wait_for(lambda least=first_step: max(steps(directory), default=0) > least, process), stderr(directory)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    run_to_the_end(start_small, directory, settings)
+    assert_same(outcome(directory), outcome(tmp_path / "whole"))
