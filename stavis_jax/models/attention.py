@@ -18,6 +18,7 @@ from flax import nnx
 
 from stavis_jax.models.initialization import LOGIT_BIAS
 from stavis_jax.models.layers import Conv2D
+from stavis_jax.ops.clip_pairs import alone
 from stavis_jax.ops.upsampling import bilinear_kernel
 from stavis_jax.ops.video import Video, time_mean
 
@@ -53,6 +54,7 @@ class DeeplySupervisedAttention(nnx.Module):
         self.upsample_activation = nnx.Param(jnp.asarray(kernel))
 
     def __call__(self, video: Video) -> StageSaliency:
-        features = self.side_prep(time_mean(video))  # [B, h, w, 16]
+        means = alone(time_mean(video), self.side_prep.kernel.shape[2])
+        features = self.side_prep(means)  # [B, h, w, 16]
         activation = self.score(features)[..., 0]  # [B, h, w]
         return StageSaliency(features, activation, spatial_softmax(activation))

@@ -12,9 +12,11 @@ from flax import nnx
 from stavis_jax.models import initialization
 from stavis_jax.ops.backend_form import TEXTBOOK
 from stavis_jax.ops.batch_norm import Statistics, normalise, normalise_by_batch
+from stavis_jax.ops.clip_pairs import block_diagonal, repeated
 from stavis_jax.ops.conv1d import conv1d
 from stavis_jax.ops.conv2d import conv2d
 from stavis_jax.ops.conv3d import conv3d
+from stavis_jax.ops.folded_norm import folded
 from stavis_jax.ops.video import Video, map_frames
 
 BATCH_NORM_EPSILON = 1e-5
@@ -28,10 +30,18 @@ class Conv3D(nnx.Module):
         init = initialization.fan_out_normal(features * size**3)
         self.kernel = nnx.Param(init(rngs.params(), (size, size, size, channels, features)))
         self.strides, self.form = tuple(strides), TEXTBOOK
+        # whether folding a norm into the kernel saves more than it costs
+        self.widens = size == 1 and self.strides == (1, 1, 1) and features >= 4 * channels
 
     def __call__(self, video: Video) -> Video:
         dtype = jax.tree.leaves(video)[0].dtype
         kernel = jax.tree.map(lambda k: k.astype(dtype), value_of(self.kernel))  # an array or its time taps
+        return self.convolve(video, kernel)
+
+    def convolve(self, video: Video, kernel: Any) -> Video:
+        """Convolves with another kernel of the same shape. Clips side by side stay apart."""
+        if not isinstance(video, tuple):
+            kernel = block_diagonal(kernel, video.shape[-1] // kernel.shape[-2])
         return conv3d(video, kernel, self.strides, self.form.conv3d)
 
 
@@ -92,23 +102,35 @@ class BatchNorm(nnx.Module):
         scale, bias = self.scale[...], self.bias[...]
         if not train:
             return normalise(video, self.mean[...], self.var[...], scale, bias, BATCH_NORM_EPSILON)
-        centre = jax.lax.stop_gradient(self.mean[...]) if self.form.batch_norm == "one-pass" else None
+        centre = None if self.form.batch_norm == "two-pass" else jax.lax.stop_gradient(self.mean[...])
         if self.groups == 1:
             normalised, statistics = normalise_by_batch(video, scale, bias, BATCH_NORM_EPSILON, centre)
-            self._update_running(statistics)
+            self.update_running(statistics)
             return normalised
         groups = map_frames(lambda x: x.reshape(self.groups, -1, *x.shape[1:]), video)
         normalised, statistics = jax.vmap(lambda x: normalise_by_batch(x, scale, bias, BATCH_NORM_EPSILON, centre))(
             groups
         )
-        self._update_running(Statistics(*(values[0] for values in statistics)))
+        self.update_running(Statistics(*(values[0] for values in statistics)))
         return map_frames(lambda x: x.reshape(-1, *x.shape[2:]), normalised)
 
-    def _update_running(self, batch: Statistics) -> None:
+    def update_running(self, batch: Statistics) -> None:
+        """Moves the running statistics towards those of a batch."""
         kept = 1 - BATCH_NORM_MOMENTUM
         unbiased = batch.var * (batch.num_values / jnp.maximum(batch.num_values - 1, 1))
         self.mean[...] = kept * self.mean[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(batch.mean)
         self.var[...] = kept * self.var[...] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(unbiased)
+
+
+def convolve_and_normalise(conv: Conv3D, norm: BatchNorm, video: Video, train: bool) -> Video:
+    """Returns norm(conv(video)); in float32 if the form folds the norm into the kernel."""
+    if not (train and norm.form.batch_norm == "folded" and norm.groups == 1 and conv.widens):
+        return norm(conv(video), train)
+    assert not isinstance(video, tuple), "a layout of arrays"
+    kernel, bias, statistics = folded(video, conv.kernel[...], norm.scale[...], norm.bias[...], BATCH_NORM_EPSILON)
+    norm.update_running(statistics)
+    output = conv.convolve(video, kernel.astype(video.dtype))
+    return map_frames(lambda x: x.astype(jnp.float32) + _broadcast(repeated(bias, x.shape[-1]), x.ndim), output)
 
 
 def _broadcast(vector: jax.Array, rank: int) -> jax.Array:

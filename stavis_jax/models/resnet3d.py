@@ -18,7 +18,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from stavis_jax.models.layers import BatchNorm, Conv3D
+from stavis_jax.models.layers import BatchNorm, Conv3D, convolve_and_normalise
+from stavis_jax.ops.backend_form import BackendForm
+from stavis_jax.ops.clip_pairs import LANES, alone
+from stavis_jax.ops.folded_norm import add_and_rectify
 from stavis_jax.ops.video import Video, map_frames
 
 ShortcutType = Literal["A", "B"]
@@ -56,21 +59,23 @@ class ProjectionShortcut(nnx.Module):
         self.bn = BatchNorm(features)
 
     def __call__(self, x: Video, train: bool) -> Video:
-        return self.bn(self.conv(x), train)
+        return convolve_and_normalise(self.conv, self.bn, x, train)
 
 
 class PaddingShortcut(nnx.Module):
     """Shortcut of type A: takes every stride-th step and pixel and adds zero channels. It has no parameters."""
 
     def __init__(self, channels: int, features: int, stride: int):
-        self.extra_channels, self.stride = features - channels, stride
+        self.channels, self.extra_channels, self.stride = channels, features - channels, stride
 
     def __call__(self, x: Video, train: bool) -> Video:
         x = x[:: self.stride] if isinstance(x, tuple) else x[:, :: self.stride]
 
         def subsample(frames: jax.Array) -> jax.Array:
             frames = frames[..., :: self.stride, :: self.stride, :]
-            return jnp.pad(frames, [(0, 0)] * (frames.ndim - 1) + [(0, self.extra_channels)])
+            clips = frames.reshape(*frames.shape[:-1], -1, self.channels)  # side by side, usually one
+            padded = jnp.pad(clips, [(0, 0)] * (clips.ndim - 1) + [(0, self.extra_channels)])
+            return padded.reshape(*frames.shape[:-1], -1)
 
         return map_frames(subsample, x)
 
@@ -96,7 +101,8 @@ class BasicBlock(nnx.Module):
     def __call__(self, x: Video, train: bool) -> Video:
         y = map_frames(nnx.relu, self.bn1(self.conv1(x), train))
         y = self.bn2(self.conv2(y), train)
-        return _add_and_rectify(y, x if self.shortcut is None else self.shortcut(x, train))
+        shortcut = x if self.shortcut is None else self.shortcut(x, train)
+        return _add_and_rectify(y, shortcut, self.bn1.form, jax.tree.leaves(x)[0].dtype)
 
 
 class Bottleneck(nnx.Module):
@@ -114,16 +120,21 @@ class Bottleneck(nnx.Module):
     def __call__(self, x: Video, train: bool) -> Video:
         y = map_frames(nnx.relu, self.bn1(self.conv1(x), train))
         y = map_frames(nnx.relu, self.bn2(self.conv2(y), train))
-        y = self.bn3(self.conv3(y), train)
-        return _add_and_rectify(y, x if self.shortcut is None else self.shortcut(x, train))
+        y = convolve_and_normalise(self.conv3, self.bn3, y, train)
+        shortcut = x if self.shortcut is None else self.shortcut(x, train)
+        return _add_and_rectify(y, shortcut, self.bn1.form, jax.tree.leaves(x)[0].dtype)
 
 
-def _add_and_rectify(x: Video, y: Video) -> Video:
+def _add_and_rectify(x: Video, y: Video, form: BackendForm, dtype: jnp.dtype) -> Video:
+    if form.batch_norm == "folded":
+        return add_and_rectify(x, y, dtype)
     return map_frames(lambda a, b: nnx.relu(a + b), x, y)
 
 
 class Layer(nnx.Module):
     """A stage of residual blocks `block0`, `block1`, ...; the first one may have a stride.
+
+    Clips side by side (ops/clip_pairs.py) stay so if the width is less than a TPU's lanes.
 
     With `rematerialize`, training computes the blocks again in the backward pass, which saves memory.
     """
@@ -135,13 +146,15 @@ class Layer(nnx.Module):
         for i in range(blocks):
             setattr(self, f"block{i}", block(channels, width, stride if i == 0 else 1, shortcut, rngs=rngs))
             channels = width * expansion(depth)
-        self.num_blocks = blocks
+        self.num_blocks, self.width, self.channels = blocks, width, channels
         self.rematerialize = False
 
     def __call__(self, x: Video, train: bool) -> Video:
         run = nnx.remat(_run_block, static_argnums=2) if self.rematerialize and train else _run_block
         for i in range(self.num_blocks):
             x = run(getattr(self, f"block{i}"), x, train)
+            if self.width >= LANES and not isinstance(x, tuple):
+                x = alone(x, self.channels)  # clips side by side would only cost
         return x
 
 

@@ -27,8 +27,9 @@ from stavis_jax.models.localization import HiddenFeatures
 from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH, ResNet3D, ShortcutType, stage_channels
 from stavis_jax.models.soundnet import SoundNet
 from stavis_jax.ops.backend_form import BackendForm
+from stavis_jax.ops.clip_pairs import paired
 from stavis_jax.ops.pooling import max_pool3d
-from stavis_jax.ops.video import Video, lay_out, num_frames, scale_by_map, time_mean
+from stavis_jax.ops.video import Video, lay_out, map_frames, num_frames, scale_by_map, time_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +128,8 @@ class Stavis(nnx.Module):
         """Returns the four stages' saliency, and the mean of layer2's two middle time steps."""
         stage1 = self.attention1(x)
         x = max_pool3d(scale_by_map(x, 1 + stage1.attention), self.form.max_pool)  # [B, 8, 28, 28, 64]
+        if self.form.clip_pairs:
+            x = map_frames(paired, x)
         x = self.trunk.layer1(x, train)  # [B, 8, 28, 28, 256]
         stage2 = self.attention2(x)
         x = self.trunk.layer2(scale_by_map(x, 1 + stage2.attention), train)  # [B, 4, 14, 14, 512]

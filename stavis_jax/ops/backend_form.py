@@ -30,7 +30,9 @@ class BackendForm:
         (ops/conv3d.py).
       max_pool: "windows", on arrays, or "comparisons", on arrays and frames (ops/pooling.py). XLA scatters the gradient
         of windows on a GPU, which is slow and adds in an order that varies; on a TPU windows are far faster.
-      batch_norm: how many times the statistics read a video: "two-pass" or "one-pass" (ops/batch_norm.py).
+      batch_norm: how many times the statistics read a video: "two-pass" or "one-pass" (ops/batch_norm.py). "folded" is
+        "one-pass", and folds the norm into a 1x1x1 convolution that widens the video (ops/folded_norm.py).
+      clip_pairs: whether layer1 computes two clips side by side as channels (ops/clip_pairs.py).
       clip_by_clip: whether a model scores the clips of a batch one after another. The intermediate results of a clip
         then stay in the CPU's cache.
     """
@@ -40,13 +42,15 @@ class BackendForm:
     conv2d: Literal["xla", "dots"] = "xla"
     conv3d: Literal["xla", "stacked", "sums", "karatsuba"] = "xla"
     max_pool: Literal["windows", "comparisons"] = "windows"
-    batch_norm: Literal["two-pass", "one-pass"] = "two-pass"
+    batch_norm: Literal["two-pass", "one-pass", "folded"] = "two-pass"
+    clip_pairs: bool = False
     clip_by_clip: bool = False
 
     def __post_init__(self) -> None:
         on_frames = self.conv3d in ("sums", "karatsuba")
-        if on_frames != (self.layout == "frames") or (on_frames and self.max_pool == "windows"):
-            raise ValueError(f"{self}: conv3d and max_pool do not work on the layout {self.layout!r}.")
+        for_arrays = self.max_pool == "windows" or self.batch_norm == "folded" or self.clip_pairs
+        if on_frames != (self.layout == "frames") or (on_frames and for_arrays):
+            raise ValueError(f"{self}: some of these forms do not work on the layout {self.layout!r}.")
 
     @classmethod
     def for_platform(
@@ -70,7 +74,7 @@ class BackendForm:
 TEXTBOOK = BackendForm()
 _CPU = BackendForm("frames", "columns", "dots", "sums", "comparisons", clip_by_clip=True)
 _GPU = BackendForm(conv3d="stacked", max_pool="comparisons", batch_norm="one-pass")
-_TPU = BackendForm(batch_norm="one-pass")
+_TPU = BackendForm(batch_norm="folded", clip_pairs=True)
 _FORMS = {  # platform: form to train, form to score
     "cpu": (_CPU, dataclasses.replace(_CPU, conv3d="karatsuba")),
     "gpu": (_GPU, dataclasses.replace(_GPU, conv3d="xla")),  # scoring with stacked taps needs more transposes

@@ -1,10 +1,14 @@
-"""Normalisation by the statistics of a batch, with a gradient that reads the video only twice."""
+"""Normalisation by the statistics of a batch, with a gradient that reads the video only twice.
+
+A video may hold several clips side by side (ops/clip_pairs.py): its last axis is then a multiple of the C channels.
+"""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from stavis_jax.ops.clip_pairs import fold, repeated
 from stavis_jax.ops.video import Video, map_frames
 
 
@@ -16,22 +20,24 @@ class Statistics(NamedTuple):
     num_values: jax.Array  # [], per channel
 
 
-def statistics(video: Video, centre: jax.Array | None = None) -> Statistics:
-    """Returns the statistics over all axes but the last.
+def statistics(video: Video, centre: jax.Array | None = None, channels: int | None = None) -> Statistics:
+    """Returns the statistics of C `channels`, by default as many as the last axis has, over all other axes.
 
     With a `centre` [C], mean and variance come from sums of the differences from it, which accelerators compute in one
     pass and together with the convolution before. The closer the centre is to the mean, the less is rounded off.
     """
     leaves = [leaf.astype(jnp.float32) for leaf in jax.tree.leaves(video)]
-    count = jnp.float32(sum(leaf.size // leaf.shape[-1] for leaf in leaves))
+    channels = channels or leaves[0].shape[-1]
+    count = jnp.float32(sum(leaf.size // channels for leaf in leaves))
     if centre is not None:
         differences = [leaf - _like(centre, leaf) for leaf in leaves]
-        offset = _sum(differences) / count
-        var = _sum([jnp.square(difference) for difference in differences]) / count - jnp.square(offset)
+        offset = _sum(differences, channels) / count
+        var = _sum([jnp.square(difference) for difference in differences], channels) / count - jnp.square(offset)
         return Statistics(centre + offset, jnp.maximum(var, 0), count)
-    mean = _sum(leaves) / count
+    mean = _sum(leaves, channels) / count
     # Two passes: E[x^2] - E[x]^2 is 2% off where the mean is large compared with the spread.
-    return Statistics(mean, _sum([jnp.square(leaf - _like(mean, leaf)) for leaf in leaves]) / count, count)
+    var = _sum([jnp.square(leaf - _like(mean, leaf)) for leaf in leaves], channels) / count
+    return Statistics(mean, var, count)
 
 
 def normalise(
@@ -64,7 +70,7 @@ def normalise_by_batch(
 def _forward(
     video: Video, scale: jax.Array, bias: jax.Array, epsilon: float, centre: jax.Array | None
 ) -> tuple[tuple, tuple]:
-    batch = statistics(video, centre)
+    batch = statistics(video, centre, scale.size)
     normalised = normalise(video, batch.mean, batch.var, scale, bias, epsilon)
     return (normalised, batch), (video, batch, scale, epsilon, centre)
 
@@ -79,8 +85,9 @@ def _backward(residuals: tuple, gradients: tuple[Video, Statistics]) -> tuple:
     gradient, _ = gradients
     inverse = jax.lax.rsqrt(var + epsilon)
     pairs = list(zip(jax.tree.leaves(video), jax.tree.leaves(gradient), strict=True))
-    d_bias = _sum([g.astype(jnp.float32) for _, g in pairs])
-    d_scale = inverse * _sum([g.astype(jnp.float32) * (x.astype(jnp.float32) - _like(mean, x)) for x, g in pairs])
+    d_bias = _sum([g.astype(jnp.float32) for _, g in pairs], scale.size)
+    products = [g.astype(jnp.float32) * (x.astype(jnp.float32) - _like(mean, x)) for x, g in pairs]
+    d_scale = inverse * _sum(products, scale.size)
     factor = scale * inverse
     slope = -factor * inverse * d_scale / count
     offset = -factor * d_bias / count - slope * mean
@@ -101,12 +108,12 @@ def _backward(residuals: tuple, gradients: tuple[Video, Statistics]) -> tuple:
 normalise_by_batch.defvjp(_forward, _backward)
 
 
-def _sum(leaves: list[jax.Array]) -> jax.Array:
+def _sum(leaves: list[jax.Array], channels: int) -> jax.Array:
     """Sums over everything but channels: [C]."""
     first, *others = (jnp.sum(leaf, tuple(range(leaf.ndim - 1))) for leaf in leaves)
-    return sum(others, first)
+    return fold(sum(others, first), channels)
 
 
 def _like(vector: jax.Array, x: jax.Array) -> jax.Array:
-    """Broadcasts a vector [C] to the shape of x [..., C]."""
-    return jnp.broadcast_to(vector, x.shape)
+    """Broadcasts a vector [C] to the shape of x [..., C], or to [..., k C] for k clips side by side."""
+    return jnp.broadcast_to(repeated(vector, x.shape[-1]), x.shape)

@@ -10,6 +10,8 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from stavis_jax.ops.clip_pairs import map_of_pairs
+
 Video = jax.Array | tuple[jax.Array, ...]
 Layout = Literal["array", "frames"]
 
@@ -36,10 +38,13 @@ def map_frames(function: Callable, *videos: Video) -> Video:
 
 
 def scale_by_map(video: Video, factor: jax.Array) -> Video:
-    """Multiplies every time step and channel by a float32 map [B, H, W]. The video keeps its dtype."""
+    """Multiplies every time step and channel by a float32 map [B, H, W]. The video keeps its dtype.
+
+    The clips of an array may be side by side (ops/clip_pairs.py).
+    """
     if isinstance(video, tuple):
         return tuple((frame.astype(factor.dtype) * factor[..., None]).astype(frame.dtype) for frame in video)
-    return (video.astype(factor.dtype) * factor[:, None, :, :, None]).astype(video.dtype)
+    return (video.astype(factor.dtype) * map_of_pairs(factor, video)).astype(video.dtype)
 
 
 def time_mean(video: Video, start: int = 0, stop: int | None = None) -> jax.Array:
