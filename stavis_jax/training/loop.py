@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
@@ -132,7 +131,7 @@ class _Training:
         self.devices, self.checkpoints = devices, checkpoints
         self.constants, state = first_state(network, settings, data.steps_per_epoch)
         # A copy of its own: the step donates the state, and the given network must stay usable.
-        self.state = devices.replicate(jax.tree.map(jnp.copy, state))
+        self.state = devices.replicate(jax.device_put(state, may_alias=False))
         self.films = data.place_films(devices) if data.place_films else None
         compiled: dict[str, Any] = {"out_shardings": devices.everywhere, "compiler_options": compiler_options()}
         self.train_step = jax.jit(self._train_step, donate_argnums=0, **compiled)

@@ -65,7 +65,7 @@ def create(
     by_name = parameter_groups.rate_factors(names, network.config.variant, group_rates, freeze_upsampling)
     factors = jax.tree.unflatten(jax.tree.structure(params), [by_name[name] for name in names])
     optimizer = make_optimizer(factors)
-    state = TrainState(jnp.zeros((), jnp.int32), params, batch_stats, optimizer.init(params))
+    state = TrainState(jnp.zeros((), jnp.int32), params, batch_stats, jax.jit(optimizer.init)(params))
     return StepConstants(graphdef, optimizer, loss_weights or losses.LossWeights(), effective_batch), state
 
 
