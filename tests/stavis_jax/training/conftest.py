@@ -13,18 +13,18 @@ def small_shards(tmp_path_factory) -> Path:
     return small_training.make_shards(tmp_path_factory.mktemp("small"))
 
 
-@pytest.fixture
-def start_small(small_shards, monkeypatch):
+@pytest.fixture(scope="module")
+def start_small(small_shards):
     """Returns a function that runs `small_training` in a new process, forked from one that has imported everything."""
     import small_training
 
-    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["small_training"])
     started = []
 
-    def start(directory: Path, **changes) -> multiprocessing.Process:
-        process = context.Process(target=small_training.run_alone, args=(small_shards, directory, changes))
+    def start(directory: Path, *, devices=1, host=None, **changes) -> multiprocessing.Process:
+        arguments = (small_shards, directory, changes, devices, host)
+        process = context.Process(target=small_training.run_host, args=arguments)
         process.start()
         started.append(process)
         return process

@@ -28,7 +28,7 @@ from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.upsampling import upsample_bilinear
 from stavis_jax.ops.video import lay_out, map_frames, time_mean
 from stavis_jax.training.device_films import DeviceFilms
-from stavis_jax.training.devices import DataParallel, is_first_host
+from stavis_jax.training.devices import DataParallel, connect, is_first_host
 from stavis_jax.training.loop import TrainingData, train
 from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.flat_names import read_network
@@ -119,8 +119,24 @@ def train_small(
 
 
 @command
-def run_alone(shards: Path, directory: Path, changes: dict) -> None:
-    """Trains on one device. Writes stderr to DIRECTORY.stderr, since this runs in a process of its own."""
-    with open(f"{directory}.stderr", "a") as log:
+def run_host(shards: Path, directory: Path, changes: dict, devices: int, host: tuple[str, int, int] | None) -> None:
+    """Trains on CPU devices of this process, which has used none before. Writes stderr to `log_of(directory, host)`.
+
+    `host`: coordinator, number of hosts and index of this one; None for one host.
+    """
+    with open(log_of(directory, host[2] if host else 0), "a") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
-    train_small(shards, directory, devices=DataParallel(jax.devices()[:1]), **changes)
+    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_num_cpu_devices", devices)
+    if host:
+        connect(*host)
+    assert len(jax.devices()) == devices * jax.process_count()
+    try:
+        train_small(shards, directory, **changes)
+    finally:
+        if host:
+            jax.distributed.shutdown()  # a process of multiprocessing ends without running what atexit holds
+
+
+def log_of(directory: Path, host: int = 0) -> Path:
+    return Path(f"{directory}.{host}.stderr")

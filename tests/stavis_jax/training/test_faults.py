@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from rich.console import Console
-from small_training import RATES, SmallNetwork
+from small_training import RATES, SmallNetwork, log_of
 
 from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.training import loop
@@ -72,12 +72,31 @@ def train(
     )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> tuple[Path, list]:
+    """Returns the folder of a training without a fault, and what it kept."""
+    directory, kept = tmp_path_factory.mktemp("whole") / "whole", []
+    with jax.numpy_dtype_promotion("standard"):
+        train(directory, None, kept)
+    return directory, kept
+
+
+def assert_ends_like(whole: tuple[Path, list], directory: Path) -> None:
+    """Goes on with a training. Checks that its journal and its last network are those of the other one, to the bit."""
+    ended: list = []
+    train(directory, None, ended)
+    assert journal(directory) == journal(whole[0])
+    assert ended[-1][0] == whole[1][-1][0] == "last"
+    for ours, theirs in zip(jax.tree.leaves(ended[-1][1]), jax.tree.leaves(whole[1][-1][1]), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def checkpoints(directory: Path) -> set[int]:
     return {int(path.name) for path in (directory / "checkpoints").iterdir() if path.name.isdigit()}
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_not_finite_names_step_and_films_and_leaves_a_checkpoint_from_before(tmp_path):
+def test_a_loss_that_is_not_finite_names_step_and_films_and_leaves_a_checkpoint_from_before(whole, tmp_path):
     with pytest.raises(UserError) as stopped:
         train(tmp_path / "run", spoiled=5)
     message = str(stopped.value)
@@ -85,12 +104,8 @@ def test_a_loss_that_is_not_finite_names_step_and_films_and_leaves_a_checkpoint_
     assert "is nan" in message or "is inf" in message
     assert "\n" not in message
     assert max(checkpoints(tmp_path / "run")) == 4
-    mended, whole = [], []
-    train(tmp_path / "run", None, mended)
-    train(tmp_path / "whole", None, whole)
+    assert_ends_like(whole, tmp_path / "run")
     assert (tmp_path / "run" / "metrics.jsonl").read_text().count("\n") == 3
-    for ours, theirs in zip(jax.tree.leaves(mended[-1][1]), jax.tree.leaves(whole[-1][1]), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.slow
@@ -123,7 +138,7 @@ def test_the_progress_on_disk_keeps_its_names(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("epoch", "number"), [(2, 0), (3, 0), (3, 1)])
-def test_a_signal_while_validating_stops_there_and_loses_no_step(epoch, number, tmp_path):
+def test_a_signal_while_validating_stops_there_and_loses_no_step(epoch, number, whole, tmp_path):
     """This holds in the last epoch too, after all steps. The signal arrives before batch `number` of two."""
     passes = []
 
@@ -137,13 +152,7 @@ def test_a_signal_while_validating_stops_there_and_loses_no_step(epoch, number, 
     with pytest.raises(Stopped, match=f"run: saved at step {3 * epoch}"):
         train(tmp_path / "run", None, validation=interrupted)
     assert len(passes) == epoch
-    ended, whole = [], []
-    train(tmp_path / "run", None, ended)
-    train(tmp_path / "whole", None, whole)
-    assert [name for name, _ in ended][-1] == "last"
-    assert journal(tmp_path / "run") == journal(tmp_path / "whole")
-    for ours, theirs in zip(jax.tree.leaves(ended[-1][1]), jax.tree.leaves(whole[-1][1]), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_ends_like(whole, tmp_path / "run")
 
 
 class KilledReader(grain.DatasetIterator):
@@ -168,16 +177,11 @@ class KilledReader(grain.DatasetIterator):
 
 
 @pytest.mark.slow
-def test_a_signal_that_kills_the_readers_first_loses_no_step(tmp_path):
+def test_a_signal_that_kills_the_readers_first_loses_no_step(whole, tmp_path):
     with pytest.raises(Stopped, match="run: saved at step 4"):
         train(tmp_path / "run", None, read=KilledReader)
     assert max(checkpoints(tmp_path / "run")) == 4
-    ended, whole = [], []
-    train(tmp_path / "run", None, ended)
-    train(tmp_path / "whole", None, whole)
-    assert journal(tmp_path / "run") == journal(tmp_path / "whole")
-    for ours, theirs in zip(jax.tree.leaves(ended[-1][1]), jax.tree.leaves(whole[-1][1]), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert_ends_like(whole, tmp_path / "run")
 
 
 def test_a_signal_at_the_very_end_is_answered_after_the_last_weights(tmp_path):
@@ -258,7 +262,7 @@ def copy_of_trained(trained, start_small, tmp_path):
     if not trained.exists():
         process = start_small(trained, **CHECKPOINTED)
         process.join(TIMEOUT_S)
-        assert process.exitcode == 0, Path(f"{trained}.stderr").read_text()
+        assert process.exitcode == 0, log_of(trained).read_text()
     assert checkpoints(trained) == {4, 6}
     with np.load(trained / "last.npz") as file:
         weights = dict(file)
@@ -273,7 +277,7 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(damage, copy_of_trai
     damage(directory / "checkpoints" / "6")
     process = start_small(directory, **CHECKPOINTED)
     process.join(TIMEOUT_S)
-    said = Path(f"{directory}.stderr").read_text().splitlines()
+    said = log_of(directory).read_text().splitlines()
     assert process.exitcode == 0, said
     assert all(line.startswith("warning: ") for line in said), said  # orbax has one of its own for some damages
     (line,) = [line for line in said if ": damaged (" in line]
@@ -293,5 +297,5 @@ def test_checkpoints_that_are_all_damaged_are_one_line(copy_of_trained, start_sm
     process = start_small(directory, **CHECKPOINTED)
     process.join(TIMEOUT_S)
     assert process.exitcode == 1
-    (line,) = Path(f"{directory}.stderr").read_text().splitlines()
+    (line,) = log_of(directory).read_text().splitlines()
     assert line.startswith(f"error: {directory / 'checkpoints' / '6'}: cannot continue from this checkpoint")

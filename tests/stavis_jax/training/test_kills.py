@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_training import STEPS_PER_EPOCH
+from small_training import STEPS_PER_EPOCH, log_of
 
 from stavis_jax.training.journal import SPEED
 
@@ -45,7 +45,7 @@ def outcome(directory: Path) -> tuple[list[dict], dict[str, np.ndarray]]:
 
 
 def stderr(directory: Path) -> str:
-    return Path(f"{directory}.stderr").read_text()
+    return log_of(directory).read_text()
 
 
 def assert_same(ours, theirs) -> None:
@@ -75,7 +75,7 @@ def wait_for(condition, process) -> bool:
         if process.exitcode is not None:
             return False
         assert time.monotonic() < deadline
-        time.sleep(0.0005)
+        time.sleep(0.002)
     return True
 
 

@@ -1,4 +1,4 @@
-"""The training loop on a network of depth 10: resuming, stopping, kept weights, a step on several devices."""
+"""The training loop on a small network: resuming, stopping, kept weights. A step of depth 10 on several devices."""
 
 import functools
 import json
@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from rich.console import Console
+from small_training import RATES, SmallNetwork
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.training import loop, optimizer, step
 from stavis_jax.training.devices import DataParallel
@@ -22,7 +24,6 @@ from stavis_jax.weights.flat_names import new_network, read_network
 
 SIZE, BATCH = 32, 8
 pytestmark = pytest.mark.start_first
-RATES = {"trunk": 0.1, "heads": 0.01, "sound": 0.0, "localization": 0.0}
 
 
 def make_batch(seed: int, count: int = BATCH) -> dict[str, np.ndarray]:
@@ -49,8 +50,8 @@ def promotion_as_users_have_it():
 
 
 @pytest.fixture(scope="module")
-def network() -> Stavis:
-    return new_network(NetworkConfig("visual", depth=10), seed=0)
+def network() -> SmallNetwork:
+    return SmallNetwork(rngs=nnx.Rngs(0))
 
 
 def recipe(**changes) -> TrainingSettings:
