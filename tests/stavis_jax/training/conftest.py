@@ -1,6 +1,9 @@
 """Makes the module `small_training` importable, which other processes import too."""
 
 import multiprocessing
+import os
+import sys
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,9 @@ def start_small(small_shards):
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["small_training"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the server does not take over sys.path
+        forkserver.ensure_running()
     started = []
 
     def start(directory: Path, *, devices=1, host=None, **changes) -> multiprocessing.Process:
