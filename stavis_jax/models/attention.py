@@ -54,7 +54,10 @@ class DeeplySupervisedAttention(nnx.Module):
         self.upsample_activation = nnx.Param(jnp.asarray(kernel))
 
     def __call__(self, video: Video) -> StageSaliency:
-        means = alone(time_mean(video), self.side_prep.kernel.shape[2])
+        return self.of_means(alone(time_mean(video), self.side_prep.kernel.shape[2]))
+
+    def of_means(self, means: jax.Array) -> StageSaliency:
+        """Computes the saliency from the video's mean over time [B, h, w, C], float32."""
         features = self.side_prep(means)  # [B, h, w, 16]
         activation = self.score(features)[..., 0]  # [B, h, w]
         return StageSaliency(features, activation, spatial_softmax(activation))

@@ -21,7 +21,9 @@ from flax import nnx
 from stavis_jax.models.layers import BatchNorm, Conv3D, convolve_and_normalise
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.clip_pairs import LANES, alone
+from stavis_jax.ops.conv3d import conv_inner_frames
 from stavis_jax.ops.folded_norm import add_and_rectify
+from stavis_jax.ops.time_chunks import TimeChunks
 from stavis_jax.ops.video import Video, map_frames
 
 ShortcutType = Literal["A", "B"]
@@ -181,3 +183,12 @@ class ResNet3D(nnx.Module):
         """Returns the stem's output [B, T, ceil(H/2), ceil(W/2), 64]."""
         clip = map_frames(lambda x: x.astype(self.dtype), clip)
         return map_frames(nnx.relu, self.bn1(self.conv1(clip), train))
+
+    def stem_of_chunks(self, clip: jax.Array, chunks: TimeChunks, train: bool) -> tuple[jax.Array, ...]:
+        """Returns the stem's output as the frames of chunks, T / number x [B number, ceil(H/2), ceil(W/2), 64]."""
+        kernel = self.conv1.kernel[...].astype(self.dtype)
+        pieces = chunks.cut(clip.astype(self.dtype), kernel.shape[0] // 2)
+        # Otherwise XLA brings the whole clips into the convolution's layout, and then cuts them.
+        pieces = jax.lax.optimization_barrier(pieces)
+        frames = conv_inner_frames(pieces, kernel, self.conv1.strides)
+        return tuple(map(nnx.relu, self.bn1(frames, train)))

@@ -28,7 +28,8 @@ from stavis_jax.models.resnet3d import BLOCKS_OF_DEPTH, ResNet3D, ShortcutType, 
 from stavis_jax.models.soundnet import SoundNet
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.clip_pairs import paired
-from stavis_jax.ops.pooling import max_pool3d
+from stavis_jax.ops.pooling import max_pool3d, pool_chunks
+from stavis_jax.ops.time_chunks import TimeChunks
 from stavis_jax.ops.video import Video, lay_out, map_frames, num_frames, scale_by_map, time_mean
 
 
@@ -105,14 +106,34 @@ class Stavis(nnx.Module):
         Returns:
           Outputs at H x W.
         """
+        size = clip.shape[2], clip.shape[3]
+        chunks = (
+            TimeChunks.for_batch(clip.shape[0], clip.shape[1], self.form.devices) if self.form.time_chunks else None
+        )
+        if chunks:
+            stage1, x = self._front_of_chunks(clip, chunks, train)
+            return self._after_pool(stage1, x, waveform, size, train)
         stem = self.trunk.stem(lay_out(clip, self.form.layout), train)  # [B, 16, 56, 56, 64]
-        return self.after_stem(stem, waveform, (clip.shape[2], clip.shape[3]), train=train)
+        return self.after_stem(stem, waveform, size, train=train)
 
     def after_stem(
         self, stem: Video, waveform: jax.Array | None, size: tuple[int, int], *, train: bool = False
     ) -> Outputs:
         """Runs the layers after the stem on its output [B, T, ceil(H/2), ceil(W/2), 64]; `size` is (H, W)."""
-        stages, middle = self._visual_path(stem, train)
+        stage1 = self.attention1(stem)
+        x = max_pool3d(scale_by_map(stem, 1 + stage1.attention), self.form.max_pool)  # [B, 8, 28, 28, 64]
+        return self._after_pool(stage1, x, waveform, size, train)
+
+    def _front_of_chunks(self, clip: jax.Array, chunks: TimeChunks, train: bool) -> tuple[StageSaliency, jax.Array]:
+        """Returns the first stage's saliency and the pooled video [B, 8, 28, 28, 64]."""
+        frames = self.trunk.stem_of_chunks(clip, chunks, train)
+        stage1 = self.attention1.of_means(chunks.mean(time_mean(frames)))
+        return stage1, pool_chunks(frames, chunks.spread(1 + stage1.attention), chunks)
+
+    def _after_pool(
+        self, stage1: StageSaliency, x: Video, waveform: jax.Array | None, size: tuple[int, int], train: bool
+    ) -> Outputs:
+        stages, middle = self._visual_path(stage1, x, train)
         attention = self.attention1, self.attention2, self.attention3, self.attention4
         attention_maps = tuple(stage.attention for stage in stages)
         inputs = fusion.FusionInputs(stages, attention, self.fuse, None, None, size)
@@ -124,12 +145,10 @@ class Stavis(nnx.Module):
         inputs = dataclasses.replace(inputs, localization=self.localization, hidden=hidden)
         return Outputs(self.fuseav(inputs), (), attention_maps, self.localization(*hidden))
 
-    def _visual_path(self, x: Video, train: bool) -> tuple[list[StageSaliency], jax.Array]:
+    def _visual_path(self, stage1: StageSaliency, x: Video, train: bool) -> tuple[list[StageSaliency], jax.Array]:
         """Returns the four stages' saliency, and the mean of layer2's two middle time steps."""
-        stage1 = self.attention1(x)
-        x = max_pool3d(scale_by_map(x, 1 + stage1.attention), self.form.max_pool)  # [B, 8, 28, 28, 64]
         if self.form.clip_pairs:
-            x = map_frames(paired, x)
+            x = map_frames(lambda frames: paired(frames, self.form.devices), x)
         x = self.trunk.layer1(x, train)  # [B, 8, 28, 28, 256]
         stage2 = self.attention2(x)
         x = self.trunk.layer2(scale_by_map(x, 1 + stage2.attention), train)  # [B, 4, 14, 14, 512]

@@ -33,6 +33,9 @@ class BackendForm:
       batch_norm: how many times the statistics read a video: "two-pass" or "one-pass" (ops/batch_norm.py). "folded" is
         "one-pass", and folds the norm into a 1x1x1 convolution that widens the video (ops/folded_norm.py).
       clip_pairs: whether layer1 computes two clips side by side as channels (ops/clip_pairs.py).
+      time_chunks: whether clips are cut into chunks of time up to the first pooling (ops/time_chunks.py).
+      devices: over how many devices a batch is split. It only decides which clips are side by side, and how chunks are
+        ordered, so that no device needs what another one has.
       clip_by_clip: whether a model scores the clips of a batch one after another. The intermediate results of a clip
         then stay in the CPU's cache.
     """
@@ -44,11 +47,13 @@ class BackendForm:
     max_pool: Literal["windows", "comparisons"] = "windows"
     batch_norm: Literal["two-pass", "one-pass", "folded"] = "two-pass"
     clip_pairs: bool = False
+    time_chunks: bool = False
+    devices: int = 1
     clip_by_clip: bool = False
 
     def __post_init__(self) -> None:
         on_frames = self.conv3d in ("sums", "karatsuba")
-        for_arrays = self.max_pool == "windows" or self.batch_norm == "folded" or self.clip_pairs
+        for_arrays = self.max_pool == "windows" or self.batch_norm == "folded" or self.clip_pairs or self.time_chunks
         if on_frames != (self.layout == "frames") or (on_frames and for_arrays):
             raise ValueError(f"{self}: some of these forms do not work on the layout {self.layout!r}.")
 
@@ -74,7 +79,7 @@ class BackendForm:
 TEXTBOOK = BackendForm()
 _CPU = BackendForm("frames", "columns", "dots", "sums", "comparisons", clip_by_clip=True)
 _GPU = BackendForm(conv3d="stacked", max_pool="comparisons", batch_norm="one-pass")
-_TPU = BackendForm(batch_norm="folded", clip_pairs=True)
+_TPU = BackendForm(batch_norm="folded", clip_pairs=True, time_chunks=True)
 _FORMS = {  # platform: form to train, form to score
     "cpu": (_CPU, dataclasses.replace(_CPU, conv3d="karatsuba")),
     "gpu": (_GPU, dataclasses.replace(_GPU, conv3d="xla")),  # scoring with stacked taps needs more transposes

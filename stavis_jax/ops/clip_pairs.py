@@ -11,10 +11,10 @@ import jax.numpy as jnp
 LANES = 128
 
 
-def paired(video: jax.Array) -> jax.Array:
-    """Returns [B, T, H, W, C] as [B/2, T, H, W, 2C]; if B is odd, the video as it is."""
+def paired(video: jax.Array, devices: int = 1) -> jax.Array:
+    """Returns [B, T, H, W, C] as [B/2, T, H, W, 2C]; the video as it is, if a device's share of the clips is odd."""
     batch, *places, channels = video.shape
-    if batch % 2:
+    if batch % (2 * devices):
         return video
     pairs = jnp.moveaxis(video.reshape(batch // 2, 2, *places, channels), 1, -2)
     return pairs.reshape(batch // 2, *places, 2 * channels)

@@ -1,11 +1,13 @@
 """Max pooling with PyTorch's padding, rounding and gradients."""
 
 import functools
+from collections.abc import Sequence
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
+from stavis_jax.ops.time_chunks import TimeChunks
 from stavis_jax.ops.video import Video
 
 
@@ -33,6 +35,54 @@ def _pool_frames(frames: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         frame = functools.reduce(jnp.maximum, frames[max(first, 0) : first + 3])
         pooled.append(_max_of_three(_max_of_three(frame, axis=1), axis=2))
     return tuple(pooled)
+
+
+def pool_chunks(frames: Sequence[jax.Array], factor: jax.Array, chunks: TimeChunks) -> jax.Array:
+    """Pools videos times maps as `max_pool3d` does.
+
+    Time comes first, where the maps make no difference, then the maps, then height and width. Only then the last frame
+    of a chunk is compared with the first ones of the next chunk.
+
+    Args:
+      frames: an even number of frames [B number, H, W, C] of chunks, not negative.
+      factor: maps [B number, H, W], float32, positive.
+      chunks: the order of the chunks.
+
+    Returns:
+      Clips [B, ceil(T/2), ceil(H/2), ceil(W/2), C].
+    """
+    last = frames[-1]
+    windows = [frames[:2], *(frames[t - 1 : t + 2] for t in range(2, len(frames), 2)), [last]]
+    scaled = [_max_of_frames(*window).astype(factor.dtype) * factor[..., None] for window in windows]
+    first, *others, last = (
+        jax.lax.reduce_window(
+            x.astype(last.dtype), -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), (1, 1), (1, 1), (0, 0))
+        )
+        for x in scaled
+    )
+    return chunks.joined([_max_of_frames(chunks.of_chunk_before(last), first), *others])
+
+
+@jax.custom_vjp
+def _max_of_frames(*frames: jax.Array) -> jax.Array:
+    """Maximum of up to three frames. The gradient goes to the first of equal values."""
+    return functools.reduce(jnp.maximum, frames)
+
+
+def _max_of_frames_backward(frames: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Array, ...]:
+    zeros = jnp.zeros_like(gradient)
+    if len(frames) == 1:
+        return (gradient,)
+    if len(frames) == 2:
+        is_first = frames[0] >= frames[1]
+        return jnp.where(is_first, gradient, zeros), jnp.where(is_first, zeros, gradient)
+    before, at, after = frames
+    is_before = (before >= at) & (before >= after)
+    is_at = ~is_before & (at >= after)
+    return tuple(jnp.where(mask, gradient, zeros) for mask in (is_before, is_at, ~(is_before | is_at)))
+
+
+_max_of_frames.defvjp(lambda *frames: (_max_of_frames(*frames), frames), _max_of_frames_backward)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
