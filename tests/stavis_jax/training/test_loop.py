@@ -26,13 +26,13 @@ SIZE, BATCH = 32, 8
 pytestmark = pytest.mark.start_first
 
 
-def make_batch(seed: int, count: int = BATCH) -> dict[str, np.ndarray]:
+def make_batch(seed: int, count: int, size: int = SIZE) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {
-        "clip": rng.normal(0, 50, (count, 4, SIZE, SIZE, 3)).astype(np.float32),
+        "clip": rng.normal(0, 50, (count, 4, size, size, 3)).astype(np.float32),
         "waveform": np.zeros((count, 16), np.float32),
-        "density": rng.uniform(0, 255, (count, SIZE, SIZE)).astype(np.float32),
-        "fixations": (rng.random((count, SIZE, SIZE)) < 0.02).astype(np.float32),
+        "density": rng.uniform(0, 255, (count, size, size)).astype(np.float32),
+        "fixations": (rng.random((count, size, size)) < 0.02).astype(np.float32),
         "weight": np.ones(count, np.float32),
         "film": np.arange(count, dtype=np.int32),
     }
@@ -139,13 +139,12 @@ def test_batch_that_does_not_split_over_the_devices_is_refused():
 @pytest.mark.slow
 def test_a_step_is_the_same_on_one_device_and_on_eight():
     network = new_network(NetworkConfig("visual", depth=10), seed=0, form=BackendForm.for_platform("tpu"))
+    job, start = step.create(network, functools.partial(optimizer.sgd, 1e-3), RATES, effective_batch=BATCH)
     results = []
     for devices in (DataParallel(jax.devices()[:1]), DataParallel()):
-        make_optimizer = functools.partial(optimizer.sgd, 1e-3)
-        job, state = step.create(network, make_optimizer, RATES, effective_batch=BATCH)
-        state = devices.replicate(jax.tree.map(jnp.copy, state))
+        state = devices.replicate(start)
         train_step = jax.jit(functools.partial(step.train_step, job), out_shardings=devices.everywhere)
-        batch = {name: array for name, array in make_batch(1).items() if name not in HOST_KEYS}
+        batch = {name: array for name, array in make_batch(1, BATCH, 16).items() if name not in HOST_KEYS}
         state, values = train_step(state, devices.split_batch(batch), jnp.float32(0.5))
         results.append((read_network(job.network(state)), jax.device_get(values)))
     (one, one_values), (eight, eight_values) = results
