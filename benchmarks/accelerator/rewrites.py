@@ -105,7 +105,7 @@ def one_pass_batch_norm(self: layers.BatchNorm, video: Video, train: bool) -> Vi
     normalised, statistics = batch_norm.normalise_by_batch(
         video, self.scale[...], self.bias[...], layers.BATCH_NORM_EPSILON, centre
     )
-    self._update_running(statistics)
+    self.update_running(statistics)
     return normalised
 
 
