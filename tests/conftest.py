@@ -40,6 +40,7 @@ def pytest_runtest_protocol(item: pytest.Item):
     if item.get_closest_marker("full_optimization") is None:
         return (yield)
     jax.devices()  # XLA reads XLA_FLAGS now, and for this process never again
+    # No public function sets options for everything that is compiled.
     usual, as_usual = compiler.get_compile_options, {EMITTERS: True} if QUICKLY else {}
 
     def as_users_do(*arguments, env_options_overrides: dict | None = None, **options):

@@ -18,7 +18,7 @@ from flax import nnx
 
 from stavis_jax.models.initialization import LOGIT_BIAS
 from stavis_jax.models.layers import Conv2D
-from stavis_jax.ops.clip_pairs import alone
+from stavis_jax.ops.clip_pairs import unpaired
 from stavis_jax.ops.upsampling import bilinear_kernel
 from stavis_jax.ops.video import Video, time_mean
 
@@ -54,7 +54,7 @@ class DeeplySupervisedAttention(nnx.Module):
         self.upsample_activation = nnx.Param(jnp.asarray(kernel))
 
     def __call__(self, video: Video) -> StageSaliency:
-        return self.of_means(alone(time_mean(video), self.side_prep.kernel.shape[2]))
+        return self.of_means(unpaired(time_mean(video), self.side_prep.kernel.shape[2]))
 
     def of_means(self, means: jax.Array) -> StageSaliency:
         """Computes the saliency from the video's mean over time [B, h, w, C], float32."""

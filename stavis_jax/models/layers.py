@@ -123,14 +123,14 @@ class BatchNorm(nnx.Module):
 
 
 def convolve_and_normalise(conv: Conv3D, norm: BatchNorm, video: Video, train: bool) -> Video:
-    """Returns norm(conv(video)); in float32 if the form folds the norm into the kernel."""
+    """Returns norm(conv(video)). If the form folds the norm into the kernel, the result is float32."""
     if not (train and norm.form.batch_norm == "folded" and norm.groups == 1 and conv.widens):
         return norm(conv(video), train)
-    assert not isinstance(video, tuple), "a layout of arrays"
+    assert not isinstance(video, tuple)  # BackendForm refuses "folded" on frames
     kernel, bias, statistics = folded(video, conv.kernel[...], norm.scale[...], norm.bias[...], BATCH_NORM_EPSILON)
     norm.update_running(statistics)
-    output = conv.convolve(video, kernel.astype(video.dtype))
-    return map_frames(lambda x: x.astype(jnp.float32) + _broadcast(repeated(bias, x.shape[-1]), x.ndim), output)
+    output = jnp.asarray(conv.convolve(video, kernel.astype(video.dtype)), jnp.float32)
+    return output + _broadcast(repeated(bias, output.shape[-1]), output.ndim)
 
 
 def _broadcast(vector: jax.Array, rank: int) -> jax.Array:

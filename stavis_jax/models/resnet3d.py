@@ -20,7 +20,7 @@ from flax import nnx
 
 from stavis_jax.models.layers import BatchNorm, Conv3D, convolve_and_normalise
 from stavis_jax.ops.backend_form import BackendForm
-from stavis_jax.ops.clip_pairs import LANES, alone
+from stavis_jax.ops.clip_pairs import LANES, unpaired
 from stavis_jax.ops.conv3d import conv_inner_frames
 from stavis_jax.ops.folded_norm import add_and_rectify
 from stavis_jax.ops.time_chunks import TimeChunks
@@ -156,7 +156,7 @@ class Layer(nnx.Module):
         for i in range(self.num_blocks):
             x = run(getattr(self, f"block{i}"), x, train)
             if self.width >= LANES and not isinstance(x, tuple):
-                x = alone(x, self.channels)  # clips side by side would only cost
+                x = unpaired(x, self.channels)  # one clip fills the lanes
         return x
 
 
@@ -185,7 +185,11 @@ class ResNet3D(nnx.Module):
         return map_frames(nnx.relu, self.bn1(self.conv1(clip), train))
 
     def stem_of_chunks(self, clip: jax.Array, chunks: TimeChunks, train: bool) -> tuple[jax.Array, ...]:
-        """Returns the stem's output as the frames of chunks, T / number x [B number, ceil(H/2), ceil(W/2), 64]."""
+        """Computes the stem on chunks of time.
+
+        Returns:
+          One array [B number, ceil(H/2), ceil(W/2), 64] for each of the T / number frames of a chunk.
+        """
         kernel = self.conv1.kernel[...].astype(self.dtype)
         pieces = chunks.cut(clip.astype(self.dtype), kernel.shape[0] // 2)
         # Otherwise XLA brings the whole clips into the convolution's layout, and then cuts them.

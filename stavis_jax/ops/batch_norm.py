@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from stavis_jax.ops.clip_pairs import fold, repeated
+from stavis_jax.ops.clip_pairs import repeated, sum_of_clips
 from stavis_jax.ops.video import Video, map_frames
 
 
@@ -111,7 +111,7 @@ normalise_by_batch.defvjp(_forward, _backward)
 def _sum(leaves: list[jax.Array], channels: int) -> jax.Array:
     """Sums over everything but channels: [C]."""
     first, *others = (jnp.sum(leaf, tuple(range(leaf.ndim - 1))) for leaf in leaves)
-    return fold(sum(others, first), channels)
+    return sum_of_clips(sum(others, first), channels)
 
 
 def _like(vector: jax.Array, x: jax.Array) -> jax.Array:

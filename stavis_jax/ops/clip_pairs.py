@@ -20,8 +20,8 @@ def paired(video: jax.Array, devices: int = 1) -> jax.Array:
     return pairs.reshape(batch // 2, *places, 2 * channels)
 
 
-def alone(array: jax.Array, channels: int) -> jax.Array:
-    """Returns clips side by side [B/k, ..., k C] one after another: [B, ..., C]; k may be 1."""
+def unpaired(array: jax.Array, channels: int) -> jax.Array:
+    """Splits clips that are side by side: [B/k, ..., k C] -> [B, ..., C]. k may be 1."""
     batch, *places, width = array.shape
     clips = width // channels
     if clips == 1:
@@ -31,7 +31,7 @@ def alone(array: jax.Array, channels: int) -> jax.Array:
 
 
 def block_diagonal(kernel: jax.Array, clips: int) -> jax.Array:
-    """Returns the kernel [..., C, D] for clips side by side: [..., k C, k D]."""
+    """Builds the kernel [..., k C, k D] that applies the kernel [..., C, D] to each of k clips side by side."""
     if clips == 1:
         return kernel
     *places, channels, features = kernel.shape
@@ -46,8 +46,8 @@ def repeated(vector: jax.Array, width: int) -> jax.Array:
     return vector if vector.size == width else jnp.tile(vector, width // vector.size)
 
 
-def fold(sums: jax.Array, channels: int) -> jax.Array:
-    """Adds up the sums [k C] of clips side by side: [C]."""
+def sum_of_clips(sums: jax.Array, channels: int) -> jax.Array:
+    """Adds up the sums [k C] of k clips side by side: [C]."""
     return sums if sums.size == channels else sums.reshape(-1, channels).sum(axis=0)
 
 

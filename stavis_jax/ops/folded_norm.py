@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from stavis_jax.ops.batch_norm import Statistics
-from stavis_jax.ops.clip_pairs import fold
+from stavis_jax.ops.clip_pairs import sum_of_clips
 
 
 def folded(
@@ -53,7 +53,7 @@ def _moments(video: jax.Array, channels: int) -> tuple[jax.Array, jax.Array]:
     clips = video.shape[-1] // channels
     blocks = products.reshape(clips, channels, clips, channels)
     own = jnp.einsum("kckd->cd", blocks)  # without the products of different clips
-    return fold(jnp.sum(video.astype(jnp.float32), places), channels) / count, own / count
+    return sum_of_clips(jnp.sum(video.astype(jnp.float32), places), channels) / count, own / count
 
 
 def _forward(video: jax.Array, channels: int) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:

@@ -41,7 +41,8 @@ def pool_chunks(frames: Sequence[jax.Array], factor: jax.Array, chunks: TimeChun
     """Pools videos times maps as `max_pool3d` does.
 
     Time comes first, where the maps make no difference, then the maps, then height and width. Only then the last frame
-    of a chunk is compared with the first ones of the next chunk.
+    of a chunk is compared with the first ones of the next chunk. Where values of several frames are equal, the gradient
+    may go to another one than in PyTorch.
 
     Args:
       frames: an even number of frames [B number, H, W, C] of chunks, not negative.
@@ -76,10 +77,14 @@ def _max_of_frames_backward(frames: tuple[jax.Array, ...], gradient: jax.Array) 
     if len(frames) == 2:
         is_first = frames[0] >= frames[1]
         return jnp.where(is_first, gradient, zeros), jnp.where(is_first, zeros, gradient)
-    before, at, after = frames
+    return tuple(jnp.where(mask, gradient, zeros) for mask in _is_first_maximum(*frames))
+
+
+def _is_first_maximum(before: jax.Array, at: jax.Array, after: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Returns for each of three arrays where it is the first one that holds the maximum."""
     is_before = (before >= at) & (before >= after)
     is_at = ~is_before & (at >= after)
-    return tuple(jnp.where(mask, gradient, zeros) for mask in (is_before, is_at, ~(is_before | is_at)))
+    return is_before, is_at, ~(is_before | is_at)
 
 
 _max_of_frames.defvjp(lambda *frames: (_max_of_frames(*frames), frames), _max_of_frames_backward)
@@ -111,10 +116,9 @@ def _max_of_three_backward(axis: int, frame: jax.Array, gradient: jax.Array) -> 
     """Interleaves the gradients of even and odd places. Autodiff adds three arrays with gaps and is a third as fast."""
     before, at, after = _three(frame, axis)
     zeros = jnp.zeros_like(gradient)
-    is_before = (before >= at) & (before >= after)
-    is_at = ~is_before & (at >= after)
+    is_before, is_at, is_after = _is_first_maximum(before, at, after)
     even = jnp.where(is_at, gradient, zeros)
-    odd = jnp.where(is_before | is_at, zeros, gradient)
+    odd = jnp.where(is_after, gradient, zeros)
     next_ones = jax.lax.slice_in_dim(jnp.where(is_before, gradient, zeros), 1, None, axis=axis)
     padding = [(0, 0)] * frame.ndim
     padding[axis] = (0, 1)

@@ -130,7 +130,7 @@ class _Training:
         self.settings, self.data, self.title = settings, data, title
         self.devices, self.checkpoints = devices, checkpoints
         self.constants, state = first_state(network, settings, data.steps_per_epoch)
-        # A copy of its own: the step donates the state, and the given network must stay usable.
+        # The step donates the state. A copy keeps the given network usable.
         self.state = devices.replicate(jax.device_put(state, may_alias=False))
         self.films = data.place_films(devices) if data.place_films else None
         compiled: dict[str, Any] = {"out_shardings": devices.everywhere, "compiler_options": compiler_options()}

@@ -14,7 +14,10 @@ from data_pipelines.inputs.windows import WAVEFORM_SAMPLES
 from stavis_jax import BackendForm
 from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.ops.backend_form import TEXTBOOK
 from stavis_jax.training import optimizer, parameter_groups, step
+from stavis_jax.training.compute import Compute
+from stavis_jax.training.devices import DataParallel
 from stavis_jax.weights.directory import WeightsInfo, save_weights
 from stavis_jax.weights.flat_names import network_from, new_network
 
@@ -100,11 +103,43 @@ def learned_on(weights):
 @pytest.mark.slow
 @pytest.mark.parametrize("accelerator", ["gpu", "tpu"])
 def test_a_training_steps_loss_and_gradients_are_those_of_the_cpus_form(accelerator, learned_on):
-    (ours, our_terms), (cpus, cpu_terms) = map(learned_on, (accelerator, "cpu"))
-    for name, value in cpu_terms.items():
-        assert our_terms[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
-    noise = 1e-6 * np.sqrt(sum(np.sum(leaf**2) for leaf in jax.tree.leaves(cpus)))  # biases before BatchNorm have 0
-    for (path, one), other in zip(jax.tree.leaves_with_path(ours), jax.tree.leaves(cpus), strict=True):
+    assert_learned_the_same(learned_on(accelerator), learned_on("cpu"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{"batch_norm": "per-device"}, {"rematerialize": True}], ids=str)
+def test_on_two_tpus_a_training_step_is_that_of_the_textbook_form(settings):
+    config, devices, draw = NetworkConfig("visual", 10), DataParallel(jax.devices()[:2]), np.random.default_rng(3)
+    batch = devices.split_batch(
+        {
+            "clip": np.float32(draw.normal(0, 50, (4, 16, SIZE, SIZE, 3))),
+            "density": np.float32(draw.uniform(0, 255, (4, SIZE, SIZE))),
+            "fixations": np.float32(draw.uniform(size=(4, SIZE, SIZE)) > 0.95),
+            "waveform": np.zeros((4, 1), np.float32),
+            "weight": np.ones(4, np.float32),
+        }
+    )
+    results = []
+    for form in (BackendForm.for_platform("tpu"), TEXTBOOK):
+        network = new_network(config, seed=0, form=form)
+        Compute("float32", **settings).configure(network, devices.num_devices)
+        job, state = step.create(network, functools.partial(optimizer.sgd, 0.1), RATES, effective_batch=4)
+        learn = jax.jit(functools.partial(step.loss_gradients, job), out_shardings=devices.everywhere)
+        gradients, terms, statistics = jax.device_get(learn(devices.replicate(state), batch, jnp.float32(0.5)))
+        results.append((nnx.to_pure_dict(gradients), terms, nnx.to_pure_dict(statistics)))
+    ours, textbook = results
+    assert_learned_the_same(ours[:2], textbook[:2])
+    for one, other in zip(jax.tree.leaves(ours[2]), jax.tree.leaves(textbook[2]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def assert_learned_the_same(ours: tuple, expected: tuple) -> None:
+    """Compares (gradients, terms of the loss)."""
+    for name, value in expected[1].items():
+        assert ours[1][name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    leaves = jax.tree.leaves(expected[0])
+    noise = 1e-6 * np.sqrt(sum(np.sum(leaf**2) for leaf in leaves))  # biases before BatchNorm have 0
+    for (path, one), other in zip(jax.tree.leaves_with_path(ours[0]), leaves, strict=True):
         difference = np.linalg.norm(one - other)
         assert difference <= GRADIENT_RTOL * np.linalg.norm(other) + noise, jax.tree_util.keystr(path)
 

@@ -101,7 +101,7 @@ def drawn_in_the_paper(name: str, fusion, inputs: FusionInputs) -> jax.Array:
 
 
 def computed(function) -> np.ndarray:
-    """Returns what a function returns, compiled as a whole: op by op, each op would be compiled."""
+    """Calls a function as one compiled program, which compiles faster than each operation by itself."""
     return np.asarray(jax.jit(function)())
 
 

@@ -120,9 +120,9 @@ def train_small(
 
 @command
 def run_host(shards: Path, directory: Path, changes: dict, devices: int, host: tuple[str, int, int] | None) -> None:
-    """Trains on CPU devices of this process, which has used none before. Writes stderr to `log_of(directory, host)`.
+    """Trains on `devices` CPU devices. Call it in a process that has not used JAX's devices yet.
 
-    `host`: coordinator, number of hosts and index of this one; None for one host.
+    Writes stderr to `log_of(directory, index)`. `host`: coordinator, number of hosts and index of this one, or None.
     """
     with open(log_of(directory, host[2] if host else 0), "a") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())

@@ -82,7 +82,7 @@ def whole(tmp_path_factory) -> tuple[Path, list]:
 
 
 def assert_ends_like(whole: tuple[Path, list], directory: Path) -> None:
-    """Goes on with a training. Checks that its journal and its last network are those of the other one, to the bit."""
+    """Resumes a training, and checks that its journal and last network equal those of `whole` bit for bit."""
     ended: list = []
     train(directory, None, ended)
     assert journal(directory) == journal(whole[0])
