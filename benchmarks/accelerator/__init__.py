@@ -7,11 +7,10 @@ worker.py          the child process: runs measurements one after another and re
 figures.py         a figure as a line of text, a line of JSON and a row of the table
 timing.py          seconds of a call on a device that works asynchronously
 subjects.py        settings, weights and inputs, the same for PyTorch and for our network
-jax_network.py     our network in the form for accelerators
-rewrites.py        other forms of the network's operations, which replace the usual ones by name
+jax_network.py     our network in the form for accelerators, and in others to compare with
 trace.py           the operations of a profile that take the most time
 
 The measurements: device_facts.py, jax_training.py, jax_scoring.py, jax_dense.py, torch_side.py, feeding.py,
-device_clips.py. Each is imported when its first figure is measured, so a package that is missing costs only the figures
+device_films.py. Each is imported when its first figure is measured, so a package that is missing costs only the figures
 of the module that needs it. Only jax_dense.py needs PyAV, and only feeding.py needs tensorflow_datasets and Grain.
 """

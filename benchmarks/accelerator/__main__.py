@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.accelerator.plan import FIRST, NHWC, SMALL, Scale, Section, sections
+from benchmarks.accelerator.plan import SMALL, Scale, Section, sections
 from benchmarks.accelerator.supervisor import Supervisor
 
 
@@ -23,8 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         supervisor = Supervisor(work, output, flags.budget)
         background = []
         for section in planned:
-            flags_of_xla = best_flags(supervisor.figures) if section.flags == "best" else section.flags
-            environment = environment_of(section, flags_of_xla, work)
+            environment = environment_of(section, work)
             if flags.small:
                 environment["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # most of a trial is compilation
             if section.background:
@@ -40,22 +39,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("\n" + supervisor.close(), flush=True)
 
 
-def environment_of(section: Section, flags: str, work: Path) -> dict[str, str]:
+def environment_of(section: Section, work: Path) -> dict[str, str]:
     """Returns the environment variables of a section's process: caches of compiled functions, and XLA's flags."""
     environment = {"JAX_COMPILATION_CACHE_DIR": str(work / "compiled"), "TORCHINDUCTOR_CACHE_DIR": str(work / "torch")}
     if section.background:
         environment["JAX_PLATFORMS"] = "cpu"
-    if flags == "nhwc":
-        environment["XLA_FLAGS"] = NHWC
+    if section.flags:
+        environment["XLA_FLAGS"] = section.flags
     return environment
-
-
-def best_flags(figures: Sequence[dict]) -> str:
-    """Returns "nhwc" if the first training step was faster with these flags, otherwise "plain"."""
-    speeds = {
-        one["section"]: one["value"] for one in figures if one["name"].startswith(FIRST) and one["value"] is not None
-    }
-    return "nhwc" if speeds.get("jax, nhwc", 0) > speeds.get("jax, plain flags", 0) else "plain"
 
 
 def _parser() -> argparse.ArgumentParser:

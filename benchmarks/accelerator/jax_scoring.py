@@ -14,23 +14,14 @@ from scipy.special import expit
 
 from benchmarks.accelerator import subjects
 from benchmarks.accelerator.figures import failure, figure
-from benchmarks.accelerator.jax_network import FORM, config_of, device_weights
+from benchmarks.accelerator.jax_network import config_of, device_weights, form_of
 from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.timing import seconds_of
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.prediction import programs
 from stavis_jax.prediction.model import StavisModel
-from stavis_jax.weights.flat_names import network_from
 
 LOGITS_ATOL = 2e-4  # tolerance of the golden tests
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def logits(config: NetworkConfig, dtype: str, precision: str, weights: dict, clip: jax.Array, waveform: jax.Array):
-    """Returns logits [B, H, W]. The trunk computes in `dtype`, as in a training on an accelerator."""
-    with jax.default_matmul_precision(precision):
-        network = network_from(config, weights, FORM)
-        network.trunk.dtype = jnp.dtype(dtype)
-        return network(clip, waveform).logits
 
 
 def parity(tell, *, cases: Sequence[str], others: Sequence[str]) -> None:
@@ -44,37 +35,35 @@ def parity(tell, *, cases: Sequence[str], others: Sequence[str]) -> None:
     ours = {}
     for name in cases:
         try:
-            model, clip, waveform = _golden_case(described[name])
-            ours[name] = np.asarray(model.saliency_logits(clip, waveform))
+            ours[name] = _logits(described[name], "float32")
             worst = float(np.abs(ours[name] - golden[f"{name}/map"][:, 0]).max())
             tell(figure(f"parity, {name}: logits off by", worst, allowed=LOGITS_ATOL, met=str(worst <= LOGITS_ATOL)))
         except Exception as error:  # the other cases may work
             tell(failure(f"parity, {name}", error))
     for other in others:
-        setting = Setting(dtype=other)
-        compute = setting.stored, setting.precision
         for name in ours:
-            model, clip, waveform = _golden_case(described[name])
-            found = np.asarray(logits(model.config, *compute, model.device_weights, clip, waveform))
+            found = _logits(described[name], other)
             worst = float(np.abs(found - golden[f"{name}/map"][:, 0]).max())
             pairs = zip(expit(found), expit(ours[name]), strict=True)
             lowest = min(float(np.corrcoef(a.ravel(), b.ravel())[0, 1]) for a, b in pairs)
             tell(figure(f"parity, {name}, {other}: CC of maps", lowest, logits_off_by=worst))
 
 
-def _golden_case(case: dict) -> tuple[StavisModel, np.ndarray, np.ndarray]:
-    """Returns the model, clip and waveform of a golden case."""
+def _logits(case: dict, dtype: str) -> np.ndarray:
+    """Returns our logits of a golden case, [B, H, W]."""
     weights = subjects.weights(case["depth"], case["shortcut"], case["weights_seed"], case["variant"])
     config = NetworkConfig("l3mul-s3" if case["audiovisual"] else "visual", case["depth"], case["shortcut"])
     clip = subjects.formulas().clip(case["input_seed"], case["batch"], case["frames"], case["sample_size"])
     waveform = subjects.formulas().audio(case["input_seed"], case["batch"])[:, 0, 0]
     loudness = 0 if case["audio_silent"] else 1
-    model = StavisModel(config, weights, case["sample_size"], form=FORM, dtype="float32")
-    return model, np.ascontiguousarray(np.moveaxis(clip, 1, -1)), np.float32(loudness) * waveform
+    form = form_of(Setting(dtype=dtype), scoring=True)
+    model = StavisModel(config, weights, case["sample_size"], form=form, dtype=dtype)
+    clip = np.ascontiguousarray(np.moveaxis(clip, 1, -1))
+    return np.asarray(model.saliency_logits(clip, np.float32(loudness) * waveform))
 
 
 def forward(tell, *, setting: Setting, batches: Sequence[int]) -> None:
-    """Reports clips a second for each batch size. The inputs are on the device."""
+    """Reports clips a second of the program that scores, for each batch size. The inputs are on the device."""
     weights = device_weights(setting)
     for clips in batches:
         setting = dataclasses.replace(setting, clips=clips)
@@ -82,8 +71,9 @@ def forward(tell, *, setting: Setting, batches: Sequence[int]) -> None:
         try:
             batch = setting.batch()
             clip, waveform = jnp.asarray(batch["clip"]), jnp.asarray(batch["waveform"])
-            compute = setting.stored, setting.precision
-            call = functools.partial(logits, config_of(setting), *compute, weights, clip, waveform)
+            form = form_of(setting, scoring=True)
+            arguments = config_of(setting), form, weights, clip, waveform
+            call = functools.partial(programs.logits, *arguments, dtype=setting.stored)
             begin = time.perf_counter()
             jax.block_until_ready(call())
             first = time.perf_counter() - begin

@@ -1,15 +1,15 @@
 """The measurements, the most valuable first, with the seconds that each is expected to take on an H100."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.accelerator.subjects import Setting
 
-NHWC = "--xla_gpu_force_conv_nhwc=true"
-FIRST = "training step, visual, bfloat16"  # the figure that chooses the flags of later sections
+CHANNELS_FIRST = "--xla_gpu_force_conv_nhwc=false"  # our commands set it to true on a GPU
 CASES = ("av50_s0",)  # of tests/golden
 MORE_CASES = ("v50_s0", "av50_s1", "v50_s1", "av50_silent_s0", "av50_upscale_s2", "v50_upscale_s2", "av50_size64_s0")
 MORE_CASES += ("av18_s0", "av18_shortcutA_size64_s0", "v18_size45_s3", "av10_size64_s0")
+FORMS = ("textbook", "3D convolutions by XLA", "max pooling by windows", "two-pass BatchNorm")  # jax_network.CHANGES
 HERE = "benchmarks.accelerator"
 NOT_NAMED = ("folder", "profile")  # arguments that are not part of an item's name
 
@@ -43,13 +43,13 @@ class Section:
     """Items that one child process measures.
 
     Attributes:
-      flags: XLA's flags: "plain" for none, "nhwc" for NHWC, or "best" for the faster of the two.
+      flags: XLA's flags.
       background: whether it runs beside the other sections. This is for work that needs no device.
     """
 
     name: str
     items: tuple[Item, ...]
-    flags: Literal["plain", "nhwc", "best"] = "plain"
+    flags: str = ""
     background: bool = False
 
 
@@ -108,15 +108,15 @@ def sections(scale: Scale, work: str, output: str) -> list[Section]:
             background=True,
         ),
         Section(
-            "jax, plain flags",
+            "jax",
             (
                 item(5, "device_facts:device"),
                 item(10, "device_facts:ceilings", megabytes=scale.megabytes, side=scale.side),
                 item(30, "jax_scoring:parity", cases=scale.cases, others=("bfloat16",)),
-                training(50, profile=f"{output}/plain"),
+                training(50, profile=f"{output}/channels-last"),
             ),
         ),
-        Section("jax, nhwc", (training(50, profile=f"{output}/nhwc"),), "nhwc"),
+        Section("jax, channels first", (training(50, profile=f"{output}/channels-first"),), CHANNELS_FIRST),
         Section(
             "torch, eager",
             (
@@ -127,24 +127,20 @@ def sections(scale: Scale, work: str, output: str) -> list[Section]:
             ),
         ),
         Section(
-            "jax, rewrites",
+            "jax, forms",
             (
-                training(20),
                 training(30, {"clips": many}),
                 item(25, "jax_scoring:forward", {}, batches=scale.forward),
-                *(training(25, rewrites=(name,)) for name in ("pool", "one-pass", "dots", "taps2d")),
-                item(25, "jax_training:rewrites_that_help", {}),
+                *(training(25, {"form": form}) for form in FORMS),
             ),
-            "best",
         ),
         Section(
             "input pipeline",
             (
                 *(item(10, "feeding:reading", longer, folder=films, workers=number) for number in workers),
                 item(40, "feeding:training_from_shards", longer, folder=films, workers=workers[::2]),
-                item(25, "device_clips:training_on_device_clips", longer),
+                item(25, "device_films:training_from_device_films", longer),
             ),
-            "best",
         ),
         Section(
             "jax, more",
@@ -157,10 +153,8 @@ def sections(scale: Scale, work: str, output: str) -> list[Section]:
                 training(30, tf32),
                 item(20, "jax_scoring:forward", sound | exact, batches=(few,)),
                 item(20, "jax_scoring:forward", sound, batches=scale.forward),
-                *(training(25, rewrites=(name,)) for name in ("stem-channels", "stem-pairs")),
                 training(35, sound | {"clips": many}),
             ),
-            "best",
         ),
         Section(
             "torch, compiled",
@@ -181,9 +175,6 @@ def sections(scale: Scale, work: str, output: str) -> list[Section]:
         ),
         Section(
             "jax, more parity",
-            (
-                item(25, "jax_scoring:parity", cases=scale.cases, others=("TF32",)),
-                *(item(12, "jax_scoring:parity", cases=(name,), others=()) for name in scale.more_cases),
-            ),
+            tuple(item(12, "jax_scoring:parity", cases=(name,), others=()) for name in scale.more_cases),
         ),
     ]

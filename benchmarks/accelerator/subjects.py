@@ -36,6 +36,7 @@ class Setting:
       depth: depth of the trunk.
       size: height and width of frames, pixels.
       seconds: how long to measure.
+      form: what is changed of the form of our network, one of jax_network.CHANGES; "" for nothing.
     """
 
     variant: str = "visual"
@@ -44,10 +45,11 @@ class Setting:
     depth: int = 50
     size: int = 112
     seconds: float = 1.5
+    form: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.variant}, {self.dtype}, {self.clips} clips"
+        return ", ".join(filter(None, (self.variant, self.dtype, f"{self.clips} clips", self.form)))
 
     @property
     def stored(self) -> str:

@@ -1,6 +1,5 @@
 """Lowers the programs that prediction and training run, from shapes alone. Nothing is computed."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +14,11 @@ from stavis_jax.models import fusion, shared_stem
 from stavis_jax.models.resnet3d import STEM_CHANNELS
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.ops.backend_form import BackendForm
-from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.prediction import programs
 from stavis_jax.training import loop, step
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel
+from stavis_jax.training.first_state import first_state
 from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.flat_names import expected_shapes
 
@@ -73,16 +72,16 @@ def _training_step(job: Job, devices: DataParallel, platform: str) -> jax.stages
     settings = TrainingSettings(**stage | {"batch_size": clips, "effective_batch": clips * job.accumulate})
     found = []
 
-    def first_state() -> Any:
+    def state_from_shapes() -> Any:
         network = Stavis(
             NetworkConfig(job.variant, job.depth), rngs=nnx.Rngs(0), form=BackendForm.for_platform(platform)
         )
         Compute(job.dtype, job.batch_norm, job.rematerialize).configure(network, devices.num_devices)
-        constants, state = loop.first_state(network, settings, STEPS_PER_EPOCH)
+        constants, state = first_state(network, settings, STEPS_PER_EPOCH)
         found.append(constants)
         return state
 
-    shapes = jax.eval_shape(first_state)
+    shapes = jax.eval_shape(state_from_shapes)
     state = jax.tree.map(lambda leaf: _array(leaf.shape, devices.everywhere, leaf.dtype), shapes)
     pixels = jnp.uint8
     batch = {
@@ -94,13 +93,8 @@ def _training_step(job: Job, devices: DataParallel, platform: str) -> jax.stages
         "weight": _array((clips,), devices.split),
     }
     with jax.default_matmul_precision(loop.PRECISION):
-        train_step = jax.jit(
-            functools.partial(step.train_step, found[0]),
-            donate_argnums=0,
-            out_shardings=devices.everywhere,
-            compiler_options=compiler_options(platform),
-        )
-        return train_step.lower(state, batch, _array((), devices.everywhere))
+        train_step = step.compiled_train_step(found[0], devices, platform=platform)
+        return train_step.lower(state, {}, batch, _array((), devices.everywhere))
 
 
 def _array(shape: Sequence[int], sharding: Any, dtype: Any = jnp.float32) -> jax.ShapeDtypeStruct:

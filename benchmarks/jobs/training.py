@@ -8,6 +8,8 @@ import numpy as np
 from benchmarks import inputs, report
 from benchmarks.session import Session
 
+STEPS_PER_EPOCH = 1000  # decides when the learning rate falls, not how fast a step is
+
 
 def theirs(weights: str, batch: int, size: int) -> Callable[[], np.ndarray]:
     import torch
@@ -24,35 +26,28 @@ def theirs(weights: str, batch: int, size: int) -> Callable[[], np.ndarray]:
 
 def ours(weights: str, batch: int, size: int, num_devices: int = 1) -> Callable[[], np.ndarray]:
     """Returns the step as training/loop.py runs it, on a batch that is split over `num_devices`."""
-    import functools
-
     import jax
     import jax.numpy as jnp
 
     from benchmarks import jax_side  # noqa: F401, settings of the process
     from stavis_jax.configs import av
-    from stavis_jax.training import optimizer, step
+    from stavis_jax.training import loop, step
     from stavis_jax.training.compute import Compute
     from stavis_jax.training.devices import DataParallel
+    from stavis_jax.training.first_state import first_state
+    from stavis_jax.training.settings import TrainingSettings
     from stavis_jax.weights.flat_names import expected_shapes, network_from
     from stavis_jax.weights.loading import load_weights
 
-    recipe = av.get_config().stages.audiovisual
-    make_optimizer = functools.partial(
-        optimizer.sgd,
-        recipe.learning_rate,
-        momentum=recipe.momentum,
-        dampening=recipe.dampening,
-        weight_decay=recipe.weight_decay,
-    )
+    stage = av.get_config().stages.audiovisual.to_dict() | {"batch_size": batch, "effective_batch": batch}
     devices = DataParallel(jax.devices()[:num_devices])
     arrays, info = load_weights(Path(weights) / "converted")
     config = info.network_config()
     network = network_from(config, {name: jnp.asarray(arrays[name]) for name in expected_shapes(config)})
     Compute("float32").configure(network, 1)
-    task, state = step.create(network, make_optimizer, recipe.group_rates.to_dict(), effective_batch=batch)
+    constants, state = first_state(network, TrainingSettings(**stage), STEPS_PER_EPOCH)
     state = devices.replicate(state)
-    train_step = jax.jit(functools.partial(step.train_step, task), donate_argnums=0, out_shardings=devices.everywhere)
+    train_step = step.compiled_train_step(constants, devices)
     clip, waveform = inputs.clips(batch, size)
     density, fixations = inputs.maps(batch, size)
     weight = np.ones(batch, np.float32)
@@ -62,8 +57,8 @@ def ours(weights: str, batch: int, size: int, num_devices: int = 1) -> Callable[
 
     def job() -> np.ndarray:
         nonlocal state
-        with jax.default_matmul_precision("highest"):
-            state, values = train_step(state, examples, jnp.float32(0))
+        with jax.default_matmul_precision(loop.PRECISION):
+            state, values = train_step(state, {}, examples, jnp.float32(0))
         return np.asarray(values["loss"])
 
     return job

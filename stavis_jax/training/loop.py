@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jax
 import numpy as np
@@ -15,10 +15,11 @@ from rich.console import Console
 from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.models.stavis import Stavis
 from stavis_jax.ops.compiler_options import compiler_options
-from stavis_jax.training import optimizer, step
+from stavis_jax.training import step
 from stavis_jax.training.checkpoints import Checkpoints
 from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel, is_first_host
+from stavis_jax.training.first_state import first_state
 from stavis_jax.training.journal import Journal
 from stavis_jax.training.network_inputs import HOST_KEYS
 from stavis_jax.training.placed_batches import Placed, PlacedBatches
@@ -133,10 +134,13 @@ class _Training:
         # The step donates the state. A copy keeps the given network usable.
         self.state = devices.replicate(jax.device_put(state, may_alias=False))
         self.films = data.place_films(devices) if data.place_films else None
-        compiled: dict[str, Any] = {"out_shardings": devices.everywhere, "compiler_options": compiler_options()}
-        self.train_step = jax.jit(self._train_step, donate_argnums=0, **compiled)
+        self.train_step = step.compiled_train_step(self.constants, devices, self.films)
         self.batches = PlacedBatches(data.batches, self.place)
-        self.loss_step = jax.jit(functools.partial(step.loss_step, self.constants), **compiled)
+        self.loss_step = jax.jit(
+            functools.partial(step.loss_step, self.constants),
+            out_shardings=devices.everywhere,
+            compiler_options=compiler_options(),
+        )
         self.progress = Progress({"steps_per_epoch": data.steps_per_epoch, "digest": data.digest})
         now = self.progress.data
         if checkpoints.latest_step() is not None:
@@ -243,13 +247,6 @@ class _Training:
         self.state, values = self.train_step(self.state, films, batch, side_weight)
         return values
 
-    def _train_step(
-        self, state: TrainState, films: DeviceArrays, batch: DeviceArrays, side_weight: jax.Array
-    ) -> tuple[TrainState, dict[str, jax.Array]]:
-        if self.films:
-            batch = self.films.gather(films, batch)
-        return step.train_step(self.constants, state, batch, side_weight)
-
     def log(self, batch: Batch, values: dict[str, jax.Array]) -> None:
         ready = self.losses.add(self.num_steps + 1, batch.get("film", ()), values)
         self.journal.step(ready, self.num_steps - 1)
@@ -259,30 +256,6 @@ class _Training:
 
     def on_devices(self, batch: Batch) -> dict[str, jax.Array]:
         return self.devices.split_batch({name: batch[name] for name in batch if name not in HOST_KEYS})
-
-
-def first_state(
-    network: Stavis, settings: TrainingSettings, steps_per_epoch: int
-) -> tuple[step.StepConstants, step.TrainState]:
-    """Returns the constants and the first state of a training that starts from `network`."""
-    schedule = optimizer.step_schedule(settings.learning_rate, settings.epochs, steps_per_epoch, settings.accumulate)
-    make_optimizer = functools.partial(
-        optimizer.sgd,
-        schedule,
-        momentum=settings.momentum,
-        dampening=settings.dampening,
-        weight_decay=settings.weight_decay,
-        max_gradient_norm=settings.max_gradient_norm,
-        accumulate=settings.accumulate,
-    )
-    return step.create(
-        network,
-        make_optimizer,
-        settings.group_rates,
-        effective_batch=settings.effective_batch,
-        loss_weights=settings.loss_weights,
-        freeze_upsampling=settings.freeze_upsampling,
-    )
 
 
 def _means(rows: Sequence[StepValues]) -> dict[str, float]:

@@ -10,7 +10,10 @@ import optax
 from flax import nnx
 
 from stavis_jax.models.stavis import Outputs, Stavis
+from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.training import losses, parameter_groups
+from stavis_jax.training.device_films import DeviceFilms
+from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.network_inputs import network_inputs
 from stavis_jax.weights.flat_names import flat_name
 
@@ -85,6 +88,33 @@ def train_step(
     """
     gradients, terms, batch_stats = loss_gradients(constants, state, batch, side_weight)
     return apply_gradients(constants, state, gradients, batch_stats), terms | {"grad_norm": optax.tree.norm(gradients)}
+
+
+def compiled_train_step(
+    constants: StepConstants,
+    devices: DataParallel,
+    films: DeviceFilms | None = None,
+    platform: str | None = None,
+) -> Any:
+    """Returns the jitted train step: (state, arrays of `films`, batch, side_weight) -> (state, values).
+
+    The state is donated. Lower and call it under `jax.default_matmul_precision`.
+
+    Args:
+      films: films on the devices, from which batches without pixels get their clips; None if batches have pixels. The
+        step then ignores its second argument.
+      platform: whose compiler options the step takes; None is JAX's default backend.
+    """
+
+    def gather_and_train(
+        state: TrainState, arrays: Batch, batch: Batch, side_weight: jax.Array
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        if films:
+            batch = films.gather(arrays, batch)
+        return train_step(constants, state, batch, side_weight)
+
+    options = compiler_options(platform)
+    return jax.jit(gather_and_train, donate_argnums=0, out_shardings=devices.everywhere, compiler_options=options)
 
 
 def apply_gradients(

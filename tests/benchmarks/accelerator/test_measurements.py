@@ -1,19 +1,16 @@
-"""Tests of parts of the measurements: times, the operations of a trace, clips cut out on the device."""
+"""Tests of parts of the measurements: times, the operations of a trace, the figures of every measurement."""
 
 import dataclasses
 import gzip
 import json
 import time
 
-import jax.numpy as jnp
-import numpy as np
+import jax
 import pytest
 
-from benchmarks.accelerator import device_clips, jax_dense, jax_scoring, jax_training, trace
-from benchmarks.accelerator.device_clips import cut_out
+from benchmarks.accelerator import device_films, jax_dense, jax_scoring, jax_training, trace
 from benchmarks.accelerator.plan import SMALL
 from benchmarks.accelerator.timing import seconds_of
-from data_pipelines.inputs.windows import MEAN_RGB
 
 COMPILED = """
 ENTRY %main {
@@ -73,21 +70,6 @@ def test_the_origin_of_an_operation_is_its_shape_and_source():
     assert trace.origin("fusion", COMPILED) == ""
 
 
-def test_clips_cut_out_on_the_device_are_those_of_the_host():
-    draw = np.random.default_rng(0).integers
-    bank = {
-        "frames": draw(0, 256, (40, 6, 4, 3), np.uint8),
-        "density": draw(0, 256, (40, 6, 4), np.uint8),
-        "fixations": draw(0, 2, (40, 6, 4), np.uint8),
-        "sounds": draw(0, 9, (5, 7)).astype(np.float32),
-    }
-    batch = cut_out({name: jnp.asarray(array) for name, array in bank.items()}, jnp.array([3, 11]), jnp.array([0, 1]))
-    first, second = bank["frames"][3:19], bank["frames"][11:27, :, ::-1]
-    np.testing.assert_array_equal(batch["clip"], np.stack([first, second]) - np.float32(MEAN_RGB))
-    np.testing.assert_array_equal(batch["density"], [bank["density"][10], bank["density"][18][:, ::-1]])
-    np.testing.assert_array_equal(batch["waveform"], bank["sounds"][[3, 1]])
-
-
 def test_seconds_of_a_call_are_those_it_takes():
     took = seconds_of(lambda: time.sleep(0.01), lambda _: None, total=0.1)
     assert 0.01 <= took.shortest <= took.median <= took.longest
@@ -102,9 +84,10 @@ def test_every_measurement_of_our_network_reports_figures(monkeypatch):
     jax_scoring.forward(found.append, setting=small, batches=(1,))
     jax_dense.dense(found.append, setting=small, frames=3)
     jax_dense.dense(found.append, setting=small, frames=3, shared_stem=False)
-    jax_training.training_step(found.append, setting=small, rewrites=["stem-channels"])
-    monkeypatch.setattr(device_clips, "BANK_FRAMES", 20)
-    device_clips.training_on_device_clips(found.append, setting=small)
+    monkeypatch.setattr(device_films, "FRAMES", 20)
+    with jax.numpy_dtype_promotion("standard"):  # optax's schedules need it
+        jax_training.training_step(found.append, setting=dataclasses.replace(small, form="textbook"))
+        device_films.training_from_device_films(found.append, setting=small)
     assert [one["error"] for one in found] == [""] * 7
     in_float32, in_bfloat16 = found[:2]
     assert in_float32["detail"]["met"] == "True" and in_bfloat16["value"] > 0.99

@@ -10,9 +10,12 @@ import time
 import pytest
 
 from benchmarks.accelerator import figures
-from benchmarks.accelerator.__main__ import best_flags
-from benchmarks.accelerator.plan import SMALL, Item, Scale, Section, sections
+from benchmarks.accelerator.__main__ import environment_of
+from benchmarks.accelerator.jax_network import form_of
+from benchmarks.accelerator.plan import FORMS, SMALL, Item, Scale, Section, sections
+from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.supervisor import Supervisor
+from stavis_jax.ops.compiler_options import CHANNELS_LAST
 
 MEASUREMENTS = """
 import os, time
@@ -130,11 +133,15 @@ def test_a_missing_package_costs_only_the_figures_that_need_it(missing, needed_b
     assert set(json.loads(found.stdout)) == {f"benchmarks.accelerator.{module}" for module in needed_by}
 
 
-def test_later_sections_use_the_flags_that_were_faster():
-    def of(section: str, value: float | None) -> dict:
-        return figures.figure("training step, visual, bfloat16, 32 clips", value) | {"section": section}
+def test_only_the_section_that_compares_layouts_changes_the_flags_of_our_commands(tmp_path):
+    flags = {
+        section.name: environment_of(section, tmp_path).get("XLA_FLAGS")
+        for section in sections(SMALL, "work", "output")
+    }
+    assert flags.pop("jax, channels first") == f"--{CHANNELS_LAST}=false"
+    assert set(flags.values()) == {None}
 
-    plain, nhwc = of("jax, plain flags", 900), of("jax, nhwc", 1200)
-    assert best_flags([plain, nhwc]) == "nhwc"
-    assert best_flags([of("jax, plain flags", 1300), nhwc]) == "plain"
-    assert best_flags([plain, of("jax, nhwc", None)]) == best_flags([]) == "plain"
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_that_is_measured_differs_from_the_usual_one(form):
+    assert form_of(Setting(form=form)) != form_of(Setting())
