@@ -18,8 +18,9 @@ from flax import nnx
 
 from stavis_jax.models.initialization import LOGIT_BIAS
 from stavis_jax.models.layers import Conv2D
+from stavis_jax.ops.backend_form import TEXTBOOK
 from stavis_jax.ops.clip_pairs import unpaired
-from stavis_jax.ops.upsampling import bilinear_kernel
+from stavis_jax.ops.upsampling import bilinear_kernel, upsample_transposed
 from stavis_jax.ops.video import Video, time_mean
 
 SALIENCY_CHANNELS = 16
@@ -52,6 +53,7 @@ class DeeplySupervisedAttention(nnx.Module):
         identity = np.eye(SALIENCY_CHANNELS, dtype=np.float32)[None, None]
         self.upsample_features = nnx.Param(jnp.asarray(kernel * identity))
         self.upsample_activation = nnx.Param(jnp.asarray(kernel))
+        self.form = TEXTBOOK
 
     def __call__(self, video: Video) -> StageSaliency:
         return self.of_means(unpaired(time_mean(video), self.side_prep.kernel.shape[2]))
@@ -61,3 +63,7 @@ class DeeplySupervisedAttention(nnx.Module):
         features = self.side_prep(means)  # [B, h, w, 16]
         activation = self.score(features)[..., 0]  # [B, h, w]
         return StageSaliency(features, activation, spatial_softmax(activation))
+
+    def upsampled(self, x: jax.Array, kernel: jax.Array, size: tuple[int, int]) -> jax.Array:
+        """Upsamples a stage's [B, h, w, C] to [B, H, W, D] with one of the kernels, or a combination of them."""
+        return upsample_transposed(x, kernel, size, self.form.upsampling)

@@ -27,7 +27,7 @@ from stavis_jax.models.attention import SALIENCY_CHANNELS, DeeplySupervisedAtten
 from stavis_jax.models.initialization import LOGIT_BIAS
 from stavis_jax.models.layers import Conv2D
 from stavis_jax.models.localization import MULTIPLE_MAPS, Bilinear, Cosine, InnerProduct, Localization
-from stavis_jax.ops.upsampling import upsample_bilinear, upsample_transposed
+from stavis_jax.ops.upsampling import upsample_bilinear
 
 VISUAL_CHANNELS = 4 * SALIENCY_CHANNELS  # channels of V
 STAGE_CHANNELS = [slice(c, c + SALIENCY_CHANNELS) for c in range(0, VISUAL_CHANNELS, SALIENCY_CHANNELS)]  # slices of V
@@ -65,7 +65,7 @@ class FusionInputs:
         terms = []
         for share, stage, module in zip(STAGE_CHANNELS, self.stages, self.attention, strict=True):
             kernel = jnp.einsum("yxio,o->yxi", module.upsample_features[...], weights[share])[..., None]
-            terms.append(upsample_transposed(stage.features, kernel, self.size)[..., 0])
+            terms.append(module.upsampled(stage.features, kernel, self.size)[..., 0])
         return sum(terms[1:], terms[0])
 
     def weighted_localization(self, weights: jax.Array) -> jax.Array:
@@ -79,7 +79,7 @@ class FusionInputs:
         maps = self.localization(*self.hidden)  # [B, h, w, 64]
         terms = []
         for share, stage, module in zip(STAGE_CHANNELS, self.stages, self.attention, strict=True):
-            features = upsample_transposed(stage.features, module.upsample_features[...], self.size)
+            features = module.upsampled(stage.features, module.upsample_features[...], self.size)
             located = jax.vmap(lambda x: upsample_bilinear(x, self.size), -1, -1)(maps[..., share])
             terms.append(jnp.einsum("bhwc,bhwc,c->bhw", features, located, weights[share]))
         return sum(terms[1:], terms[0])
@@ -87,7 +87,7 @@ class FusionInputs:
     def side_logits(self) -> tuple[jax.Array, ...]:
         """Returns the four stages' activations A_m, upsampled: 4 x [B, H, W]."""
         return tuple(
-            upsample_transposed(stage.activation[..., None], module.upsample_activation[...], self.size)[..., 0]
+            module.upsampled(stage.activation[..., None], module.upsample_activation[...], self.size)[..., 0]
             for stage, module in zip(self.stages, self.attention, strict=True)
         )
 

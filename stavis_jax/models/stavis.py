@@ -92,7 +92,7 @@ class Stavis(nnx.Module):
             self.hidden = HiddenFeatures(channels[2], rngs=rngs)
             self.localization = variant.localization(variant.num_maps, rngs=rngs)
             self.fuseav = variant.fusion(variant.num_maps, rngs=rngs)
-        self.set_attributes(BatchNorm, Conv1D, Conv2D, Conv3D, form=self.form)
+        self.set_attributes(BatchNorm, Conv1D, Conv2D, Conv3D, DeeplySupervisedAttention, form=self.form)
 
     def __call__(self, clip: jax.Array, waveform: jax.Array | None, *, train: bool = False) -> Outputs:
         """Runs the network.

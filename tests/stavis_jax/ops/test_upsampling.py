@@ -34,6 +34,21 @@ def test_transposed_convolution_is_pytorchs_for_any_kernel(stride, size):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=RTOL * np.abs(theirs).max())
 
 
+@pytest.mark.parametrize("stride", [2, 16])
+@pytest.mark.parametrize("size", [(32, 32), (45, 27)])
+def test_matrices_give_the_values_and_gradients_of_blocks(stride, size):
+    draw = np.random.default_rng(0).normal
+    height, width = (-(-extent // stride) for extent in size)
+    features = jnp.asarray(draw(size=(2, height, width, 3)), jnp.float32)
+    kernel = jnp.asarray(draw(size=(2 * stride, 2 * stride, 3, 1)), jnp.float32)
+    results = []
+    for form in ("blocks", "matrices"):
+        values, pull_back = jax.vjp(lambda f, k, form=form: upsample_transposed(f, k, size, form), features, kernel)
+        results.append((values, *pull_back(jnp.sin(values))))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=RTOL * np.abs(other).max())
+
+
 def test_gradients_reach_features_and_kernel():
     features, kernel = jnp.ones((1, 2, 2, 1)), jnp.asarray(bilinear_kernel(2))[:, :, None, None]
 
