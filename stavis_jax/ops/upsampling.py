@@ -22,8 +22,8 @@ def upsample_transposed(
       kernel: [2s, 2s, C, D] for stride s.
       size: (H, W), at most ((h + 1) s, (w + 1) s).
       form: "blocks": each input position spreads over 2x2 output blocks of stride x stride pixels, so this is one
-        matrix product and four shifted additions. "matrices" multiplies rows and columns by matrices that are nearly all zero,
-        which a TPU does faster than it moves blocks of one channel; several channels are left to "blocks".
+        matrix product and four shifted additions. "matrices" multiplies rows and columns by matrices that are nearly
+        all zero, which a TPU does faster than it moves blocks of one channel. It leaves several channels to "blocks".
 
     Returns:
       [B, H, W, D].
