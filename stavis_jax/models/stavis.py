@@ -122,13 +122,16 @@ class Stavis(nnx.Module):
         """Runs the layers after the stem on its output [B, T, ceil(H/2), ceil(W/2), 64]; `size` is (H, W)."""
         stage1 = self.attention1(stem)
         x = max_pool3d(scale_by_map(stem, 1 + stage1.attention), self.form.max_pool)  # [B, 8, 28, 28, 64]
+        if self.form.clip_pairs:
+            x = map_frames(lambda frames: paired(frames, self.form.devices), x)
         return self._after_pool(stage1, x, waveform, size, train)
 
     def _front_of_chunks(self, clip: jax.Array, chunks: TimeChunks, train: bool) -> tuple[StageSaliency, jax.Array]:
-        """Returns the first stage's saliency and the pooled video [B, 8, 28, 28, 64]."""
+        """Returns the first stage's saliency and the pooled video [B, 8, 28, 28, 64] or its pairs of clips."""
         frames = self.trunk.stem_of_chunks(clip, chunks, train)
         stage1 = self.attention1.of_means(chunks.mean(time_mean(frames)))
-        return stage1, pool_chunks(frames, chunks.spread(1 + stage1.attention), chunks)
+        factor = chunks.spread(1 + stage1.attention)
+        return stage1, pool_chunks(frames, factor, chunks, in_pairs=self.form.clip_pairs)
 
     def _after_pool(
         self, stage1: StageSaliency, x: Video, waveform: jax.Array | None, size: tuple[int, int], train: bool
@@ -147,8 +150,6 @@ class Stavis(nnx.Module):
 
     def _visual_path(self, stage1: StageSaliency, x: Video, train: bool) -> tuple[list[StageSaliency], jax.Array]:
         """Returns the four stages' saliency, and the mean of layer2's two middle time steps."""
-        if self.form.clip_pairs:
-            x = map_frames(lambda frames: paired(frames, self.form.devices), x)
         x = self.trunk.layer1(x, train)  # [B, 8, 28, 28, 256]
         stage2 = self.attention2(x)
         x = self.trunk.layer2(scale_by_map(x, 1 + stage2.attention), train)  # [B, 4, 14, 14, 512]

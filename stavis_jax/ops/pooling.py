@@ -37,7 +37,9 @@ def _pool_frames(frames: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     return tuple(pooled)
 
 
-def pool_chunks(frames: Sequence[jax.Array], factor: jax.Array, chunks: TimeChunks) -> jax.Array:
+def pool_chunks(
+    frames: Sequence[jax.Array], factor: jax.Array, chunks: TimeChunks, *, in_pairs: bool = False
+) -> jax.Array:
     """Pools videos times maps as `max_pool3d` does.
 
     Time comes first, where the maps make no difference, then the maps, then height and width. Only then the last frame
@@ -48,9 +50,10 @@ def pool_chunks(frames: Sequence[jax.Array], factor: jax.Array, chunks: TimeChun
       frames: an even number of frames [B number, H, W, C] of chunks, not negative.
       factor: maps [B number, H, W], float32, positive.
       chunks: the order of the chunks.
+      in_pairs: whether the result has its clips side by side (ops/clip_pairs.py), if their number allows it.
 
     Returns:
-      Clips [B, ceil(T/2), ceil(H/2), ceil(W/2), C].
+      Clips [B, ceil(T/2), ceil(H/2), ceil(W/2), C], or [B/2, ..., 2C] in pairs.
     """
     last = frames[-1]
     windows = [frames[:2], *(frames[t - 1 : t + 2] for t in range(2, len(frames), 2)), [last]]
@@ -61,7 +64,8 @@ def pool_chunks(frames: Sequence[jax.Array], factor: jax.Array, chunks: TimeChun
         )
         for x in scaled
     )
-    return chunks.joined([_max_of_frames(chunks.of_chunk_before(last), first), *others])
+    pooled = [_max_of_frames(chunks.of_chunk_before(last), first), *others]
+    return chunks.joined_in_pairs(pooled) if in_pairs else chunks.joined(pooled)
 
 
 @jax.custom_vjp

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from stavis_jax.ops.clip_pairs import paired
 from stavis_jax.ops.conv3d import conv3d, conv_inner_frames
 from stavis_jax.ops.pooling import max_pool3d, pool_chunks
 from stavis_jax.ops.time_chunks import TimeChunks
@@ -44,6 +45,17 @@ def test_chunks_are_averaged_and_pooled_as_clips(devices):
         results.append((*values, *pull_back(jax.tree.map(jnp.sin, values))))
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+@both_orders
+@pytest.mark.parametrize("clips", [4, 6])
+def test_frames_are_joined_to_pairs_of_clips(devices, clips):
+    chunks = TimeChunks(2, devices)
+    pieces = chunks.cut(jnp.asarray(draw.normal(size=(clips, 8, 3, 2, 5)), jnp.float32), 0)
+    frames = tuple(pieces[:, t] for t in range(4))
+    together = paired(chunks.joined(frames), devices)
+    assert together.shape[0] == (clips if clips == 6 and devices == 2 else clips // 2)
+    np.testing.assert_array_equal(chunks.joined_in_pairs(frames), together)
 
 
 @both_orders
