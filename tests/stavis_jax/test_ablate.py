@@ -293,7 +293,6 @@ def test_what_a_system_does_not_use_costs_nothing():
 
 
 @pytest.mark.slow
-@pytest.mark.full_optimization
 def test_a_system_is_trained_from_its_visual_network_and_a_second_call_does_nothing(tmp_path, monkeypatch):
     """The visual network's arrays and the scored maps are made up, since compiling takes nearly all of the time."""
 
