@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.typing import DTypeLike
 
 from stavis_jax.models.initialization import LOGIT_BIAS
 from stavis_jax.models.layers import Conv2D
@@ -56,11 +57,12 @@ class DeeplySupervisedAttention(nnx.Module):
         self.form = TEXTBOOK
 
     def __call__(self, video: Video) -> StageSaliency:
-        return self.of_means(unpaired(time_mean(video), self.side_prep.kernel.shape[2]))
+        means = unpaired(time_mean(video), self.side_prep.kernel.shape[2])
+        return self.of_means(means, jax.tree.leaves(video)[0].dtype)
 
-    def of_means(self, means: jax.Array) -> StageSaliency:
-        """Computes the saliency from the video's mean over time [B, h, w, C], float32."""
-        features = self.side_prep(means)  # [B, h, w, 16]
+    def of_means(self, means: jax.Array, dtype: DTypeLike) -> StageSaliency:
+        """Computes the saliency from the mean over time [B, h, w, C], float32, of a video in a number format."""
+        features = self.side_prep(means, dtype if self.form.rounded_side_prep else jnp.float32)  # [B, h, w, 16]
         activation = self.score(features)[..., 0]  # [B, h, w]
         return StageSaliency(features, activation, spatial_softmax(activation))
 

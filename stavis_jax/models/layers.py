@@ -8,13 +8,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 from stavis_jax.models import initialization
 from stavis_jax.ops.backend_form import TEXTBOOK
 from stavis_jax.ops.batch_norm import Statistics, normalise, normalise_by_batch
 from stavis_jax.ops.clip_pairs import block_diagonal, repeated
 from stavis_jax.ops.conv1d import conv1d
-from stavis_jax.ops.conv2d import conv2d
+from stavis_jax.ops.conv2d import conv2d, conv2d_rounded
 from stavis_jax.ops.conv3d import conv3d
 from stavis_jax.ops.folded_norm import folded
 from stavis_jax.ops.video import Video, map_frames
@@ -53,8 +54,12 @@ class Conv2D(nnx.Module):
         self.bias = nnx.Param(jnp.full((features,), bias, jnp.float32))
         self.form = TEXTBOOK
 
-    def __call__(self, image: jax.Array) -> jax.Array:
-        output = conv2d(image, self.kernel[...], form=self.form.conv2d)
+    def __call__(self, image: jax.Array, dtype: DTypeLike = jnp.float32) -> jax.Array:
+        """Convolves a float32 image. Both factors are rounded to `dtype` first."""
+        if dtype == jnp.float32:
+            output = conv2d(image, self.kernel[...], form=self.form.conv2d)
+        else:
+            output = conv2d_rounded(image, self.kernel[...], dtype)
         return output + _broadcast(self.bias[...], image.ndim)
 
 

@@ -18,6 +18,7 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from stavis_jax.models import fusion
@@ -129,7 +130,8 @@ class Stavis(nnx.Module):
     def _front_of_chunks(self, clip: jax.Array, chunks: TimeChunks, train: bool) -> tuple[StageSaliency, jax.Array]:
         """Returns the first stage's saliency and the pooled video [B, 8, 28, 28, 64] or its pairs of clips."""
         frames = self.trunk.stem_of_chunks(clip, chunks, train)
-        stage1 = self.attention1.of_means(chunks.mean(time_mean(frames)))
+        dtype = self.trunk.dtype if self.form.rounded_side_prep else jnp.dtype(jnp.float32)
+        stage1 = self.attention1.of_means(chunks.mean(time_mean(frames).astype(dtype)), dtype)
         factor = chunks.spread(1 + stage1.attention)
         return stage1, pool_chunks(frames, factor, chunks, in_pairs=self.form.clip_pairs)
 

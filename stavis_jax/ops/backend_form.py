@@ -33,6 +33,8 @@ class BackendForm:
       batch_norm: how many times the statistics read a video: "two-pass" or "one-pass" (ops/batch_norm.py). "folded" is
         "one-pass", and folds the norm into a 1x1x1 convolution that widens the video (ops/folded_norm.py).
       clip_pairs: whether layer1 computes two clips side by side as channels (ops/clip_pairs.py).
+      rounded_side_prep: whether attention rounds the factors of its 3x3 convolution to the trunk's number
+        format, which saves a TPU five of six passes if that is bfloat16.
       upsampling: how saliency is upsampled, by "blocks" or "matrices" (ops/upsampling.py).
       time_chunks: whether clips are cut into chunks of time up to the first pooling (ops/time_chunks.py).
       devices: over how many devices a batch is split. It only decides which clips are side by side, and how chunks are
@@ -48,6 +50,7 @@ class BackendForm:
     max_pool: Literal["windows", "comparisons"] = "windows"
     batch_norm: Literal["two-pass", "one-pass", "folded"] = "two-pass"
     clip_pairs: bool = False
+    rounded_side_prep: bool = False
     upsampling: Literal["blocks", "matrices"] = "blocks"
     time_chunks: bool = False
     devices: int = 1
@@ -81,7 +84,9 @@ class BackendForm:
 TEXTBOOK = BackendForm()
 _CPU = BackendForm("frames", "columns", "dots", "sums", "comparisons", clip_by_clip=True)
 _GPU = BackendForm(conv3d="stacked", max_pool="comparisons", batch_norm="one-pass")
-_TPU = BackendForm(batch_norm="folded", clip_pairs=True, upsampling="matrices", time_chunks=True)
+_TPU = BackendForm(
+    batch_norm="folded", clip_pairs=True, rounded_side_prep=True, upsampling="matrices", time_chunks=True
+)
 _FORMS = {  # platform: form to train, form to score
     "cpu": (_CPU, dataclasses.replace(_CPU, conv3d="karatsuba")),
     "gpu": (_GPU, dataclasses.replace(_GPU, conv3d="xla")),  # scoring with stacked taps needs more transposes

@@ -50,11 +50,14 @@ class TimeChunks:
         return self._merged([x] * self.number)
 
     def mean(self, x: jax.Array) -> jax.Array:
-        """Averages over a clip's chunks: [B number, H, W, C] -> [B, H, W, C]."""
+        """Averages over a clip's chunks: [B number, H, W, C] -> [B, H, W, C], float32."""
         by_device = x.reshape(self.devices, -1, *x.shape[1:])
-        own = jnp.eye(by_device.shape[1] // self.number) / self.number
+        own = jnp.eye(by_device.shape[1] // self.number, dtype=x.dtype) / self.number
         # A product with a matrix adds up numbers of different lanes, which slices would have to move first.
-        means = jnp.einsum("bn,dn...->db...", jnp.tile(own, self.number), by_device, precision="highest")
+        matrix = jnp.tile(own, self.number)
+        means = jnp.einsum(
+            "bn,dn...->db...", matrix, by_device, precision="highest", preferred_element_type=jnp.float32
+        )
         return means.reshape(-1, *x.shape[1:])
 
     def of_chunk_before(self, x: jax.Array) -> jax.Array:

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from stavis_jax.ops.conv2d import conv2d
+from stavis_jax.ops.conv2d import conv2d, conv2d_rounded
 
 torch = pytest.importorskip("torch")
 
@@ -29,3 +29,17 @@ def test_both_forms_and_their_gradients_are_pytorchs(form, size, stride, shape):
     ours = jax.grad(lambda x, k: jnp.sum(jnp.sin(conv2d(x, k, (stride, stride), form))), (0, 1))(image, kernel)
     assert_close(ours[0], their_image.grad.numpy())
     assert_close(ours[1], their_kernel.grad.numpy())
+
+
+def test_rounded_factors_give_float32_sums_and_gradients_within_rounding():
+    draw = np.random.default_rng(0).integers
+    image, kernel = (jnp.asarray(draw(-8, 8, shape), jnp.float32) for shape in ((2, 6, 5, 40), (3, 3, 40, 4)))
+    values, pull_back = jax.vjp(lambda i, k: conv2d_rounded(i, k, jnp.bfloat16), image, kernel)
+    expected, expected_pull_back = jax.vjp(conv2d, image, kernel)
+    np.testing.assert_array_equal(
+        values, expected
+    )  # small integers have no rounding, their sums would have in bfloat16
+    assert np.any(expected != expected.astype(jnp.bfloat16).astype(jnp.float32))
+    for ours, theirs in zip(pull_back(values), expected_pull_back(expected), strict=True):
+        assert ours.dtype == jnp.float32
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2**-7 * np.abs(theirs).max())
