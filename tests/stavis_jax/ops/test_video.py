@@ -1,7 +1,9 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from stavis_jax.ops.clip_pairs import paired, unpaired
 from stavis_jax.ops.video import join_clips, lay_out, map_frames, num_frames, scale_by_map, time_mean
 
 LAYOUTS = ["array", "frames"]
@@ -42,3 +44,24 @@ def test_mean_is_over_the_steps_asked_for(layout, start, stop, clip):
 def test_clips_of_frames_are_joined_to_a_batch(layout, clip):
     clips = [lay_out(clip[i : i + 1], "frames") for i in range(2)]
     np.testing.assert_array_equal(stacked(join_clips(clips, layout)), clip)
+
+
+@pytest.mark.parametrize("clips_side_by_side", [1, 2])
+def test_gradients_of_array_means_and_scales_are_those_of_the_formula(clips_side_by_side, clip):
+    factor = jnp.asarray(np.random.default_rng(1).uniform(1, 2, (2, 3, 4)), jnp.float32)
+
+    def ours(clip, factor):
+        video = paired(clip) if clips_side_by_side == 2 else clip
+        scaled = scale_by_map(video, factor)
+        return tuple(unpaired(x, clip.shape[-1]) for x in (time_mean(scaled, 1, 4), scaled))
+
+    def formula(clip, factor):
+        scaled = clip * factor[:, None, :, :, None]
+        return scaled[:, 1:4].mean(axis=1), scaled
+
+    found, expected = (
+        jax.vjp(function, jnp.asarray(clip), factor)[1](jax.tree.map(jnp.sin, formula(jnp.asarray(clip), factor)))
+        for function in (ours, formula)
+    )
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
