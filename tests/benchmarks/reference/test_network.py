@@ -29,6 +29,7 @@ LOSS_RTOL = 1e-5
 GRADIENT_RTOL = 1e-4  # of a parameter's norm; two float32 programs: 1.6e-5
 GRADIENT_FLOOR = 1e-6  # of the largest norm: biases before BatchNorm have no gradient but rounding, 3e-7
 SIZE, BATCH = 32, 2
+SEED = 2  # with 1, an activation is so close to 0 that versions of XLA round it to different sides of the ReLU
 RESNET10 = Architecture("stavis", 10, "B")
 
 
@@ -92,10 +93,10 @@ def test_ours_has_its_logits_loss_and_gradients(formulas, state_of):
     """Weights go over through the export; our videos are arrays, which compiles fastest."""
     weights = from_pytorch(state_of(10, variant="head"), RESNET10, "golden").weights
     batch = {
-        "clip": np.moveaxis(formulas.clip(1, BATCH, 16, SIZE), 1, -1),
-        "waveform": formulas.audio(1, BATCH)[:, 0, 0],
-        "density": formulas.salmap(1, BATCH, SIZE)[:, 0],
-        "fixations": formulas.binmap(1, BATCH, SIZE)[:, 0],
+        "clip": np.moveaxis(formulas.clip(SEED, BATCH, 16, SIZE), 1, -1),
+        "waveform": formulas.audio(SEED, BATCH)[:, 0, 0],
+        "density": formulas.salmap(SEED, BATCH, SIZE)[:, 0],
+        "fixations": formulas.binmap(SEED, BATCH, SIZE)[:, 0],
         "weight": np.ones(BATCH, np.float32),
     }
     network = network_from(NetworkConfig(depth=10), jax.tree.map(jnp.asarray, weights), TEXTBOOK)
