@@ -12,24 +12,30 @@ from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.backend_form import TEXTBOOK, BackendForm
 from stavis_jax.weights.flat_names import expected_shapes
 
-# What a setting's `form` changes of the form that trainings use, to measure what each op's form is worth.
+# The fields of the usual form that a setting's `form` changes, to measure what each op's form is worth.
 CHANGES: dict[str, dict[str, Any]] = {
     "": {},
     "textbook": dataclasses.asdict(TEXTBOOK),
     "3D convolutions by XLA": {"conv3d": "xla"},
     "max pooling by windows": {"max_pool": "windows"},
-    "max pooling by comparisons": {"max_pool": "comparisons"},
     "two-pass BatchNorm": {"batch_norm": "two-pass"},
-    "without clip pairs": {"clip_pairs": False},
-    "without time chunks": {"time_chunks": False},
 }
 
 
 def form_of(setting: Setting, *, scoring: bool = False) -> BackendForm:
-    """Returns the form that our commands use on this machine's accelerator, and on a CPU that for a GPU."""
+    """Returns the form that our commands use on this machine's accelerator, with the setting's changes.
+
+    On a CPU, this is the form for GPUs.
+
+    Raises:
+      ValueError: the changes change nothing on this accelerator.
+    """
     platform = "tpu" if jax.default_backend() == "tpu" else "gpu"
-    form = BackendForm.for_platform(platform, scoring=scoring, dtype=setting.stored)
-    return dataclasses.replace(form, **CHANGES[setting.form])
+    usual = BackendForm.for_platform(platform, scoring=scoring, dtype=setting.stored)
+    form = dataclasses.replace(usual, **CHANGES[setting.form])
+    if setting.form and form == usual:
+        raise ValueError(f"{setting.form}: this is already the usual form on a {platform.upper()}")
+    return form
 
 
 def config_of(setting: Setting) -> NetworkConfig:

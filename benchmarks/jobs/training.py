@@ -44,7 +44,7 @@ def ours(weights: str, batch: int, size: int, num_devices: int = 1) -> Callable[
     arrays, info = load_weights(Path(weights) / "converted")
     config = info.network_config()
     network = network_from(config, {name: jnp.asarray(arrays[name]) for name in expected_shapes(config)})
-    Compute("float32").configure(network, 1)
+    Compute("float32").configure(network, devices.num_devices)
     constants, state = first_state(network, TrainingSettings(**stage), STEPS_PER_EPOCH)
     state = devices.replicate(state)
     train_step = step.compiled_train_step(constants, devices)

@@ -17,8 +17,9 @@ class Compute:
 
     Attributes:
       dtype: number format of the trunk's activations and products, which are nearly all of the work. Parameters,
-        statistics, heads, sound and losses stay float32, but for the attention's factors on a TPU
-        (`BackendForm.rounded_side_prep`). "auto" depends on the device (ops/number_format.py).
+        statistics, heads, sound and losses stay float32. The only exception is attention's 3x3 convolutions on a TPU,
+        whose factors are rounded to it (`BackendForm.rounded_side_prep`). "auto" depends on the device
+        (ops/number_format.py).
       batch_norm: "global": statistics over the whole batch. "per-device": over each device's share, as in the released
         training with PyTorch's DataParallel; the running statistics are then those of the first device.
       rematerialize: computes residual blocks again in the backward pass. This needs less memory and about a third more

@@ -98,12 +98,14 @@ def compiled_train_step(
 ) -> Any:
     """Returns the jitted train step: (state, arrays of `films`, batch, side_weight) -> (state, values).
 
-    The state is donated. Lower and call it under `jax.default_matmul_precision`.
+    The state is donated. Lower or call the step inside `jax.default_matmul_precision`, as training/loop.py does.
 
     Args:
-      films: films on the devices, from which batches without pixels get their clips; None if batches have pixels. The
-        step then ignores its second argument.
-      platform: whose compiler options the step takes; None is JAX's default backend.
+      constants: the training's constants.
+      devices: the devices over which batches are split.
+      films: films on the devices, from which batches without pixels get their clips. If batches have pixels, pass None;
+        the step then ignores its second argument.
+      platform: the platform whose compiler options are used; None is JAX's default backend.
     """
 
     def gather_and_train(

@@ -4,6 +4,9 @@ import pytest
 from flax import nnx
 
 from stavis_jax.models.attention import DeeplySupervisedAttention, spatial_softmax
+from stavis_jax.models.stavis import NetworkConfig, Stavis
+from stavis_jax.ops.backend_form import BackendForm
+from stavis_jax.ops.conv2d import conv2d
 from stavis_jax.ops.upsampling import bilinear_kernel
 from stavis_jax.ops.video import lay_out
 
@@ -48,3 +51,25 @@ def test_upsampling_starts_bilinear_and_each_channel_alone(module):
             expected = bilinear_kernel(4) if given == made else np.zeros((8, 8))
             np.testing.assert_array_equal(kernel[:, :, given, made], expected)
     np.testing.assert_array_equal(module.upsample_activation[...][:, :, 0, 0], bilinear_kernel(4))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_the_factors_of_the_first_convolution_are_rounded_to_the_videos_format(dtype):
+    module = DeeplySupervisedAttention(2, 4, rngs=nnx.Rngs(0))
+    side_prep, means = module.side_prep, random_clip()[:, 0]
+
+    def rounded(x):
+        return jnp.asarray(x.astype(dtype), jnp.float32)
+
+    expected = conv2d(rounded(means), rounded(side_prep.kernel[...]))
+    np.testing.assert_allclose(module.of_means(means, dtype).features, side_prep(means), rtol=0, atol=0)
+    module.set_attributes(DeeplySupervisedAttention, form=BackendForm.for_platform("tpu"))
+    features = module.of_means(means, jnp.dtype(dtype)).features
+    np.testing.assert_allclose(features, expected, rtol=0, atol=1e-4)
+    assert (np.abs(features - side_prep(means)).max() > 1e-3) == (dtype == "bfloat16")
+
+
+def test_a_network_gives_its_form_to_every_attention_module():
+    form = BackendForm.for_platform("tpu")
+    network = nnx.eval_shape(lambda: Stavis(NetworkConfig("visual", 10), rngs=nnx.Rngs(0), form=form))
+    assert [getattr(network, f"attention{stage}").form for stage in range(1, 5)] == [form] * 4

@@ -36,9 +36,7 @@ def test_rounded_factors_give_float32_sums_and_gradients_within_rounding():
     image, kernel = (jnp.asarray(draw(-8, 8, shape), jnp.float32) for shape in ((2, 6, 5, 40), (3, 3, 40, 4)))
     values, pull_back = jax.vjp(lambda i, k: conv2d_rounded(i, k, jnp.bfloat16), image, kernel)
     expected, expected_pull_back = jax.vjp(conv2d, image, kernel)
-    np.testing.assert_array_equal(
-        values, expected
-    )  # small integers have no rounding, their sums would have in bfloat16
+    np.testing.assert_array_equal(values, expected)  # bfloat16 holds the factors exactly, and not all of the sums
     assert np.any(expected != expected.astype(jnp.bfloat16).astype(jnp.float32))
     for ours, theirs in zip(pull_back(values), expected_pull_back(expected), strict=True):
         assert ours.dtype == jnp.float32
