@@ -57,7 +57,7 @@ def _backward(strides: tuple[int, int], residuals: tuple, gradient: jax.Array) -
 def conv2d_rounded(image: jax.Array, kernel: jax.Array, dtype: DTypeLike) -> jax.Array:
     """Returns `conv2d` without strides, in float32, of an image and a kernel that are rounded to a number format.
 
-    Sums are float32. A TPU multiplies bfloat16 in one pass and float32 in six.
+    Sums are float32. The gradients are rounded to `dtype` too. A TPU multiplies bfloat16 in one pass, float32 in six.
     """
     padding = [(size // 2, size // 2) for size in kernel.shape[:2]]
     return lax.conv_general_dilated(

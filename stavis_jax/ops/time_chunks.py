@@ -74,7 +74,7 @@ class TimeChunks:
         """Joins the frames of chunks to clips side by side (ops/clip_pairs.py).
 
         Products with matrices of 0 and 1 take the clips out of the lanes and leave channels there. XLA's own way there
-        takes twice as long.
+        takes twice as long. A value that is not finite makes the other clips of its device NaN too.
 
         Returns:
           [B/2, number F, ..., 2C], or what `joined` returns if a device's share of the clips is odd.

@@ -48,8 +48,8 @@ def _by_matrices(features: jax.Array, kernel: jax.Array, size: tuple[int, int]) 
     """Upsamples features [B, h, w, C] with a kernel [2s, 2s, C] to [B, H, W]."""
     down, right = (_places(n, kernel.shape[0], m) for n, m in zip(features.shape[1:3], size, strict=True))
     columns = jnp.einsum("rxc,jxW->rjcW", kernel, right, precision="highest")
-    rows = jnp.einsum("bijc,rjcW->birW", features, columns)
-    return jnp.einsum("birW,irH->bHW", rows, down)
+    rows = jnp.einsum("bijc,rjcW->birW", features, columns, precision="highest")
+    return jnp.einsum("birW,irH->bHW", rows, down, precision="highest")
 
 
 def _places(inputs: int, taps: int, outputs: int) -> jax.Array:
