@@ -19,7 +19,7 @@ FRAMES = 2048
 
 
 def training_from_device_films(tell, *, setting: Setting) -> None:
-    """Reports clips a second of training steps that gather clips of random frames in the device's memory."""
+    """Measures training steps that gather their clips from frames in the device's memory. Reports clips per second."""
     rng = np.random.default_rng(0)
     films = DeviceFilms(RandomFilm(setting.size, rng), {0: FRAMES}, DataParallel(jax.devices()[:1]))
     first = rng.integers(1, FRAMES - CLIP_FRAMES, (setting.clips, 1))
@@ -40,7 +40,7 @@ def training_from_device_films(tell, *, setting: Setting) -> None:
 
 
 class RandomFilm:
-    """A film of random pixels, as `DeviceFilms` reads it."""
+    """Provides random pixels as a film that `DeviceFilms` can read."""
 
     def __init__(self, size: int, rng: np.random.Generator):
         self.size, self._rng = size, rng

@@ -63,7 +63,7 @@ def _logits(case: dict, dtype: str) -> np.ndarray:
 
 
 def forward(tell, *, setting: Setting, batches: Sequence[int]) -> None:
-    """Reports clips a second of the program that scores, for each batch size. The inputs are on the device."""
+    """Measures the scoring program with inputs on the device. Reports clips per second for each batch size."""
     weights = device_weights(setting)
     for clips in batches:
         setting = dataclasses.replace(setting, clips=clips)

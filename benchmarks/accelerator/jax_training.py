@@ -18,18 +18,16 @@ from benchmarks.accelerator.figures import figure
 from benchmarks.accelerator.jax_network import config_of, device_weights, form_of
 from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.timing import seconds_of
-from stavis_jax.configs import av
+from benchmarks.training_stage import STEPS_PER_EPOCH, stage_settings
 from stavis_jax.training import step
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.first_state import first_state
 from stavis_jax.training.network_inputs import HOST_KEYS
-from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.flat_names import network_from
 
 LARGEST_TRACE = 15 * 2**20  # bytes; larger traces are not kept
-STEPS_PER_EPOCH = 1000  # decides when the learning rate falls, not how fast a step is
 
 
 class TrainingStep:
@@ -45,12 +43,10 @@ class TrainingStep:
           batch: one like those that the step will be given; None for `setting.batch()`.
           films: films on the device, from which the batches' clips are gathered.
         """
-        stage = av.get_config().stages["visual" if setting.variant == "visual" else "audiovisual"].to_dict()
-        settings = TrainingSettings(**stage | {"batch_size": setting.clips, "effective_batch": setting.clips})
         self.devices = DataParallel(jax.devices()[:1])
         network = network_from(config_of(setting), device_weights(setting), form_of(setting))
         Compute(setting.stored).configure(network, 1)
-        constants, state = first_state(network, settings, STEPS_PER_EPOCH)
+        constants, state = first_state(network, stage_settings(setting.variant, setting.clips), STEPS_PER_EPOCH)
         self.state = self.devices.replicate(state)
         self.films = films.arrays if films else {}
         self.batch = self.devices.split_batch(

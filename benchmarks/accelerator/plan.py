@@ -43,7 +43,7 @@ class Section:
     """Items that one child process measures.
 
     Attributes:
-      flags: XLA's flags.
+      flags: XLA_FLAGS of the child process; "" for none.
       background: whether it runs beside the other sections. This is for work that needs no device.
     """
 

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from benchmarks.compile_ahead.plan import VISUAL, Job
+from benchmarks.compile_ahead.plan import Job
+from benchmarks.training_stage import STEPS_PER_EPOCH, stage_settings
 from data_pipelines.inputs.windows import CLIP_FRAMES, WAVEFORM_SAMPLES
-from stavis_jax.configs import av
 from stavis_jax.models import fusion, shared_stem
 from stavis_jax.models.resnet3d import STEM_CHANNELS
 from stavis_jax.models.stavis import NetworkConfig, Stavis
@@ -19,10 +19,7 @@ from stavis_jax.training import loop, step
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.first_state import first_state
-from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.flat_names import expected_shapes
-
-STEPS_PER_EPOCH = 1000  # any value: it decides when the learning rate falls, not what is compiled
 
 
 def lowered(job: Job, devices: Sequence[Any], platform: str) -> jax.stages.Lowered:
@@ -67,9 +64,8 @@ def _prediction(job: Job, devices: DataParallel, platform: str) -> jax.stages.Lo
 
 
 def _training_step(job: Job, devices: DataParallel, platform: str) -> jax.stages.Lowered:
-    stage = av.get_config().stages["visual" if job.variant == VISUAL else "audiovisual"].to_dict()
     clips = job.clips * job.chips
-    settings = TrainingSettings(**stage | {"batch_size": clips, "effective_batch": clips * job.accumulate})
+    settings = stage_settings(job.variant, clips, job.accumulate)
     found = []
 
     def state_from_shapes() -> Any:

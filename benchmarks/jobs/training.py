@@ -8,8 +8,6 @@ import numpy as np
 from benchmarks import inputs, report
 from benchmarks.session import Session
 
-STEPS_PER_EPOCH = 1000  # decides when the learning rate falls, not how fast a step is
-
 
 def theirs(weights: str, batch: int, size: int) -> Callable[[], np.ndarray]:
     import torch
@@ -30,22 +28,20 @@ def ours(weights: str, batch: int, size: int, num_devices: int = 1) -> Callable[
     import jax.numpy as jnp
 
     from benchmarks import jax_side  # noqa: F401, settings of the process
-    from stavis_jax.configs import av
+    from benchmarks.training_stage import STEPS_PER_EPOCH, stage_settings
     from stavis_jax.training import loop, step
     from stavis_jax.training.compute import Compute
     from stavis_jax.training.devices import DataParallel
     from stavis_jax.training.first_state import first_state
-    from stavis_jax.training.settings import TrainingSettings
     from stavis_jax.weights.flat_names import expected_shapes, network_from
     from stavis_jax.weights.loading import load_weights
 
-    stage = av.get_config().stages.audiovisual.to_dict() | {"batch_size": batch, "effective_batch": batch}
     devices = DataParallel(jax.devices()[:num_devices])
     arrays, info = load_weights(Path(weights) / "converted")
     config = info.network_config()
     network = network_from(config, {name: jnp.asarray(arrays[name]) for name in expected_shapes(config)})
     Compute("float32").configure(network, devices.num_devices)
-    constants, state = first_state(network, TrainingSettings(**stage), STEPS_PER_EPOCH)
+    constants, state = first_state(network, stage_settings(config.variant, batch), STEPS_PER_EPOCH)
     state = devices.replicate(state)
     train_step = step.compiled_train_step(constants, devices)
     clip, waveform = inputs.clips(batch, size)

@@ -61,11 +61,15 @@ class DeeplySupervisedAttention(nnx.Module):
         return self.of_means(means, jax.tree.leaves(video)[0].dtype)
 
     def of_means(self, means: jax.Array, dtype: DTypeLike) -> StageSaliency:
-        """Computes the saliency from the mean over time [B, h, w, C], float32, of a video in a number format."""
-        features = self.side_prep(means, dtype if self.form.rounded_side_prep else jnp.float32)  # [B, h, w, 16]
+        """Computes the saliency from the mean over time, float32 [B, h, w, C], of a video in `dtype`."""
+        features = self.side_prep(means, self.factor_dtype(dtype))  # [B, h, w, 16]
         activation = self.score(features)[..., 0]  # [B, h, w]
         return StageSaliency(features, activation, spatial_softmax(activation))
 
+    def factor_dtype(self, dtype: DTypeLike) -> DTypeLike:
+        """Returns the number format to which the first convolution rounds its factors, for a video in `dtype`."""
+        return dtype if self.form.rounded_side_prep else jnp.float32
+
     def upsampled(self, x: jax.Array, kernel: jax.Array, size: tuple[int, int]) -> jax.Array:
-        """Upsamples a stage's [B, h, w, C] to [B, H, W, D] with one of the kernels, or a combination of them."""
+        """Upsamples an array of this stage, [B, h, w, C], to [B, H, W, D] with a transposed convolution's kernel."""
         return upsample_transposed(x, kernel, size, self.form.upsampling)

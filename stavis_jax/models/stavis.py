@@ -18,7 +18,6 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from stavis_jax.models import fusion
@@ -128,10 +127,10 @@ class Stavis(nnx.Module):
         return self._after_pool(stage1, x, waveform, size, train)
 
     def _front_of_chunks(self, clip: jax.Array, chunks: TimeChunks, train: bool) -> tuple[StageSaliency, jax.Array]:
-        """Returns the first stage's saliency and the pooled video [B, 8, 28, 28, 64] or its pairs of clips."""
+        """Returns the first stage's saliency, and the pooled video [B, 8, 28, 28, 64] or [B/2, 8, 28, 28, 128]."""
         frames = self.trunk.stem_of_chunks(clip, chunks, train)
-        dtype = self.trunk.dtype if self.form.rounded_side_prep else jnp.dtype(jnp.float32)
-        stage1 = self.attention1.of_means(chunks.mean(time_mean(frames).astype(dtype)), dtype)
+        means = time_mean(frames).astype(self.attention1.factor_dtype(self.trunk.dtype))
+        stage1 = self.attention1.of_means(chunks.mean(means), self.trunk.dtype)
         factor = chunks.spread(1 + stage1.attention)
         return stage1, pool_chunks(frames, factor, chunks, in_pairs=self.form.clip_pairs)
 

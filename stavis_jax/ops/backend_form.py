@@ -33,8 +33,8 @@ class BackendForm:
       batch_norm: how many times the statistics read a video: "two-pass" or "one-pass" (ops/batch_norm.py). "folded" is
         "one-pass", and folds the norm into a 1x1x1 convolution that widens the video (ops/folded_norm.py).
       clip_pairs: whether layer1 computes two clips side by side as channels (ops/clip_pairs.py).
-      rounded_side_prep: whether attention rounds the factors of its 3x3 convolution to the trunk's number
-        format, which saves a TPU five of six passes if that is bfloat16.
+      rounded_side_prep: whether attention rounds the factors of its 3x3 convolution to the trunk's number format. A TPU
+        multiplies bfloat16 in one pass and float32 in six.
       upsampling: how saliency is upsampled, by "blocks" or "matrices" (ops/upsampling.py).
       time_chunks: whether clips are cut into chunks of time up to the first pooling (ops/time_chunks.py).
       devices: over how many devices a batch is split. It only decides which clips are side by side, and how chunks are

@@ -1,4 +1,4 @@
-"""2D convolution of images in two forms, and of rounded numbers."""
+"""2D convolution of images in two forms, and with rounded factors."""
 
 import functools
 from typing import Literal

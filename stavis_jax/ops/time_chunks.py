@@ -71,10 +71,10 @@ class TimeChunks:
         return jnp.stack(list(itertools.chain.from_iterable(by_chunk)), axis=1)
 
     def joined_in_pairs(self, frames: Sequence[jax.Array]) -> jax.Array:
-        """Joins the frames of chunks to clips side by side (ops/clip_pairs.py).
+        """Joins the frames of chunks into clips, and places pairs of clips side by side (ops/clip_pairs.py).
 
-        Products with matrices of 0 and 1 take the clips out of the lanes and leave channels there. XLA's own way there
-        takes twice as long. A value that is not finite makes the other clips of its device NaN too.
+        Products with matrices of 0 and 1 select the clips. By the TPU compiler's estimate, this takes less than half of
+        the time of XLA's transposes. A value that is not finite makes the other clips of its device NaN too.
 
         Returns:
           [B/2, number F, ..., 2C], or what `joined` returns if a device's share of the clips is odd.

@@ -54,7 +54,7 @@ def _scale_array(video: jax.Array, factor: jax.Array) -> jax.Array:
 
 
 def _scale_backward(residuals: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Adds up the factor's gradient frame by frame, as `_mean_of_frames` does."""
+    """Adds the factor's gradient frame by frame, which is faster on a TPU than reducing the time axis."""
     video, factor = residuals
     products = (video[:, t].astype(factor.dtype) * gradient[:, t].astype(factor.dtype) for t in range(video.shape[1]))
     clips = factor.shape[0] // video.shape[0]
@@ -75,14 +75,18 @@ def time_mean(video: Video, start: int = 0, stop: int | None = None) -> jax.Arra
 
 @jax.custom_vjp
 def _mean_of_frames(video: jax.Array) -> jax.Array:
-    """Adds up slices, which a TPU does faster than it reduces the axis. Autodiff would pad their gradients."""
+    """Averages over time by adding frames, which is faster on a TPU than reducing the axis.
+
+    Automatic differentiation would pad the gradient of every frame, so the gradient is written out.
+    """
     frames = [video[:, t].astype(jnp.float32) for t in range(video.shape[1])]
     return sum(frames[1:], frames[0]) / len(frames)
 
 
-def _mean_backward(like: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
-    shape = (gradient.shape[0], like.size, *gradient.shape[1:])
-    return (jnp.broadcast_to((gradient / like.size)[:, None], shape).astype(like.dtype),)
+def _mean_backward(frames: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+    """`frames` has one element per frame, in the video's number format."""
+    shape = (gradient.shape[0], frames.size, *gradient.shape[1:])
+    return (jnp.broadcast_to((gradient / frames.size)[:, None], shape).astype(frames.dtype),)
 
 
 _mean_of_frames.defvjp(lambda video: (_mean_of_frames(video), jnp.zeros(video.shape[1], video.dtype)), _mean_backward)

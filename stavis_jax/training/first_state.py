@@ -1,4 +1,4 @@
-"""The first state of a training, from a network and the training's settings."""
+"""Makes the first state of a training from a network and the training's settings."""
 
 import functools
 
