@@ -23,13 +23,12 @@ import PIL
 import soundfile
 
 from data_pipelines.raw import databases
-from data_pipelines.raw.matlab_files import NoMatrixError, read_matrix
+from data_pipelines.raw.matlab_files import NEEDS_H5PY, NoMatrixError, read_matrix
 from data_pipelines.raw.pictures import open_picture
 from data_pipelines.runtime.errors import UserError
 
 OBSERVER_COLUMNS = ("observer", "frame", "x", "y")  # frame from 1, pixels of the annotation from 0
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 SOUND_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU")  # uncompressed: others may hold days in a megabyte
 _FRAME_NAME = re.compile(r"img_(\d{5,})\.jpg")
 
@@ -106,8 +105,6 @@ def decode_density(encoded: bytes, source: Path | str) -> np.ndarray:
 def read_fixations(path: Path) -> np.ndarray:
     """Reads a fixation map, uint8 [H, W], 0 or 1."""
     content = read_file(path)
-    if _HDF5 in (content[:8], content[512:520]):
-        raise UserError(f"{path}: .mat files of MATLAB 7.3 are not supported. Save it with save(..., '-v7').")
     advice = "Save the fixation map [H, W] of 0 and 1 as eyeMap."
     try:
         eye_map = read_matrix(content, "eyeMap")
@@ -115,6 +112,8 @@ def read_fixations(path: Path) -> np.ndarray:
         raise UserError(f"{path}: eyeMap is not a matrix of numbers ({error}). {advice}") from None
     except ValueError as error:
         raise UserError(f"{path}: not a readable .mat file ({error}). Fetch it again.") from None
+    except ImportError:
+        raise UserError(f"{path}: {NEEDS_H5PY}") from None
     if eye_map is None:
         raise UserError(f"{path}: has no variable eyeMap. {advice}")
     return (eye_map > 0).astype(np.uint8)

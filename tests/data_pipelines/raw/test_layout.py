@@ -92,8 +92,8 @@ def test_fixation_file_without_the_key_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "MATLAB 7.3"),
-        (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(100), "MATLAB 7.3"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "it is damaged"),
+        (b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512) + b"\x89HDF\r\n\x1a\n" + bytes(100), "it is damaged"),
         (bytes(range(256)) * 4, "not a readable .mat file"),
         (b"", "not a readable .mat file"),
     ],
