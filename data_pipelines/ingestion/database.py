@@ -2,16 +2,18 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from data_pipelines.ingestion import film_names, gaze_tables
+from data_pipelines.ingestion import film_names, gaze_files
 from data_pipelines.ingestion.film_to_raw import FilmJob, FilmReport, ingest_film
-from data_pipelines.ingestion.gaze_tables import GazeTable, GazeTables
+from data_pipelines.ingestion.gaze import GazeTable, Known, find_units
+from data_pipelines.ingestion.given_maps import GivenMaps
 from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_of_rows
-from data_pipelines.ingestion.viewing_geometry import Units, Viewing, find_units
+from data_pipelines.ingestion.viewing_geometry import Units, Viewing
 from data_pipelines.raw import fold_lists, transaction
 from data_pipelines.raw.film_writer import FilmWriter
 from data_pipelines.raw.fold_lists import ListedFilm
@@ -51,7 +53,7 @@ def ingest(
       test_share: share of the films that is drawn for testing.
       seed: decides which films are drawn.
       units: unit of the gaze. By default found from the numbers.
-      columns: names of the tables' columns, see `gaze_tables.read_gaze`.
+      columns: names of the tables' columns, see `gaze_files.read_gaze`.
       viewing: how the films were shown.
       height: pixels; higher films are scaled down to it. By default films keep their size.
       workers: number of processes, by default one per core.
@@ -67,17 +69,17 @@ def ingest(
     with transaction.new_database(Path(raw), database, overwrite) as layout:
         files = film_names.named_films(films)
         tests: fold_lists.Tests | None = None if test is None else _named_tests(test, files)
-        tables = gaze_tables.read_gaze(gaze, columns)
+        tables = gaze_files.read_gaze(gaze, columns)
         warn_of_rows(tables)
-        gaze_of = _gaze_of_films(tables, files)
-        units = units or find_units(table for of_film in gaze_of.values() for table in of_film)
+        gaze_of, maps_of = _of_films(tables.gaze, tables.maps, files)
+        gaze_of, maps_of, used = _with_flags(gaze_of, maps_of, units, viewing or Viewing())
         jobs = [
-            FilmJob(files[name].absolute(), of_film, units, viewing or Viewing(), height, writer)
-            for name, of_film in gaze_of.items()
+            FilmJob(files[name].absolute(), gaze_of.get(name, []), maps_of.get(name), height, writer)
+            for name in sorted({*gaze_of, *maps_of})
             for writer in [FilmWriter(layout, database, name)]
         ]
         reports = sorted(_write_all(jobs, workers), key=lambda report: report.name)
-        without_gaze = [FilmReport(name, "has no gaze") for name in files if name not in gaze_of]
+        without_gaze = [FilmReport(name, "has no gaze") for name in files if name not in {*gaze_of, *maps_of}]
         warn_of_films(reports + without_gaze)
         kept = [report for report in reports if not report.left_out]
         if not kept:
@@ -89,8 +91,8 @@ def ingest(
             tests = fold_lists.random_tests([report.name for report in kept], test_share, seed)
         listed = [ListedFilm(database, report.name, report.num_frames, report.fps) for report in kept]
         fold_lists.write_lists(layout.root / "fold_lists", listed, tests)
-    observers = {name for report in kept for table in gaze_of[report.name] for name in table.observers if name}
-    return IngestReport(kept, units, bool(viewing and viewing.screen), len(observers))
+    observers = {name for report in kept for table in gaze_of.get(report.name, ()) for name in table.observers if name}
+    return IngestReport(kept, used, len(observers))
 
 
 def _named_tests(names: Sequence[str], files: Mapping[str, Path]) -> set[str]:
@@ -103,14 +105,17 @@ def _named_tests(names: Sequence[str], files: Mapping[str, Path]) -> set[str]:
     return set(matches.values())
 
 
-def _gaze_of_films(tables: GazeTables, files: Mapping[str, Path]) -> dict[str, list[GazeTable]]:
-    """Returns the gaze of each film that has some. A warning counts the videos that match no film.
+def _of_films(
+    gaze: Mapping[str, list[GazeTable]], maps: Mapping[str, GivenMaps], files: Mapping[str, Path]
+) -> tuple[dict[str, list[GazeTable]], dict[str, GivenMaps]]:
+    """Returns the gaze and the maps of each film that has some. A warning counts the videos that match no film.
 
     Raises:
-      UserError: no table is about a film.
+      UserError: nothing is about a film, or a film has two folders of maps, or maps and gaze.
     """
-    matches = film_names.match_names(tables.gaze, files)
-    unknown = [video for video in tables.gaze if video not in matches]
+    videos = [*gaze, *(video for video in maps if video not in gaze)]
+    matches = film_names.match_names(videos, files)
+    unknown = [video for video in videos if video not in matches]
     if not matches:
         held = f"the tables name {unknown[0]!r}" if unknown else "the tables have no usable row"
         raise UserError(
@@ -118,10 +123,35 @@ def _gaze_of_films(tables: GazeTables, files: Mapping[str, Path]) -> dict[str, l
         )
     if unknown:
         _log.warning("%d videos of the gaze tables have no film and are left out; first: %r.", len(unknown), unknown[0])
-    gaze: dict[str, list[GazeTable]] = {}
+    gaze_of: dict[str, list[GazeTable]] = {}
+    maps_of: dict[str, GivenMaps] = {}
     for video, film in matches.items():
-        gaze.setdefault(film, []).extend(tables.gaze[video])
-    return gaze
+        if video in maps and (film in maps_of or film in gaze_of):
+            raise UserError(f"--gaze: {film} has two folders of maps, or maps and gaze. Give one of them.")
+        if video in maps:
+            maps_of[film] = maps[video]
+        else:
+            gaze_of.setdefault(film, []).extend(gaze[video])
+    return gaze_of, maps_of
+
+
+def _with_flags(
+    gaze: Mapping[str, list[GazeTable]], maps: Mapping[str, GivenMaps], units: Units | None, viewing: Viewing
+) -> tuple[dict[str, list[GazeTable]], dict[str, GivenMaps], list[Known]]:
+    """Returns gaze and maps with what is assumed of them: the user's flags, else their files, else their numbers.
+
+    The last result is what was assumed, each kind once.
+    """
+    unclear = [table for tables in gaze.values() for table in tables if not (units or table.known.units)]
+    found = find_units(unclear) if unclear else None
+
+    def known(of: Known) -> Known:
+        return of.with_flags(units or of.units or found, viewing)
+
+    tables = {film: [replace(table, known=known(table.known)) for table in of_film] for film, of_film in gaze.items()}
+    given = {film: replace(of_film, known=of_film.known.with_flags(None, viewing)) for film, of_film in maps.items()}
+    used = [table.known for of_film in tables.values() for table in of_film] + [maps.known for maps in given.values()]
+    return tables, given, list(dict.fromkeys(used))
 
 
 def _write_all(jobs: Sequence[FilmJob], workers: int | None) -> Iterable[FilmReport]:

@@ -9,18 +9,22 @@ from data_pipelines.films.film import film_name
 from data_pipelines.films.paths import find_films
 from data_pipelines.runtime.errors import UserError
 
+IMAGES = ("images",)
 _UNSAFE = re.compile(r'[\s\x00-\x1f\x7f/\\:*?"<>|]+')  # white space ends a name in fold_lists; others do in some shells
 
 
 def named_films(paths: Sequence[Path | str]) -> dict[str, Path]:
     """Returns the films of files, folders and patterns by their names in the raw layout, sorted by name.
 
+    A folder `images` holds the frames of the film that its parent is named after, as some databases publish them.
+
     Raises:
       UserError: a path gives no film, or two films have the same name.
     """
     films: dict[str, Path] = {}
-    for film in find_films(paths):
-        other = films.setdefault(safe_name(film_name(film)), film)
+    for film in find_films([inner for path in paths for inner in _with_images(path)]):
+        name = film.parent.name if film.name in IMAGES and film.is_dir() else film_name(film)
+        other = films.setdefault(safe_name(name), film)
         if other is not film:
             raise UserError(f"{film}: has the same name as {other}, without suffix and blanks. Rename one of them.")
     return dict(sorted(films.items()))
@@ -35,11 +39,35 @@ def safe_name(stem: str) -> str:
 def match_names(names: Iterable[str], films: Mapping[str, Path]) -> dict[str, str]:
     """Returns name in a table -> film. Leaves out names that match no film.
 
-    A table may have a film's file name, with or without suffix, or its name in the raw layout.
+    A table may have a film's file name, with or without suffix, or its name in the raw layout. A number may have more
+    or fewer zeros before it: DHF1K calls a film 601.AVI and its maps 0601.
     """
     known: dict[str, str] = {}
     for film, path in films.items():
         for form in (path.name, path.stem, film):
             known.setdefault(unicodedata.normalize("NFC", form).strip(), film)
-    matches = {name: known.get(unicodedata.normalize("NFC", name).strip()) for name in names}
+    by_number = _only_numbers(films)
+    matches = {
+        name: known.get(form) or by_number.get(int(form) if form.isdecimal() else -1)
+        for name in names
+        for form in [unicodedata.normalize("NFC", name).strip()]
+    }
     return {name: film for name, film in matches.items() if film is not None}
+
+
+def _only_numbers(films: Mapping[str, Path]) -> dict[int, str]:
+    """Returns number -> film, of the films whose names are numbers that no other film has."""
+    numbers: dict[int, list[str]] = {}
+    for film in films:
+        if film.isdecimal():
+            numbers.setdefault(int(film), []).append(film)
+    return {number: found[0] for number, found in numbers.items() if len(found) == 1}
+
+
+def _with_images(path: Path | str) -> list[Path | str]:
+    """Returns the folders `images` of a film's folder, or of a folder of such; the path itself if there are none."""
+    folder = Path(path)
+    if not folder.is_dir():
+        return [path]
+    found = [inner for pattern in IMAGES for place in (pattern, f"*/{pattern}") for inner in folder.glob(place)]
+    return sorted(inner for inner in found if inner.is_dir()) or [path]

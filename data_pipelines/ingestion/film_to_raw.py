@@ -14,11 +14,13 @@ import numpy as np
 from PIL import Image
 
 from data_pipelines.films.film import Film, open_film
+from data_pipelines.ingestion.gaze import GazeTable
 from data_pipelines.ingestion.gaze_on_frames import FrameGaze, gaze_on_frames
-from data_pipelines.ingestion.gaze_tables import GazeTable
-from data_pipelines.ingestion.viewing_geometry import Units, Viewing
+from data_pipelines.ingestion.given_maps import GivenMaps, MapsOfFrames, maps_of_frames
 from data_pipelines.raw.film_writer import FilmWriter
 from data_pipelines.runtime.limits import is_rate
+
+LARGEST_DIFFERENCE_OF_SHAPE = 0.05  # of width over height, between given maps and frames
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,14 @@ class FilmJob:
     Attributes:
       path: the film.
       gaze: the gaze of the film, one table for each file that has some.
-      units: the unit of the gaze.
-      viewing: how the film was shown.
+      maps: maps in place of gaze, if a database publishes maps.
       height: pixels; a higher film is scaled down to it. None keeps the size.
       writer: writes the film's files.
     """
 
     path: Path
     gaze: Sequence[GazeTable]
-    units: Units
-    viewing: Viewing
+    maps: GivenMaps | None
     height: int | None
     writer: FilmWriter
 
@@ -51,10 +51,11 @@ class FilmReport:
       left_out: why nothing of the film was kept; empty if it was kept.
       num_frames: number of frames.
       fps: average frames per second.
-      sigma: standard deviation of the density map's Gaussian in pixels of the film.
+      sigma: standard deviation of the density map's Gaussian in pixels of the film; 0 if the maps were given.
       num_points: gaze points, which are rows of the tables.
       num_outside: gaze points outside the picture.
       num_untimely: gaze points before or after the film.
+      num_maps_left_out: given maps of frames that the film does not have.
       num_frames_without_gaze: frames that nobody looks at.
       has_sound: whether the film has sound.
       clock_error_seconds: the largest difference between a frame's time and its time at the steady rate `fps`.
@@ -68,6 +69,7 @@ class FilmReport:
     num_points: int = 0
     num_outside: int = 0
     num_untimely: int = 0
+    num_maps_left_out: int = 0
     num_frames_without_gaze: int = 0
     has_sound: bool = False
     clock_error_seconds: float = 0.0
@@ -87,21 +89,26 @@ def ingest_film(job: FilmJob) -> FilmReport:
     rate_hz = (num_frames - 1) / seconds[-1] if num_frames > 1 else film.nominal_rate_hz
     times = np.array([float(time) for time in (*seconds, seconds[-1] + 1 / rate_hz)])
     fps = float(rate_hz)
-    gaze = gaze_on_frames(job.gaze, times, job.viewing, job.units, film_size, frame_size)
-    num_points = sum(len(table.x) for table in job.gaze)
+    maps = maps_of_frames(job.maps, film, num_frames) if job.maps else None
+    gaze = maps.gaze(frame_size) if maps else gaze_on_frames(job.gaze, times, film_size, frame_size)
     counts: dict[str, Any] = {
-        "num_points": num_points,
+        "num_points": len(gaze.frames) if maps else sum(len(table.x) for table in job.gaze),
         "num_outside": gaze.num_outside,
         "num_untimely": gaze.num_untimely,
+        "num_maps_left_out": maps.num_left_out if maps else 0,
     }
-    left_out = _why_left_out(num_frames, fps, gaze)
+    left_out = _why_left_out(num_frames, fps, gaze) or _other_shape(maps, frame_size)
     if left_out:
         writer.remove()
         return FilmReport(writer.name, left_out, **counts)
-    sigma = job.viewing.film_sigma(film_size)
+    sigma = (job.maps.known if job.maps else job.gaze[0].known).viewing.film_sigma(film_size)
     num_without_gaze = 0
-    for number, points in enumerate(gaze.points_of_frames(num_frames), start=1):
-        writer.write_maps(number, points, frame_size, sigma * frame_size[1] / film_size[1])
+    densities = maps.densities(frame_size) if maps else [None] * num_frames
+    for number, (points, density) in enumerate(zip(gaze.points_of_frames(num_frames), densities, strict=True), start=1):
+        if density is None:
+            writer.write_maps(number, points, frame_size, sigma * frame_size[1] / film_size[1])
+        else:
+            writer.write_given_maps(number, density, points, frame_size)
         num_without_gaze += not len(points)
     if rows := gaze.rows_by_observer():
         writer.write_observers(rows)
@@ -111,7 +118,7 @@ def ingest_film(job: FilmJob) -> FilmReport:
         writer.name,
         num_frames=num_frames,
         fps=fps,
-        sigma=sigma,
+        sigma=0.0 if maps and any(maps.density) else sigma,
         num_frames_without_gaze=num_without_gaze,
         has_sound=sound is not None,
         clock_error_seconds=float(np.abs(times - np.arange(len(times)) / fps).max()),
@@ -135,6 +142,16 @@ def _scaled(film_size: tuple[int, int], height: int | None) -> tuple[int, int]:
     if height is None or film_size[1] <= height:
         return film_size
     return max(1, round(film_size[0] * height / film_size[1])), height
+
+
+def _other_shape(maps: MapsOfFrames | None, frame_size: tuple[int, int]) -> str:
+    """Returns what is wrong if given maps are not of the shape of the frames, or an empty string."""
+    if maps is None:
+        return ""
+    width, height = maps.size()
+    if abs(width * frame_size[1] / max(1, height * frame_size[0]) - 1) <= LARGEST_DIFFERENCE_OF_SHAPE:
+        return ""
+    return f"has maps of {width}x{height} for frames of {frame_size[0]}x{frame_size[1]}"
 
 
 def _why_left_out(num_frames: int, fps: float, gaze: FrameGaze) -> str:

@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from data_pipelines.ingestion.gaze_tables import GazeTable
-from data_pipelines.ingestion.viewing_geometry import Units, Viewing
+from data_pipelines.ingestion.gaze import GazeTable
 
 CLOCK_TOLERANCE_SECONDS = 0.5e-3  # many tables have times in whole milliseconds
 
@@ -48,24 +47,21 @@ class FrameGaze:
 def gaze_on_frames(
     tables: Sequence[GazeTable],
     times: np.ndarray,
-    viewing: Viewing,
-    units: Units,
     film_size: tuple[int, int],
     frame_size: tuple[int, int],
 ) -> FrameGaze:
     """Returns the gaze on the frames of a film.
 
     Args:
-      tables: the gaze of the film.
+      tables: the gaze of the film, each with its unit (`known.units`).
       times: float64 [N + 1], seconds since the first frame at which each frame appears, and the end of the last one.
-      viewing: how the film was shown.
-      units: the unit of the gaze.
       film_size: (width, height) of the film in pixels.
       frame_size: (width, height) of the frames written, in pixels.
     """
     parts, num_outside, num_untimely = [], 0, 0
     for table in tables:
-        points = np.stack(viewing.on_film(table.x, table.y, units, film_size), axis=1)
+        units = table.known.units or "pixels"
+        points = np.stack(table.known.viewing.on_film(table.x, table.y, units, film_size), axis=1)
         inside = ((points >= 0) & (points < film_size)).all(axis=1)
         first, last = frames_of(table, times)
         timely = first <= last

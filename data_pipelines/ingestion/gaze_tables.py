@@ -6,12 +6,12 @@ Fields are separated by comma, semicolon or tab. With the latter two, a comma ma
 import csv
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from data_pipelines.ingestion.gaze import GazeTable, GazeTables
 from data_pipelines.runtime.errors import UserError
 
 SUFFIXES = (".csv", ".tsv", ".txt")
@@ -21,93 +21,16 @@ _NO_DATA = {"", ".", "-", "nan", "na", "n/a", "none", "null"}
 _VALID = dict.fromkeys(("1", "true", "yes", "valid"), True) | dict.fromkeys(("0", "false", "no", "invalid"), False)
 
 
-@dataclass(frozen=True)
-class GazeTable:
-    """The gaze of one film in one file. Arrays are float64 [N] but for `observer`.
-
-    Attributes:
-      starts: seconds since the film's first frame, or frame numbers from 1 if `counts_frames`.
-      durations: seconds, 0 for a sample.
-      x, y: position from the upper left corner, in the unit of the file.
-      counts_frames: whether `starts` are frame numbers.
-      observer: positions in `observers`, int [N].
-      observers: names of the observers; empty if the file does not name them.
-    """
-
-    starts: np.ndarray
-    durations: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    counts_frames: bool
-    observer: np.ndarray
-    observers: tuple[str, ...]
-
-
-@dataclass
-class GazeTables:
-    """The content of all files.
-
-    Attributes:
-      gaze: video -> its tables, one for each file.
-      num_rows: rows of all files.
-      num_missing: rows left out because they have no time or position.
-      num_invalid: rows left out because of their column `valid`.
-    """
-
-    gaze: dict[str, list[GazeTable]] = field(default_factory=dict)
-    num_rows: int = 0
-    num_missing: int = 0
-    num_invalid: int = 0
-
-
-def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
-    """Returns the tables of files and folders, each with the name of its film, for tables without a column `video`.
-
-    A file is named after its film. In a folder within one of the paths, files are named after observers, and the folder
-    after the film.
-
-    Raises:
-      UserError: a path is missing, or no file is found.
-    """
-    files = []
-    for path in map(Path, paths):
-        if not path.exists():
-            raise UserError(f"{path}: no such file or folder. Give tables of gaze, or folders of them.")
-        found = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in found:
-            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if file == path or (file.is_file() and not hidden and file.suffix.lower() in SUFFIXES):
-                files.append((file, file.stem if file == path or file.parent == path else file.parent.name))
-    if not files:
-        raise UserError(f"{paths[0]}: holds no {', '.join(SUFFIXES)} file. Give tables of gaze.")
-    return list(dict(files).items())
-
-
-def read_gaze(paths: Sequence[Path | str], columns: Mapping[str, str] | None = None) -> GazeTables:
-    """Reads all tables.
-
-    Required columns are x, y and one of time (seconds), time_ms and frame (from 1), of which the first present is used.
-    A row at exactly (0, 0) has no position: trackers write this for a lost eye.
-
-    Args:
-      paths: tables, or folders of them.
-      columns: our names, of COLUMNS -> the names in the files, where they differ. Case does not matter.
-
-    Raises:
-      UserError: a table cannot be read. The message names the file and the line.
-    """
-    columns = dict(columns or {})
-    for name in columns:
+def checked_columns(columns: Mapping[str, str] | None) -> dict[str, str]:
+    """Returns our names, of COLUMNS -> a file's names. Raises UserError if one of ours is not known."""
+    for name in columns or {}:
         if name not in COLUMNS:
             raise UserError(f"--columns {name}: is not known. Choose from {', '.join(COLUMNS)}.")
-    tables = GazeTables()
-    for path, film in gaze_files(paths):
-        for video, gaze in _read_file(path, film, columns, tables).items():
-            tables.gaze.setdefault(video, []).append(gaze)
-    return tables
+    return dict(columns or {})
 
 
-def _read_file(path: Path, film: str, columns: Mapping[str, str], tables: GazeTables) -> dict[str, GazeTable]:
+def read_table(path: Path, film: str, columns: Mapping[str, str], tables: GazeTables) -> dict[str, GazeTable]:
+    """Returns the gaze of each video of a table, and counts its rows in `tables`. See `gaze_files.read_gaze`."""
     rows = _rows(path)
     _, header = next(rows, (0, None))
     if header is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_pipelines.ingestion.film_to_raw import FilmReport
-from data_pipelines.ingestion.gaze_tables import GazeTables
+from data_pipelines.ingestion.gaze import GazeTables, Known
 from data_pipelines.ingestion.viewing_geometry import Units
 
 CLOCK_ERROR_SECONDS = 0.1  # prepare cuts sound by a steady frame rate; beyond this, it is clearly early or late
@@ -20,27 +20,33 @@ class IngestReport:
 
     Attributes:
       films: the films of the database.
-      units: the unit of the gaze.
-      on_screen: whether gaze was measured on a screen, not on the film.
+      known: what is assumed of the recordings, each kind once.
       num_observers: 0 if the tables do not name observers.
     """
 
     films: list[FilmReport]
-    units: Units
-    on_screen: bool
+    known: list[Known]
     num_observers: int
 
+    @property
+    def units(self) -> Units | None:
+        """The unit of the gaze, of the first kind of recording; None for given maps."""
+        return self.known[0].units
+
     def summary(self, raw: Path, database: str) -> str:
-        """Returns two lines for the user."""
-        sigmas = sorted({round(film.sigma, 1) for film in self.films})
-        blur = f"{sigmas[0]:g}" if len(sigmas) == 1 else f"{sigmas[0]:g} to {sigmas[-1]:g}"
+        """Returns a line for each kind of recording, and one for the database."""
+        sigmas = sorted({round(film.sigma, 1) for film in self.films if film.sigma})
+        blur = f"{sigmas[0]:g}" if len(sigmas) == 1 else f"{sigmas[0]:g} to {sigmas[-1]:g}" if sigmas else ""
+        lines = [known.line() for known in self.known]
+        if blur:
+            lines[-1] += f"; sigma: {blur} pixels of the film"
         frames = sum(film.num_frames for film in self.films)
         empty = sum(film.num_frames_without_gaze for film in self.films)
         points = sum(film.num_points - film.num_outside - film.num_untimely for film in self.films)
         observers = f" of {self.num_observers} observers" if self.num_observers else ""
         return (
-            f"gaze: {self.units} of the {'screen' if self.on_screen else 'film'}; sigma: {blur} pixels of the film.\n"
-            f"{raw}: {database}, {len(self.films)} films, {frames} frames, {empty} of them without gaze; "
+            "".join(f"gaze: {line}.\n" for line in lines)
+            + f"{raw}: {database}, {len(self.films)} films, {frames} frames, {empty} of them without gaze; "
             f"{points} gaze points{observers}."
         )
 
@@ -70,6 +76,14 @@ def warn_of_films(reports: Sequence[FilmReport]) -> None:
                 count_of(worst),
                 worst.name,
             )
+    if extra := [report for report in reports if report.num_maps_left_out]:
+        _log.warning(
+            "%d of %d films have maps of frames that they do not have; first: %d of %s.",
+            len(extra),
+            len(reports),
+            extra[0].num_maps_left_out,
+            extra[0].name,
+        )
     for fault, faulty in (
         ("are left out", [report for report in reports if report.left_out]),
         ("have no sound", [report for report in reports if not (report.left_out or report.has_sound)]),

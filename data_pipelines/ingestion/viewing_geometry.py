@@ -1,18 +1,15 @@
 """Converts gaze from a screen to pixels of the film, and degrees of visual angle to pixels."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
 import numpy as np
 
-from data_pipelines.ingestion.gaze_tables import GazeTable
 from data_pipelines.runtime.errors import UserError
 
 Units = Literal["pixels", "fraction"]
 Shown = Literal["fit", "native"]
-LARGEST_FRACTION = 2.0  # gaze may leave the picture, but not by its own size
 SHORTEST, LONGEST = 1e-3, 1e6  # limits of all lengths here, in pixels, centimetres or degrees
 DEFAULT_SIGMA_TO_WIDTH = 1 / 40  # one degree, if the film was 42 cm wide at 60 cm
 
@@ -65,6 +62,16 @@ class Viewing:
         if self.screen_pixels is not None and (self.screen is not None or self.distance_cm is None):
             raise UserError("--screen-pixels: is used only with --viewing-distance and without --screen. Leave it out.")
 
+    def over(self, known: "Viewing") -> "Viewing":
+        """Returns `known` with the settings of this one that are not the defaults."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        given = {name: value for name, value in given.items() if value != getattr(Viewing(), name)}
+        if "sigma" in given:
+            known = replace(known, distance_cm=None, screen_width_cm=None)
+        elif "distance_cm" in given:
+            known = replace(known, sigma=None)
+        return replace(known, **given)
+
     def film_sigma(self, film_size: tuple[int, int]) -> float:
         """Returns the standard deviation of the Gaussian in pixels of a film of size (width, height)."""
         if self.sigma is not None:
@@ -91,19 +98,3 @@ class Viewing:
         if self.screen is None or self.shown == "native":
             return 1.0
         return min(self.screen[0] / film_size[0], self.screen[1] / film_size[1])
-
-
-def find_units(gaze: Iterable[GazeTable]) -> Units:
-    """Returns whether gaze is in pixels or in fractions of the picture. Raises UserError if this is in doubt."""
-    small = total = 0
-    for part in gaze:
-        small += int(np.count_nonzero((np.abs(part.x) <= LARGEST_FRACTION) & (np.abs(part.y) <= LARGEST_FRACTION)))
-        total += len(part.x)
-    if small > 0.9 * total:
-        return "fraction"
-    if small < 0.5 * total:
-        return "pixels"
-    raise UserError(
-        f"--units: {small} of {total} gaze points look like fractions of the picture, the others like pixels. "
-        "Give --units pixels or --units fraction."
-    )

@@ -36,9 +36,15 @@ class FilmWriter:
         self, number: int, points: np.ndarray, frame_size: tuple[int, int], sigma: float, **options: float
     ) -> None:
         """Writes the fixation map and the density map of a frame; for the arguments see `gaze_maps.density_map`."""
+        self.write_given_maps(number, density_map(points, frame_size, sigma, **options), points, frame_size)
+
+    def write_given_maps(
+        self, number: int, density: np.ndarray, points: np.ndarray, frame_size: tuple[int, int]
+    ) -> None:
+        """Writes a density map, uint8 [H, W], and the fixation map of points, int [N, 2], (x, y) in whole pixels."""
         path = self.layout.density_path(self.database, self.name, number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_density(path, density_map(points, frame_size, sigma, **options))
+        save_density(path, density)
         save_fixations(self.layout.fixation_path(self.database, self.name, number), fixation_map(points, frame_size))
 
     def write_observers(self, rows: Iterable[tuple[str, int, int, int]]) -> None:

@@ -24,7 +24,7 @@ from supplies import DATABASE, copy_of, write_film
 
 from data_pipelines.fetching import unpack
 from data_pipelines.films.film import open_film
-from data_pipelines.ingestion import gaze_tables
+from data_pipelines.ingestion import gaze_files
 from data_pipelines.raw import fold_lists, layout
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime import json_files
@@ -230,7 +230,7 @@ def test_gaze_tables(tmp_path):
     def run(content):
         path.write_bytes(content)
         with returns_or_says():
-            gaze_tables.read_gaze([path])
+            gaze_files.read_gaze([path])
 
     run()
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data_pipelines.ingestion.gaze_tables import read_gaze
+from data_pipelines.ingestion.gaze_files import read_gaze
 from data_pipelines.runtime.errors import UserError
 
 

@@ -5,9 +5,9 @@ import pytest
 from scipy import ndimage
 from scipy.io import loadmat
 
+from data_pipelines.ingestion.gaze import GazeTable, find_units
 from data_pipelines.ingestion.gaze_on_frames import frames_of
-from data_pipelines.ingestion.gaze_tables import GazeTable
-from data_pipelines.ingestion.viewing_geometry import Viewing, find_units
+from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.raw.gaze_maps import density_map, fixation_map, save_fixations
 from data_pipelines.runtime.errors import UserError
 

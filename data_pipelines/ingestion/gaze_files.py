@@ -1,0 +1,67 @@
+"""Finds and reads a user's gaze files, of all formats."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from data_pipelines.ingestion import gaze_tables
+from data_pipelines.ingestion.gaze import GazeTables
+from data_pipelines.ingestion.gaze_formats import registry
+from data_pipelines.ingestion.given_maps import find_map_folders
+from data_pipelines.runtime.errors import UserError
+
+
+def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
+    """Returns the tables of files and folders, each with the name of its film, for tables without a column `video`.
+
+    A file is named after its film. In a folder within one of the paths, files are named after observers, and the folder
+    after the film.
+
+    Raises:
+      UserError: a path is missing, or no file is found.
+    """
+    files, suffixes = [], (*gaze_tables.SUFFIXES, *registry.SUFFIXES)
+    for path in map(Path, paths):
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder. Give tables of gaze, or folders of them.")
+        found = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in found:
+            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+            if file == path or (file.is_file() and not hidden and file.suffix.lower() in suffixes):
+                files.append((file, file.stem if file == path or file.parent == path else file.parent.name))
+    if not files:
+        raise UserError(f"{paths[0]}: holds no {', '.join(suffixes)} file. Give tables of gaze.")
+    return list(dict(files).items())
+
+
+def read_gaze(paths: Sequence[Path | str], columns: Mapping[str, str] | None = None) -> GazeTables:
+    """Reads all files.
+
+    Files of known formats (see `gaze_formats.registry`) are told by their content; all others are tables. Folders of
+    maps are described in `given_maps`.
+
+    Required columns of a table are x, y and one of time (seconds), time_ms and frame (from 1), of which the first
+    present is used.
+    A row at exactly (0, 0) has no position: trackers write this for a lost eye.
+
+    Args:
+      paths: tables, or folders of them.
+      columns: our names, of COLUMNS -> the names in the files, where they differ. Case does not matter.
+
+    Raises:
+      UserError: a table cannot be read. The message names the file and the line.
+    """
+    columns = gaze_tables.checked_columns(columns)
+    maps, others = find_map_folders(paths)
+    tables = GazeTables(maps=maps)
+    for path, film in gaze_files(others) if others else ():
+        known = registry.format_of(path)
+        if known is None:
+            gaze = gaze_tables.read_table(path, film, columns, tables)
+        else:
+            recording = known.read(path, film)
+            gaze = recording.gaze
+            tables.num_rows += recording.num_rows
+            tables.num_missing += recording.num_missing
+        for video, part in gaze.items():
+            tables.gaze.setdefault(video, []).append(part)
+    return tables

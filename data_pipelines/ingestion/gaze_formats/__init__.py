@@ -1,0 +1,1 @@
+"""Gaze files of trackers and databases, each told by its content. See `registry`."""
