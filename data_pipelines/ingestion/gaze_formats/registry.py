@@ -30,6 +30,8 @@ SUFFIXES = (".mat",)  # in a folder, files with these suffixes are gaze too, bes
 
 def format_of(path: Path) -> GazeFormat | None:
     """Returns the format of a file, or None for a table. Raises UserError if the file cannot be opened."""
+    if not path.is_file():  # reading a pipe would wait for its writer
+        return None
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
