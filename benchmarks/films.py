@@ -8,9 +8,9 @@ from PIL import Image
 
 from benchmarks.inputs import FRAME_RATE_HZ
 from benchmarks.shard_lists import repeat_lists
+from data_pipelines.drawing.mp4_film import film_writer
 from data_pipelines.prepare import prepare
 from data_pipelines.synthetic.database import DATABASE, synthesize
-from stavis_jax.outputs.film_writer import film_writer
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipelines.ingestion.database import ingest
+from data_pipelines.ingestion.summary import film_lines
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.runtime.arguments import CommandParser, image_size, positive_integer
 from data_pipelines.runtime.command import command
@@ -43,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         height=flags.height,
         workers=flags.workers,
         overwrite=flags.overwrite,
+        check=flags.check,
     )
+    if flags.check:
+        print(film_lines(report.films, flags.output, flags.database))
     print(report.summary(flags.output, flags.database))
 
 
@@ -52,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     paths: dict[str, Any] = {"nargs": "+", "type": Path, "required": True, "metavar": "PATH"}
     add("--films", **paths, help="films, folders of films or of a film's frames, or patterns")
-    add("--gaze", **paths, help="tables (.csv .tsv .txt), or folders of them")
+    add("--gaze", **paths, help="tables, files of databases (docs/your_own_data.md), or folders")
     add("--database", required=True, metavar="NAME", help="name of the database to make")
     add("--output", type=Path, required=True, metavar="RAW", help="raw data folder; its other databases are kept")
     add(
@@ -65,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--units", choices=("auto", "pixels", "fraction"), default="auto", help="unit of x and y")
     add("--height", type=positive_integer, metavar="PIXELS", help="scale higher films down to this height")
+    add("--check", action="store_true", help="draw the gaze: RAW/annotations/NAME/FILM/check.mp4 and check.png")
     parser.add_workers()
     parser.add_overwrite("a database of this name")
 

@@ -14,8 +14,9 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "inputs": "runtime",
     "raw": "runtime",
     "films": "runtime inputs raw",
+    "drawing": "runtime films",
     "fetching": "runtime raw",
-    "ingestion": "runtime raw films",
+    "ingestion": "runtime raw films drawing",
     "synthetic": "runtime raw",
     "shards": "runtime inputs raw",
     "clips": "runtime inputs raw shards",
@@ -28,14 +29,14 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "maps": "runtime raw",
     "training": "runtime inputs ops models weights maps",
     "prediction": "runtime inputs films ops models weights",
-    "outputs": "runtime inputs films cli prediction maps",
+    "outputs": "runtime inputs films drawing cli prediction maps",
     "metrics": "",
     "scoring": "runtime raw shards maps metrics",
-    "reports": "runtime raw shards maps scoring",
+    "reports": "runtime raw drawing shards maps scoring",
     "experiments": (
         "runtime inputs raw synthetic shards clips cli ops models weights training prediction maps scoring reports"
     ),
-    "web": "runtime models weights prediction maps outputs",
+    "web": "runtime drawing models weights prediction maps outputs",
 }
 
 

@@ -38,6 +38,7 @@ def ingest(
     height: int | None = None,
     workers: int | None = None,
     overwrite: bool = False,
+    check: bool = False,
 ) -> IngestReport:
     """Adds a database to a raw data folder.
 
@@ -58,6 +59,7 @@ def ingest(
       height: pixels; higher films are scaled down to it. By default films keep their size.
       workers: number of processes, by default one per core.
       overwrite: whether to replace a database of this name.
+      check: whether to draw the gaze over each film, as check.mp4 and check.png beside its annotations.
 
     Raises:
       UserError: something cannot be read or does not fit together. Nothing is written.
@@ -74,7 +76,7 @@ def ingest(
         gaze_of, maps_of = _of_films(tables.gaze, tables.maps, files)
         gaze_of, maps_of, used = _with_flags(gaze_of, maps_of, units, viewing or Viewing())
         jobs = [
-            FilmJob(files[name].absolute(), gaze_of.get(name, []), maps_of.get(name), height, writer)
+            FilmJob(files[name].absolute(), gaze_of.get(name, []), maps_of.get(name), height, check, writer)
             for name in sorted({*gaze_of, *maps_of})
             for writer in [FilmWriter(layout, database, name)]
         ]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from data_pipelines.films.film import Film, open_film
 from data_pipelines.ingestion.gaze import GazeTable
+from data_pipelines.ingestion.gaze_check import write_check
 from data_pipelines.ingestion.gaze_on_frames import FrameGaze, gaze_on_frames
 from data_pipelines.ingestion.given_maps import GivenMaps, MapsOfFrames, maps_of_frames
 from data_pipelines.raw.film_writer import FilmWriter
@@ -32,6 +33,7 @@ class FilmJob:
       gaze: the gaze of the film, one table for each file that has some.
       maps: maps in place of gaze, if a database publishes maps.
       height: pixels; a higher film is scaled down to it. None keeps the size.
+      check: whether to draw the gaze over the film; see `gaze_check`.
       writer: writes the film's files.
     """
 
@@ -39,6 +41,7 @@ class FilmJob:
     gaze: Sequence[GazeTable]
     maps: GivenMaps | None
     height: int | None
+    check: bool
     writer: FilmWriter
 
 
@@ -56,6 +59,8 @@ class FilmReport:
       num_outside: gaze points outside the picture.
       num_untimely: gaze points before or after the film.
       num_maps_left_out: given maps of frames that the film does not have.
+      num_on_frames: gaze points on frames; a fixation counts once for each of its frames.
+      gaze_seconds: time of the first and the last gaze point, if the gaze has times.
       num_frames_without_gaze: frames that nobody looks at.
       has_sound: whether the film has sound.
       clock_error_seconds: the largest difference between a frame's time and its time at the steady rate `fps`.
@@ -70,6 +75,8 @@ class FilmReport:
     num_outside: int = 0
     num_untimely: int = 0
     num_maps_left_out: int = 0
+    num_on_frames: int = 0
+    gaze_seconds: tuple[float, float] | None = None
     num_frames_without_gaze: int = 0
     has_sound: bool = False
     clock_error_seconds: float = 0.0
@@ -96,11 +103,13 @@ def ingest_film(job: FilmJob) -> FilmReport:
         "num_outside": gaze.num_outside,
         "num_untimely": gaze.num_untimely,
         "num_maps_left_out": maps.num_left_out if maps else 0,
+        "num_on_frames": len(gaze.frames),
+        "gaze_seconds": _span(job.gaze),
     }
     left_out = _why_left_out(num_frames, fps, gaze) or _other_shape(maps, frame_size)
     if left_out:
         writer.remove()
-        return FilmReport(writer.name, left_out, **counts)
+        return FilmReport(writer.name, left_out, num_frames=num_frames, fps=fps, **counts)
     sigma = (job.maps.known if job.maps else job.gaze[0].known).viewing.film_sigma(film_size)
     num_without_gaze = 0
     densities = maps.densities(frame_size) if maps else [None] * num_frames
@@ -114,6 +123,8 @@ def ingest_film(job: FilmJob) -> FilmReport:
         writer.write_observers(rows)
     if sound := film.pcm():
         writer.write_sound(sound.chunks, sound.rate_hz, sound.num_channels)
+    if job.check:
+        write_check(writer, film, gaze, seconds, frame_size)
     return FilmReport(
         writer.name,
         num_frames=num_frames,
@@ -136,6 +147,15 @@ def _write_frames(writer: FilmWriter, film: Film, frame_size: tuple[int, int]) -
         writer.write_frame(number, picture)
         seconds.append(shown.seconds)
     return seconds
+
+
+def _span(tables: Sequence[GazeTable]) -> tuple[float, float] | None:
+    """Returns the first and the last time of gaze, or None if it has no times but frames."""
+    timed = [table for table in tables if len(table.starts) and not table.counts_frames]
+    if not timed:
+        return None
+    first = min(table.starts.min() for table in timed)
+    return float(first), float(max((table.starts + table.durations).max() for table in timed))
 
 
 def _scaled(film_size: tuple[int, int], height: int | None) -> tuple[int, int]:

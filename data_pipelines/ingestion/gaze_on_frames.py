@@ -21,6 +21,8 @@ class FrameGaze:
       observers: names, object [N]; empty if the tables do not say.
       num_outside: gaze points left out because they are outside the picture.
       num_untimely: gaze points left out because they are before or after the film.
+      outside_frames: frame of each timely point outside the picture, int [M].
+      outside_points: (x, y) of these points in pixels of the frames written, float64 [M, 2].
     """
 
     frames: np.ndarray
@@ -28,6 +30,8 @@ class FrameGaze:
     observers: np.ndarray
     num_outside: int
     num_untimely: int
+    outside_frames: np.ndarray
+    outside_points: np.ndarray
 
     def points_of_frames(self, num_frames: int) -> Iterator[np.ndarray]:
         """Yields the points of each frame from 1 on, int [n, 2]."""
@@ -58,7 +62,7 @@ def gaze_on_frames(
       film_size: (width, height) of the film in pixels.
       frame_size: (width, height) of the frames written, in pixels.
     """
-    parts, num_outside, num_untimely = [], 0, 0
+    parts, outside, num_outside, num_untimely = [], [], 0, 0
     for table in tables:
         units = table.known.units or "pixels"
         points = np.stack(table.known.viewing.on_film(table.x, table.y, units, film_size), axis=1)
@@ -67,6 +71,8 @@ def gaze_on_frames(
         timely = first <= last
         num_outside += int(np.count_nonzero(~inside))
         num_untimely += int(np.count_nonzero(inside & ~timely))
+        beside = np.flatnonzero(~inside & timely)
+        outside.append((first[beside] + 1, points[beside] * frame_size / np.array(film_size)))
         kept = np.flatnonzero(inside & timely)
         on_frame = np.floor(points[kept] * frame_size / np.array(film_size)).astype(int)
         lengths = last[kept] - first[kept] + 1
@@ -75,9 +81,10 @@ def gaze_on_frames(
         observers = np.array(table.observers, object)[table.observer[kept]]
         parts.append((first[kept][rows] + since_first + 1, on_frame[rows], observers[rows]))
     frames, points, observers = (np.concatenate(part) for part in zip(*parts, strict=True))
+    outside_frames, outside_points = (np.concatenate(part) for part in zip(*outside, strict=True))
     order = np.argsort(frames, kind="stable")
     points = np.minimum(points[order], np.array(frame_size) - 1)
-    return FrameGaze(frames[order], points, observers[order], int(num_outside), int(num_untimely))
+    return FrameGaze(frames[order], points, observers[order], num_outside, num_untimely, outside_frames, outside_points)
 
 
 def frames_of(gaze: GazeTable, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

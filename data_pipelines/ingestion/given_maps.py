@@ -83,7 +83,8 @@ class MapsOfFrames:
                 points.append(np.floor(xy).astype(int))
                 frames.append(np.full(len(rows), number))
         all_points = np.concatenate(points)
-        return FrameGaze(np.concatenate(frames), all_points, np.full(len(all_points), "", object), 0, 0)
+        nobody = np.full(len(all_points), "", object)
+        return FrameGaze(np.concatenate(frames), all_points, nobody, 0, 0, np.zeros(0, int), np.zeros((0, 2)))
 
     def densities(self, frame_size: tuple[int, int]) -> Iterator[np.ndarray | None]:
         """Yields the density map of each frame, uint8 [H, W] of (width, height); None if no frame has one."""

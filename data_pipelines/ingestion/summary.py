@@ -7,9 +7,13 @@ from pathlib import Path
 
 from data_pipelines.ingestion.film_to_raw import FilmReport
 from data_pipelines.ingestion.gaze import GazeTables, Known
+from data_pipelines.ingestion.gaze_check import FILM, SHEET
 from data_pipelines.ingestion.viewing_geometry import Units
 
 CLOCK_ERROR_SECONDS = 0.1  # prepare cuts sound by a steady frame rate; beyond this, it is clearly early or late
+
+LEAST_INSIDE = 0.8  # share of the gaze within the picture; with less, screen or units are likely wrong
+MOST_UNTIMELY = 0.2  # share of the gaze before or after the film; with more, the clock is likely wrong
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +55,20 @@ class IngestReport:
         )
 
 
+def film_lines(reports: Sequence[FilmReport], raw: Path, database: str) -> str:
+    """Returns a line for each film: how much gaze it has, and where its gaze is drawn."""
+    lines = []
+    for film in reports:
+        inside = 1 - film.num_outside / max(1, film.num_points)
+        lines.append(
+            f"{film.name}: {inside:.1%} of {film.num_points} gaze points within the picture; "
+            f"{film.num_frames_without_gaze} of {film.num_frames} frames without gaze; "
+            f"{film.num_on_frames / film.num_frames:.1f} gaze points a frame; "
+            f"{raw / 'annotations' / database / film.name}/{FILM}, {SHEET}."
+        )
+    return "\n".join(lines)
+
+
 def warn_of_rows(tables: GazeTables) -> None:
     """Logs how many rows were left out."""
     for count, fault in ((tables.num_missing, "have no time or position"), (tables.num_invalid, "are not valid")):
@@ -76,6 +94,7 @@ def warn_of_films(reports: Sequence[FilmReport]) -> None:
                 count_of(worst),
                 worst.name,
             )
+    _warn_of_place_and_clock(reports)
     if extra := [report for report in reports if report.num_maps_left_out]:
         _log.warning(
             "%d of %d films have maps of frames that they do not have; first: %d of %s.",
@@ -95,3 +114,31 @@ def warn_of_films(reports: Sequence[FilmReport]) -> None:
         if faulty:
             first = " ".join(filter(None, (faulty[0].name, faulty[0].left_out)))
             _log.warning("%d of %d films %s; first: %s.", len(faulty), len(reports), fault, first)
+
+
+def _warn_of_place_and_clock(reports: Sequence[FilmReport]) -> None:
+    """Logs one line if much gaze is outside the pictures, and one if much is before or after the films."""
+    seen = [report for report in reports if report.num_points]
+    if low := [report for report in seen if report.num_outside > (1 - LEAST_INSIDE) * report.num_points]:
+        lowest = max(low, key=lambda report: report.num_outside / report.num_points)
+        _log.warning(
+            "%d of %d films have less than %.0f%% of their gaze within the picture; least: %.0f%% of %s. "
+            "Check --screen, --shown and --units; --check draws the gaze.",
+            len(low),
+            len(seen),
+            100 * LEAST_INSIDE,
+            100 - 100 * lowest.num_outside / lowest.num_points,
+            lowest.name,
+        )
+    late = [report for report in seen if report.num_untimely > MOST_UNTIMELY * (report.num_points - report.num_outside)]
+    if late and (of := late[0]).gaze_seconds and of.fps:
+        _log.warning(
+            "%d of %d films have more than %.0f%% of their gaze before or after the film; first: the gaze of %s lasts "
+            "from %.1f to %.1f s, the film from 0 to %.1f s. Check that times are relative to the film's start.",
+            len(late),
+            len(seen),
+            100 * MOST_UNTIMELY,
+            of.name,
+            *of.gaze_seconds,
+            of.num_frames / of.fps,
+        )

@@ -1,30 +1,26 @@
 """Output `contact-sheet`: frames from the beginning to the end of a film, each with its time and its overlay."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from data_pipelines.drawing.contact_sheet import EvenSamples, cell_size, clock_time, save_sheet
+from data_pipelines.drawing.heat import blend
+from data_pipelines.drawing.picture_grid import captioned
 from data_pipelines.films.film import Film, Picture
-from stavis_jax.maps.overlays import blend
 from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.outputs.frame_writer import WriteFrame
 from stavis_jax.outputs.options import OutputOptions
-from stavis_jax.outputs.picture_grid import captioned, grid_shape, tiled
 from stavis_jax.prediction.frame_prediction import FramePrediction
-
-LONG_SIDE = 320  # pixels of a frame on the sheet
-GAP = 12  # pixels between frames
-KEPT_PER_SHOWN = 8  # even; keeping more frames brings the shown ones closer to the wanted times
 
 
 @contextlib.contextmanager
 def contact_sheet(path: Path, film: Film, options: OutputOptions) -> Iterator[WriteFrame]:
     """Writes contact-sheet.png: the middle frames of equal parts of the film, with overlays below or beside them."""
-    scale = LONG_SIDE / max(film.width, film.height)
-    size = max(1, round(film.width * scale)), max(1, round(film.height * scale))
+    size = cell_size(film.width, film.height)
     samples = EvenSamples(options.sheet_frames)
 
     def write(prediction: FramePrediction, picture: Picture | None) -> None:
@@ -32,52 +28,7 @@ def contact_sheet(path: Path, film: Film, options: OutputOptions) -> Iterator[Wr
         samples.add(prediction.number, lambda: _cell(prediction, picture, size, options))
 
     yield write
-    cells = samples.middles()
-    height, width = cells[0].shape[:2]
-    columns, _ = grid_shape(len(cells), (width + GAP, height + GAP))
-    Image.fromarray(tiled(cells, columns, GAP, margin=GAP)).save(path)
-
-
-class EvenSamples:
-    """Keeps evenly spaced items of a sequence of unknown length, in constant memory.
-
-    Every n-th item is kept. Whenever too many are kept, every second one is removed and n doubles.
-    """
-
-    def __init__(self, count: int):
-        """`count`: how many items `middles` returns at most."""
-        self._count, self._every, self._last = count, 1, 0
-        self._numbers: list[int] = []
-        self._items: list[np.ndarray] = []
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def add(self, number: int, make: Callable[[], np.ndarray]) -> None:
-        """Adds item `number`, from 1. `make` is called only if the item is kept."""
-        self._last = number
-        if (number - 1) % self._every:
-            return
-        if len(self) == KEPT_PER_SHOWN * self._count:
-            self._numbers, self._items = self._numbers[::2], self._items[::2]
-            self._every *= 2
-        self._numbers.append(number)
-        self._items.append(make())
-
-    def middles(self) -> list[np.ndarray]:
-        """Returns the kept items nearest to the middles of `count` equal parts of the sequence, each once, in order."""
-        wanted = (np.arange(self._count) + 0.5) * self._last / self._count + 0.5
-        nearest = np.abs(np.array(self._numbers) - wanted[:, None]).argmin(axis=1)
-        return [self._items[index] for index in np.unique(nearest)]
-
-
-def clock_time(seconds: float) -> str:
-    """Returns a time as on a clock: 75.25 is 1:15.2, and 3675.9 is 1:01:15."""
-    tenths = int(seconds * 10 + 1e-6)  # rounded down, as clocks do
-    minutes, rest = divmod(tenths, 600)
-    if minutes < 60:
-        return f"{minutes}:{rest // 10:02d}.{rest % 10}"
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest // 10:02d}"
+    save_sheet(path, samples.middles())
 
 
 def _cell(prediction: FramePrediction, picture: Picture, size: tuple[int, int], options: OutputOptions) -> np.ndarray:

@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from data_pipelines.drawing.mp4_film import even, film_writer
 from data_pipelines.films.film import Film, Picture
 from stavis_jax.maps.pictures import saliency_picture
-from stavis_jax.outputs.film_writer import even, film_writer
 from stavis_jax.outputs.frame_writer import WriteFrame
 from stavis_jax.outputs.options import OutputOptions
 from stavis_jax.outputs.panes import PaneGrid

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+from data_pipelines.drawing.heat import COLORMAP, OPACITY, check_colormap
 from data_pipelines.films.film import Film
 from data_pipelines.inputs.resizing import ResizeFilter
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.maps.overlays import COLORMAP, OPACITY, check_colormap
 
 MapSize = Literal["film", "network"]
 Naming = Literal["frames", "original"]

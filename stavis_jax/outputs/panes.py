@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
-from stavis_jax.maps.overlays import blend
+from data_pipelines.drawing.heat import blend
+from data_pipelines.drawing.mp4_film import even
+from data_pipelines.drawing.picture_grid import captioned, grid_shape, tiled
 from stavis_jax.maps.pictures import saliency_picture
-from stavis_jax.outputs.film_writer import even
 from stavis_jax.outputs.options import EXTRA_PANES, OutputOptions
-from stavis_jax.outputs.picture_grid import captioned, grid_shape, tiled
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
 LARGEST = (3840, 2160)  # width and height of a grid in pixels, which most players can show

@@ -8,11 +8,11 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw
 
+from data_pipelines.drawing.heat import COLORMAP
 from data_pipelines.raw.layout import RawLayout, read_frame
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards.annotations import AnnotationSource
 from data_pipelines.shards.reader import Shards
-from stavis_jax.maps.overlays import COLORMAP
 from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.scoring.aggregation import Results, VideoScores
 from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME, PredictedVideo

@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from data_pipelines.drawing.heat import GOOD_COLORMAPS
 from data_pipelines.runtime.errors import Stopped, UserError
-from stavis_jax.maps.overlays import GOOD_COLORMAPS
 from stavis_jax.outputs.options import OutputOptions
 from stavis_jax.outputs.registry import file_names
 from stavis_jax.web.networks import Networks, describe

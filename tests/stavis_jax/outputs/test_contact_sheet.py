@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stavis_jax.outputs.contact_sheet import KEPT_PER_SHOWN, EvenSamples, clock_time, contact_sheet
+from data_pipelines.drawing.contact_sheet import KEPT_PER_SHOWN
+from stavis_jax.outputs.contact_sheet import contact_sheet
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
 
@@ -46,25 +47,7 @@ def test_frames_shown_are_the_middles_of_equal_parts(tmp_path, feed, num_frames)
     np.testing.assert_allclose(np.array(levels) / 255, middles, atol=1 / num_frames / 2 + 1 / 8 / KEPT_PER_SHOWN + 0.01)
 
 
-def test_a_long_film_takes_no_more_memory():
-    samples = EvenSamples(4)
-    for number in range(1, 1501):
-        samples.add(number, lambda: np.zeros(0))
-        assert len(samples) <= KEPT_PER_SHOWN * 4
-    assert len(samples) >= KEPT_PER_SHOWN * 2
-
-
 def test_short_film_is_shown_once(tmp_path, feed):
     feed(contact_sheet, tmp_path / "sheet.png", BrighteningFilm(2, 30, 60), predictions(2))
     with Image.open(tmp_path / "sheet.png") as picture:
         assert picture.size == (2 * (2 * 160 + 12) + 12, 320 + 24)  # upright frames have their overlays beside
-
-
-def test_times_read_as_on_a_clock():
-    assert [clock_time(seconds) for seconds in (0.0, 0.28, 9.96, 75.25, 3675.9)] == [
-        "0:00.0",
-        "0:00.2",
-        "0:09.9",
-        "1:15.2",
-        "1:01:15",
-    ]

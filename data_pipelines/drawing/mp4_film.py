@@ -9,7 +9,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
-from stavis_jax.outputs.sound_track import SoundTrack
+from data_pipelines.drawing.sound_track import SoundTrack
 
 H264_OPTIONS = {"crf": "20", "preset": "veryfast"}
 MP4_OPTIONS = {"movflags": "+faststart"}  # a browser starts to play before it has the whole file

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from data_pipelines.drawing.heat import blend, check_colormap
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.maps.overlays import blend, check_colormap
 
 
 def test_no_saliency_leaves_the_film_and_full_saliency_nearly_hides_it():
