@@ -145,7 +145,8 @@ def _with_flags(
     The last result is what was assumed, each kind once.
     """
     unclear = [table for tables in gaze.values() for table in tables if not (units or table.known.units)]
-    found = find_units(unclear) if unclear else None
+    unclear = [table for table in unclear if len(table.x)]
+    found: Units = find_units(unclear) if unclear else "pixels"
 
     def known(of: Known) -> Known:
         return of.with_flags(units or of.units or found, viewing)

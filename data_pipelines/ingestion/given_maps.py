@@ -9,6 +9,7 @@ DHF1K, Hollywood-2 and UCF-Sports have these folders; the raw layout (`fixMap_00
 last number in a file's name is the frame's.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -23,11 +24,13 @@ from data_pipelines.films.frame_folder import FrameFolder
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats.database_arrays import mat_variables
 from data_pipelines.ingestion.gaze_on_frames import FrameGaze
+from data_pipelines.ingestion.gaze_tables import SUFFIXES
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.raw.layout import read_density
 from data_pipelines.runtime.errors import UserError
 
 MAPS, FIXATIONS = ("maps",), ("fixation", "fixations")
+_log = logging.getLogger(__name__)
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 _LOSSY = 127  # JPEG leaves grey around a white pixel
@@ -106,13 +109,23 @@ def find_map_folders(paths: Sequence[Path | str]) -> tuple[dict[str, GivenMaps],
     found: dict[str, GivenMaps] = {}
     others = []
     for path in map(Path, paths):
-        folders = list(_map_folders(path)) if path.is_dir() else []
-        for folder in folders:
+        folders, files = _map_folders(path) if path.is_dir() else ([], [])
+        maps = {folder: _maps_in(folder) for folder in folders}
+        for folder, given in maps.items():
+            if given is None:
+                continue
             if folder.name in found:
                 raise UserError(f"{folder}: another folder of maps has the same name. Rename one of them.")
-            found[folder.name] = _maps_in(folder)
-        if not folders:
+            found[folder.name] = given
+        if not any(maps.values()):
             others.append(path)
+        elif files:
+            _log.warning(
+                "%s: holds maps of films, so that %d tables in it are not read; first: %s. Give one of them.",
+                path,
+                len(files),
+                files[0].name,
+            )
     return found, others
 
 
@@ -152,20 +165,28 @@ def read_fixations(path: Path) -> np.ndarray:
     return (matrices[name] > 0).astype(np.uint8)
 
 
-def _map_folders(path: Path) -> Iterator[Path]:
-    for root, folders, _ in os.walk(path):
+def _map_folders(path: Path) -> tuple[list[Path], list[Path]]:
+    """Returns the folders below a path that hold maps, and the tables elsewhere."""
+    found, tables = [], []
+    for root, folders, files in os.walk(path):
         if {name.casefold() for name in folders} & {*MAPS, *FIXATIONS}:
-            yield Path(root)
+            found.append(Path(root))
             folders.clear()
+        else:
+            tables += [Path(root, name) for name in files if name.lower().endswith(SUFFIXES)]
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+    return found, tables
 
 
-def _maps_in(folder: Path) -> GivenMaps:
+def _maps_in(folder: Path) -> GivenMaps | None:
+    """Returns the maps of a film's folder, or None if it has no numbered files where maps would be."""
     children = {child.name.casefold(): child for child in folder.iterdir() if child.is_dir()}
     density = _numbered(next((children[name] for name in MAPS if name in children), None), _PICTURES)
     place = next((children[name] for name in FIXATIONS if name in children), None)
     fixations = _numbered(place, _PICTURES)
     fixations |= _numbered(place / "maps" if place else folder, (".mat",))
+    if not density and not fixations:
+        return None
     if not fixations:
         raise UserError(
             f"{folder}: has no fixation maps, only density maps. Give pictures in {folder.name}/fixation, "

@@ -198,6 +198,8 @@ def _matlab_4(content: bytes) -> Iterator[tuple[str, Any]]:
         raise ValueError("it is empty")
     at = 0
     while at < len(content):
+        if len(content) < at + 20:
+            raise ValueError("it has no header of MATLAB")
         for byte_order in "<>":
             code, rows, columns, is_complex, length = struct.unpack_from(f"{byte_order}5i", content, at)
             if 0 <= code < 5000:

@@ -217,7 +217,7 @@ ROWS = [
     prepare("a frame that is a link to itself", FRAME, _link_to("img_00003.jpg"), "img_00003.jpg"),
     prepare("a frame that is a link to nothing", FRAME, _link_to("/nowhere"), "img_00003.jpg"),
     prepare("a frame that is a pipe nobody writes to", FRAME, _fifo, "img_00003.jpg"),
-    prepare("a MATLAB 7.3 file", FIXATIONS, MATLAB_7_3, "not a readable .mat file"),
+    prepare("a MATLAB 7.3 file, damaged", FIXATIONS, MATLAB_7_3, "not a readable .mat file"),
     prepare("an HDF5 file as fixations", FIXATIONS, HDF5, "not a readable .mat file"),
     prepare("a pickle as fixations", FIXATIONS, WORSE_THAN_MAT, NO_MAT),
     prepare("fixations that are cells", FIXATIONS, saved(cells()), NO_MAP),

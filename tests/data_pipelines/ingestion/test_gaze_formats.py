@@ -1,6 +1,8 @@
 """Gaze as databases publish it, without any flag: small files made after their descriptions -> the right fixations."""
 
+import contextlib
 import io
+import sys
 from pathlib import Path
 
 import h5py
@@ -11,6 +13,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from data_pipelines.ingest import ingest, main
+from data_pipelines.ingestion.gaze_files import read_gaze
 from data_pipelines.raw import layout as raw_layout
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
@@ -156,7 +159,7 @@ def test_a_mat_file_without_gaze_names_what_it_has(tmp_path, variables, fault):
 def test_a_mat_file_of_7_3_without_h5py_says_what_to_install(tmp_path, monkeypatch):
     film = write_film(tmp_path / "a.mkv")
     (tmp_path / "a.mat").write_bytes(matlab_7_3({"gaze": TRACKS}))
-    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(UserError, match="only h5py reads"):
         ingest([film], [tmp_path / "a.mat"], tmp_path / "raw", "D")
 
@@ -224,7 +227,7 @@ def assert_maps_are_as_given(tmp_path: Path, film: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["png", "mat", "both"])
-def test_maps_of_dhf1k(add, tmp_path, kind):
+def test_maps_of_dhf1k(add, tmp_path, caplog, kind):
     write_film(tmp_path / "video" / "601.mkv")
     folder = tmp_path / "annotation" / "0601"
     for frame in range(NUM_FRAMES):
@@ -233,9 +236,11 @@ def test_maps_of_dhf1k(add, tmp_path, kind):
             save(folder / "fixation" / f"{frame + 1:04d}.png", 255 * fixation_map(frame))
         if kind != "png":
             save_mat(folder / "fixation" / "maps" / f"{frame + 1:04d}.mat", I=fixation_map(frame))
+    (tmp_path / "annotation" / "gaze.csv").write_text("frame,x,y\n1,20,10\n")
     save(folder / "0006.png", np.zeros((36, 64, 3), np.uint8))  # the last frame lies beside them
     said = add(tmp_path / "video", tmp_path / "annotation")
     assert "DHF1K: density and fixation maps as given" in said
+    assert "holds maps of films, so that 1 tables in it are not read; first: gaze.csv" in caplog.text
     assert_maps_are_as_given(tmp_path, "601")
 
 
@@ -305,3 +310,31 @@ def test_flags_go_before_what_a_database_is_known_for(tmp_path):
     report = ingest([film], [tmp_path / "all.mat"], tmp_path / "raw", "D", units="pixels", workers=1)
     assert report.units == "pixels"
     assert fixations(tmp_path, "DEP_1") == WANTED
+
+
+def test_a_folder_that_is_only_called_maps_is_none(add, tmp_path):
+    write_film(tmp_path / "films" / "a.mkv")
+    (tmp_path / "gaze" / "maps").mkdir(parents=True)
+    (tmp_path / "gaze" / "a.csv").write_text("frame,x,y\n1,20,10\n")
+    add(tmp_path / "films", tmp_path / "gaze")
+    assert fixations(tmp_path, "a")[0] == [(20, 10)]
+
+
+def test_damaged_mat_files_end_in_one_line(tmp_path):
+    content, draw = matlab_5(MAT_FILES["coutrot_database1.mat"][0]), np.random.default_rng(0)
+    plain = io.BytesIO()
+    savemat(plain, MAT_FILES["coutrot_database1.mat"][0])
+    path = tmp_path / "a.mat"
+    for number in range(400):
+        changed = bytearray(content if number % 2 else plain.getvalue())
+        changed[draw.integers(126, len(changed))] = draw.integers(256)
+        path.write_bytes(changed)
+        with contextlib.suppress(UserError):
+            read_gaze([path])
+
+
+def test_a_mat_file_without_a_position_leaves_its_film_out(tmp_path):
+    film = write_film(tmp_path / "a.mkv")
+    (tmp_path / "a.mat").write_bytes(matlab_5({"gaze": np.full((2, 3, 2), NAN)}))
+    with pytest.raises(UserError, match="no film can be used; first: a has no gaze within its picture and time"):
+        ingest([film], [tmp_path / "a.mat"], tmp_path / "raw", "D", workers=1)
