@@ -2,11 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data_pipelines.films.film import film_name
-from data_pipelines.films.paths import find_films
+from data_pipelines.films.paths import FILM_SUFFIXES, find_films
 from data_pipelines.runtime.errors import UserError
 
 IMAGES = ("images",)
@@ -39,20 +39,38 @@ def safe_name(stem: str) -> str:
 def match_names(names: Iterable[str], films: Mapping[str, Path]) -> dict[str, str]:
     """Returns name in a table -> film. Leaves out names that match no film.
 
-    A table may have a film's file name, with or without suffix, or its name in the raw layout. A number may have more
-    or fewer zeros before it: DHF1K calls a film 601.AVI and its maps 0601.
+    A table may have a film's file name, with or without suffix or with that of another format, or its name in the raw
+    layout. A path may stand before it. Capitals may differ if only one film has the name. A number may have more or
+    fewer zeros before it: DHF1K calls a film 601.AVI and its maps 0601.
     """
     known: dict[str, str] = {}
     for film, path in films.items():
         for form in (path.name, path.stem, film):
             known.setdefault(unicodedata.normalize("NFC", form).strip(), film)
+    without_case: dict[str, set[str]] = {}
+    for form, film in known.items():
+        without_case.setdefault(form.casefold(), set()).add(film)
     by_number = _only_numbers(films)
-    matches = {
-        name: known.get(form) or by_number.get(int(form) if form.isdecimal() else -1)
-        for name in names
-        for form in [unicodedata.normalize("NFC", name).strip()]
-    }
-    return {name: film for name, film in matches.items() if film is not None}
+    matches = {}
+    for name in names:
+        for form in _forms(name):
+            same = without_case.get(form.casefold(), set())
+            found = known.get(form, next(iter(same)) if len(same) == 1 else None)
+            found = found or by_number.get(int(form) if form.isdecimal() else -1)
+            if found is not None:
+                matches[name] = found
+                break
+    return matches
+
+
+def _forms(name: str) -> Iterator[str]:
+    """Yields a name in a table as it is, without a path before it, and without the suffix of a film."""
+    whole = unicodedata.normalize("NFC", name).strip()
+    last = re.split(r"[/\\]", whole)[-1]
+    yield from (whole, last)
+    stem, _, suffix = last.rpartition(".")
+    if f".{suffix.lower()}" in FILM_SUFFIXES:  # a film may be kept in another format than it was shown in
+        yield stem
 
 
 def _only_numbers(films: Mapping[str, Path]) -> dict[int, str]:

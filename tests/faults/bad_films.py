@@ -158,7 +158,7 @@ ROWS = [
     gaze("a row that is too short", HEADER + "one,a\n", "has 2 fields"),
     gaze("a row that is too long", HEADER + "one,a,0,1,2,3,4,5\n", "has 8 fields"),
     gaze("gaze of films there are not", HEADER + "nobody,a,0,20,20\n", "the tables name 'nobody'"),
-    gaze("gaze of a film whose name leads out", HEADER + "../../one,a,0,20,20\n", "the tables name '../../one'"),
+    gaze("gaze of a film whose name leads out", HEADER + "../../none,a,0,20,20\n", "the tables name '../../none'"),
     gaze("gaze half in pixels, half in fractions", HEADER + "one,a,0,0.5,0.5\none,a,0,30,30\n" * 3, "--units"),
     gaze("a column that is not there", HEADER, "has no column 'gx'", "--columns", "x=gx"),
     gaze("a column nobody knows", HEADER, "--columns colour", "--columns", "colour=red"),

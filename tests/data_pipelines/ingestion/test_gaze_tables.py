@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from data_pipelines.ingestion.film_names import match_names
 from data_pipelines.ingestion.gaze_files import read_gaze
 from data_pipelines.runtime.errors import UserError
 
@@ -45,10 +48,109 @@ def test_separators_column_order_and_time_units_do_not_matter(table, text):
     assert not gaze.counts_frames
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_byte_order_marks_are_no_part_of_the_header(table, encoding):
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+def test_every_common_encoding_is_read(table, encoding):
     tables = read_gaze([table("video,time,x,y\nfärö,0,1,2\n", encoding=encoding)])
     assert list(tables.gaze) == ["färö"]
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_first_line_that_names_the_separator_is_understood(table, separator, mark):
+    lines = [f"sep={separator}", "time x y".replace(" ", separator), "0.5 10.5 20".replace(" ", separator)]
+    gaze = only(read_gaze([table(mark + "\r\n".join(lines) + "\r\n")]))
+    assert (gaze.starts[0], gaze.x[0], gaze.y[0]) == (0.5, 10.5, 20)
+    with pytest.raises(UserError, match="line 4: x: 'left'"):
+        read_gaze([table(mark + "\n".join([*lines, "1 left 2".replace(" ", separator)]))])
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (("time_ms,x", '"800",1.5', '"1,000",2.5', '"1,200",3.5'), (0.8, 1.0, 1.2)),
+        (("time_ms;x", "800;1,5", "1.000;2,5", "1.200;3,5"), (0.8, 1.0, 1.2)),
+        (("time_ms\tx", "800\t1.5", "1,000\t2.5", "1,200\t3.5"), (0.8, 1.0, 1.2)),
+        (("time_ms,x", '"999",1', '"1,000",2', '"1,000,000",3'), (0.999, 1, 1000)),
+        (("time_ms;x", "999,5;1", "1.000,5;2", "1.200;3"), (0.9995, 1.0005, 1.2)),
+        (("time_ms;x", "999.5;1", "1,000.5;2", "1,200;3"), (0.9995, 1.0005, 1.2)),
+        (("time_ms;x", "800;1", "1 000;2", "1 200,5;3"), (0.8, 1.0, 1.2005)),
+        (("time_ms;x", "800;1", "1\u202f000;2", "1\u00a0200,5;3"), (0.8, 1.0, 1.2005)),
+        (("time_ms;x", "800;1", "1'000;2", "1\u2019200.5;3"), (0.8, 1.0, 1.2005)),
+        (("time;x", "0,800;1", "1,000;2", "1,200;3"), (0.8, 1.0, 1.2)),
+        (("time,x", "1.000,1", "1.200,2", "1.400,3"), (1.0, 1.2, 1.4)),
+        (("time,x", "1.000,1", "998,2", "1001,3"), (1, 998, 1001)),
+        (("time;x", "0;22,212", "1;13,403", "2;27,039"), (0, 1, 2)),
+        (("time;x", "\u22120,5;1", "0,5;2", "1,5e0;3"), (-0.5, 0.5, 1.5)),
+    ],
+)
+def test_separators_of_thousands_and_decimals_are_told_apart(table, cells, values):
+    """The first column, by its own numbers or by those of the second."""
+    delimiter = next(char for char in ";\t," if char in cells[0])
+    rows = [f"{cell}{delimiter}{number or 'y'}" for number, cell in enumerate(cells)]
+    np.testing.assert_allclose(only(read_gaze([table("\n".join(rows))])).starts, values)
+
+
+def test_positions_have_decimals_rather_than_millions_of_pixels(table):
+    gaze = only(read_gaze([table("time_ms;x;y\n0;22,212;13,403\n50;27,039;26,980\n")]))
+    np.testing.assert_allclose([gaze.x, gaze.y], [[22.212, 27.039], [13.403, 26.98]])
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('frame,x,y\n900,1,2\n"1,000",1,2\n', "line 3: frame: '1,000' may be 1 or 1000"),
+        ("frame;x;y\n900;1;2\n1.000;1;2\n", "line 3: frame: '1.000' may be 1 or 1000"),
+        ("frame,x,y\n900,1.5,2\n1.000,1,2\n", "line 3: frame: '1.000' may be 1 or 1000"),
+        ("frame,x,y\n1,900,2\n1,1.024,2\n", "line 3: x: '1.024' may be 1 or 1024"),
+        ("time;x;y\n1;1,024;2\n2;1,100;2\n", "line 2: x: '1,024' may be 1 or 1024"),
+        ("time;x;y\n1;1,024;2\n2;1.100;2\n", "line 2: x: '1,024' may be 1 or 1024"),
+        ("time;x;y\n1;0,5;2\n2;0.5;2\n", "line 3: x: '0.5' is not a number"),
+        ('time,x,y\n0,0.5,2\n1,"0,5",2\n', "line 3: x: '0,5' is not a number"),
+        ('time,x,y\n0,0.5,2\n1,"1,00,0",2\n', "line 3: x: '1,00,0' is not a number"),
+        ("time;x;y\n0;10 00;2\n", "line 2: x: '10 00' is not a number"),
+        ("time;x;y\n0;1_000;2\n", "line 2: x: '1_000' is not a number"),
+    ],
+)
+def test_numbers_in_doubt_are_refused_with_their_line(table, text, line):
+    with pytest.raises(UserError, match=f"gaze.csv, {line}"):
+        read_gaze([table(text)])
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ("1.0", "0.0"),
+        ("1,0", "0,0"),
+        ("TRUE", "FALSE"),
+        ("WAHR", "FALSCH"),
+        ("VRAI", "FAUX"),
+        ("Yes", "No"),
+        ("T", "F"),
+    ],
+)
+def test_validity_is_understood_as_spreadsheets_and_pandas_write_it(table, yes, no):
+    tables = read_gaze([table(f"time;x;y;valid\n0;1;2;{yes}\n1;1;2;{no}\n2;;;\n")])
+    assert (tables.num_invalid, tables.num_missing, only(tables).starts.tolist()) == (1, 1, [0])
+    with pytest.raises(UserError, match="line 2: valid: is missing"):
+        read_gaze([table("time,x,y,valid\n0,1,2,\n")])
+
+
+@pytest.mark.parametrize(
+    ("name", "film"),
+    [
+        ("ONE.MP4", "one"),
+        (r"C:\exp\films\one.mp4", "one"),
+        ("../films/One", "one"),
+        ("one.avi", "one"),
+        ("Two.mp4", "Two"),
+        ("TWO.mp4", None),  # two and Two differ by capitals
+        ("one.mp4.txt", None),
+        ("v1.2", "v1.2"),
+    ],
+)
+def test_names_of_films_may_have_other_capitals_and_a_path(name, film):
+    films = {stem: Path(f"films/{stem}.mp4") for stem in ("one", "two", "Two", "v1.2")}
+    assert match_names([name], films).get(name) == film
 
 
 def test_own_column_names_are_mapped(table):
@@ -108,9 +210,11 @@ def test_what_cannot_be_read_is_named_with_file_and_line(table, text, fault):
         read_gaze([table(text)])
 
 
-def test_bytes_that_are_no_text_are_refused(table):
-    with pytest.raises(UserError, match=r"gaze\.csv: is not text in UTF-8"):
-        read_gaze([table("vidéo,time,x,y\n", encoding="latin-1")])
+@pytest.mark.parametrize("content", [b"video,time,x,y\n\x81,0,1,2\n", b"\xff\xfea", bytes(100)])
+def test_bytes_that_are_no_text_are_refused(table, tmp_path, content):
+    (tmp_path / "gaze.csv").write_bytes(content)
+    with pytest.raises(UserError, match=r"gaze\.csv: (is not text in UTF-8, UTF-16 or Windows-1252|has no column)"):
+        read_gaze([tmp_path / "gaze.csv"])
 
 
 def test_paths_and_column_names_that_are_not_there_are_named(table, tmp_path):

@@ -1,0 +1,101 @@
+"""Reads lines of text files whose fields are separated by a comma, semicolon, tab or bar."""
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from data_pipelines.runtime.errors import UserError
+
+ENCODINGS = "UTF-8, UTF-16 or Windows-1252"
+_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_DELIMITERS = ",;\t|"
+_QUOTED = re.compile(r'"[^"]*"')
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel writes and reads this first line
+_CHUNK_BYTES = 1 << 20
+
+
+def rows_of(path: Path, comment: str = "") -> Iterator[tuple[int, list[str]]]:
+    """Yields the line number and the fields of each line that is not empty, the header first.
+
+    Args:
+      path: the file.
+      comment: start of the lines before the header that are left out; none if empty.
+
+    Raises:
+      UserError: the file is missing, is not text, or has a field that is too long.
+    """
+    try:
+        with open_text(path) as file:
+            num_skipped, delimiter = _find_header(file, comment)
+            file.seek(0)
+            for _ in range(num_skipped):
+                next(file)
+            reader = csv.reader(file, delimiter=delimiter)
+            try:
+                for row in reader:
+                    if any(map(str.strip, row)):
+                        yield num_skipped + reader.line_num, row
+            except csv.Error as error:
+                line = num_skipped + reader.line_num
+                raise UserError(f"{path}, line {line}: {error}. Correct or remove the line.") from None
+    except UnicodeError:
+        raise not_text(path) from None
+
+
+def open_text(path: Path) -> TextIO:
+    """Opens a text file of any of ENCODINGS, with line ends as they are. Reading may raise UnicodeError."""
+    if not path.is_file():
+        raise UserError(f"{path}: is not a file. Give tables of gaze, or folders of them.")
+    with path.open("rb") as file:
+        encoding = encoding_of(file.read(_CHUNK_BYTES))
+        file.seek(0)
+        if encoding == "utf-8-sig" and not _is_utf8(iter(lambda: file.read(_CHUNK_BYTES), b"")):
+            encoding = "cp1252"
+    return path.open(encoding=encoding, newline="")
+
+
+def encoding_of(head: bytes) -> str:
+    """Returns the encoding of a file with these first bytes. The rest of a file may show that it is not UTF-8."""
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding
+    even, odd = any(head[0:200:2]), any(head[1:200:2])  # some trackers write UTF-16 without a mark
+    return "utf-16-le" if even and not odd and len(head) > 1 else "utf-16-be" if odd and not even else "utf-8-sig"
+
+
+def first_lines(head: bytes) -> list[str]:
+    """Returns the lines of a file's first bytes. The last may be cut."""
+    return head.decode(encoding_of(head), "replace").splitlines()
+
+
+def not_text(path: Path) -> UserError:
+    return UserError(f"{path}: is not text in {ENCODINGS}. Export it as CSV in UTF-8.")
+
+
+def _is_utf8(chunks: Iterator[bytes]) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for chunk in chunks:
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _find_header(file: TextIO, comment: str) -> tuple[int, str]:
+    """Returns the number of lines before the header and the delimiter."""
+    for number, line in enumerate(file):
+        if separator := _SEPARATOR_LINE.fullmatch(line):
+            return number + 1, separator[1]
+        if line.strip() and not (comment and line.startswith(comment)):
+            return number, max(_DELIMITERS, key=_QUOTED.sub("", line).count)
+    return 0, ","
