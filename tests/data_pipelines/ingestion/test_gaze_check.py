@@ -102,3 +102,23 @@ def test_good_gaze_gives_no_warning(film, tmp_path, caplog):
     table = write_gaze(tmp_path / "a.csv", gaze(beside=100))
     ingest([film], [table], tmp_path / "raw", "D", workers=1)
     assert not caplog.records
+
+
+def test_given_maps_over_a_folder_of_frames_are_drawn_as_given(tmp_path):
+    for number in range(1, NUM_FRAMES + 1):
+        for part in ("images", "maps", "fixation"):
+            picture = np.zeros((HEIGHT, WIDTH), np.uint8)
+            if part == "maps":
+                picture[:, : WIDTH // 2] = 255
+            elif part == "fixation":
+                picture[90, 10 * number] = 255
+            (tmp_path / "a" / part).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(tmp_path / "a" / part / f"{number}.png")
+    ingest([tmp_path / "a"], [tmp_path / "a"], tmp_path / "raw", "D", workers=1, check=True, height=60)
+    with av.open(str(tmp_path / "raw" / "annotations" / "D" / "a" / "check.mp4")) as check:
+        frames = [frame.to_ndarray(format="rgb24") for frame in check.decode(video=0)]
+    assert len(frames) == NUM_FRAMES
+    margin = MARGIN[0] // 2, MARGIN[1] // 2
+    for number, frame in enumerate(frames, start=1):
+        assert is_near(frame[margin[1] + 45, margin[0] + 5 * number], COLOURS[0], 90)
+        assert frame[margin[1] + 30, margin[0] + 60].max() < 40 < frame[margin[1] + 30, margin[0] + 20].max()
