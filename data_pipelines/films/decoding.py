@@ -1,8 +1,9 @@
 """Opens film and sound files for decoding: any file that FFmpeg reads."""
 
+import contextlib
 import logging
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
+from PIL import Image
 
 from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.limits import MOST_PIXELS
 
 USUAL_FRAME_RATE_HZ = 25.0  # for files that state neither a rate nor times
+SLANT_DEGREES = 1  # a turn that is closer to a quarter turn is one
+PACKETS_TO_TELL_A_STILL = 50  # a track of one picture among so many of another is a still
 DECODER_THREADS = 0  # as many as there are cores
 # Titles may be in any encoding. PyAV 19 accepts them as they are and has no such option.
 ANY_ENCODING: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
@@ -25,20 +30,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Streams:
-    """An open film: its container, its first stream of moving pictures and its first sound, if any."""
+    """An open film: its container, its stream of moving pictures and its sound, if any."""
 
     container: av.container.InputContainer
     video: av.VideoStream
     audio: av.AudioStream | None
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_video(path: Path | str) -> Iterator[Streams]:
     """Opens a film. Raises UserError if the file is missing, is not a film or holds no moving pictures."""
     with open_container(path) as container:
         if _is_picture_format(container.format.name):
             raise UserError(f"{path}: is a single picture. Give a film, or the folder of a film's pictures.")
-        video = next((stream for stream in container.streams.video if is_moving_picture(stream)), None)
+        video = _film_stream(path, container)
         if video is None or container.format.name == "tty":  # FFmpeg renders plain text as a film of a terminal
             raise UserError(f"{path}: holds no video stream. Give a film.")
         if video.codec_context.width * video.codec_context.height > MOST_PIXELS:
@@ -46,11 +51,10 @@ def open_video(path: Path | str) -> Iterator[Streams]:
             raise UserError(f"{path}: its pictures have {size} pixels. Give a smaller film.")
         video.thread_type = "AUTO"
         video.thread_count = DECODER_THREADS
-        audio = next((stream for stream in container.streams.audio if stream.codec_context), None)
-        yield Streams(container, video, audio)
+        yield Streams(container, video, sound_stream(container))
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_container(path: Path | str, kind: str = "a film") -> Iterator[av.container.InputContainer]:
     """Opens a film or a sound; `kind` names it in messages.
 
@@ -92,9 +96,30 @@ def packets(path: Path, container: av.container.InputContainer, streams: list[av
 
 
 def upright_picture(frame: av.VideoFrame) -> np.ndarray:
-    """Returns uint8 [H, W, 3], RGB, turned as a player shows it. Phones store the turn as metadata."""
+    """Returns uint8 [H, W, 3], RGB, turned and mirrored as a player shows it. Phones store both as metadata."""
     picture = frame.to_ndarray(format="rgb24")
-    return np.rot90(picture, round(frame.rotation / 90))  # both count counter-clockwise
+    matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    return picture if matrix is None else _displayed(picture, *np.frombuffer(matrix, np.int32)[[0, 1, 3, 4]].tolist())
+
+
+def _displayed(picture: np.ndarray, a: int, b: int, c: int, d: int) -> np.ndarray:
+    """Returns a picture [H, W, 3] whose point (x, y) is shown at (ax + cy, bx + dy), as FFmpeg shows it.
+
+    Turns other than quarter turns keep the size of the picture, and fill what they uncover with black.
+    """
+    degrees = math.degrees(math.atan2(b, a))  # clockwise
+    quarters = round(degrees / 90)
+    if abs(degrees - 90 * quarters) > SLANT_DEGREES:
+        return np.asarray(Image.fromarray(picture).rotate(-degrees, Image.Resampling.BILINEAR))
+    if quarters % 2:
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    return picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+
+
+def sound_stream(container: av.container.InputContainer) -> av.AudioStream | None:
+    """Returns the sound that a player chooses: the first one that is marked as default, else the first one."""
+    streams = [stream for stream in container.streams.audio if stream.codec_context]
+    return max(streams, key=_is_default, default=None)  # of equals, the first
 
 
 def seconds_of(frame: av.VideoFrame | av.AudioFrame) -> Fraction | None:
@@ -107,7 +132,34 @@ def tick_seconds(stream: av.stream.Stream) -> Fraction:
     return stream.time_base or Fraction(1, av.time_base)
 
 
-def is_moving_picture(stream: av.VideoStream) -> bool:
+def has_moving_pictures(container: av.container.InputContainer) -> bool:
+    """Returns whether a file is more than a sound, with or without a cover picture."""
+    return any(map(_is_film, container.streams.video))
+
+
+def _film_stream(path: Path | str, container: av.container.InputContainer) -> av.VideoStream | None:
+    """Returns the first stream of moving pictures that is marked as default, else the first one that moves."""
+    streams = list(filter(_is_film, container.streams.video))
+    moving = _moving(path, [stream.index for stream in streams]) if len(streams) > 1 else ()
+    return max(streams, key=lambda stream: (stream.index in moving, _is_default(stream)), default=None)
+
+
+def _moving(path: Path | str, indices: list[int]) -> set[int]:
+    """Returns which streams hold more than a single picture, from the beginning of the file."""
+    counts = dict.fromkeys(indices, 0)
+    with open_container(path) as container, contextlib.suppress(av.FFmpegError, IndexError):
+        for packet in container.demux([container.streams[index] for index in indices]):
+            counts[packet.stream_index] += bool(packet.size)
+            if max(counts.values()) == PACKETS_TO_TELL_A_STILL:
+                break
+    return {index for index, count in counts.items() if count > 1}
+
+
+def _is_default(stream: av.stream.Stream) -> bool:
+    return bool(stream.disposition & Disposition.default)
+
+
+def _is_film(stream: av.VideoStream) -> bool:
     """Returns whether a stream is more than the cover picture of a music file."""
     return stream.codec_context is not None and not stream.disposition & Disposition.attached_pic
 

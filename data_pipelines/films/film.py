@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from data_pipelines.films.decoding import is_moving_picture
+from data_pipelines.films.decoding import has_moving_pictures
 from data_pipelines.films.encoded_film import open_encoded_film
 from data_pipelines.films.frame_folder import open_frame_folder, sound_in
 from data_pipelines.films.sound import open_sound, sound_start
@@ -45,5 +45,5 @@ def open_film(path: Path | str, *, sound: Path | str | None = None, frame_rate_h
 def _start_on_its_clock(sound: Path) -> Fraction:
     """Returns the time on the clock of `sound`, a film or a sound file, at which a film that takes its sound starts."""
     with open_sound(sound) as (container, _):
-        is_film = any(is_moving_picture(stream) for stream in container.streams.video)
+        is_film = has_moving_pictures(container)
     return open_encoded_film(sound).start_seconds if is_film else sound_start(sound)

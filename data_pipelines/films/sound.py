@@ -14,7 +14,7 @@ import numpy as np
 import soxr
 
 from data_pipelines.films.clock import sound_times
-from data_pipelines.films.decoding import open_container, packets, seconds_of
+from data_pipelines.films.decoding import open_container, packets, seconds_of, sound_stream
 from data_pipelines.runtime.errors import UserError, reason
 
 SAMPLE_RATE_HZ = 22_050  # of the network
@@ -136,7 +136,7 @@ def sound_start(path: Path) -> Fraction:
 def open_sound(path: Path) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
     """Opens a file to decode its sound. Raises UserError if it is missing, cannot be read or holds no sound."""
     with open_container(path, "a sound") as container:
-        audio = next((stream for stream in container.streams.audio if stream.codec_context), None)
+        audio = sound_stream(container)
         if audio is None:
             raise UserError(f"{path}: holds no sound. Give a sound, or a film with sound.")
         yield container, audio
