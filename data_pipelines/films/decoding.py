@@ -98,7 +98,8 @@ def packets(path: Path, container: av.container.InputContainer, streams: list[av
 def upright_picture(frame: av.VideoFrame) -> np.ndarray:
     """Returns uint8 [H, W, 3], RGB, turned and mirrored as a player shows it. Phones store both as metadata."""
     picture = frame.to_ndarray(format="rgb24")
-    matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    side_data: Any = frame.side_data  # takes a type as a key, and its stub does not say so
+    matrix = side_data.get(SideDataType.DISPLAYMATRIX)
     return picture if matrix is None else _displayed(picture, *np.frombuffer(matrix, np.int32)[[0, 1, 3, 4]].tolist())
 
 

@@ -15,6 +15,7 @@ import soxr
 
 from data_pipelines.films.clock import sound_times
 from data_pipelines.films.decoding import open_container, packets, seconds_of, sound_stream
+from data_pipelines.inputs.mixdown import MixdownPower
 from data_pipelines.runtime.errors import UserError, reason
 
 SAMPLE_RATE_HZ = 22_050  # of the network
@@ -88,7 +89,7 @@ def sound_chunks(
       start_seconds: time of the first sample, on the clock of the file.
       rate_hz: sample rate of the chunks.
       channels: 1 for the mean of all channels, 2 for stereo.
-      warn: whether to log the number of damaged packets.
+      warn: whether to log the number of damaged packets, and that channels cancel each other.
 
     Yields:
       float32 [S, channels] in [-1, 1] and, after resampling, a little beyond.
@@ -98,7 +99,8 @@ def sound_chunks(
     """
     samples_of = _samples if channels == 1 else _Stereo(path)
     blocks = _placed(start_seconds, _decoded(path, samples_of, warn))
-    yield from _resampled((block.mixed(channels) for block in blocks), rate_hz)
+    mixed = _mono(path, blocks) if channels == 1 and warn else (block.mixed(channels) for block in blocks)
+    yield from _resampled(mixed, rate_hz)
 
 
 def pcm_sound(path: Path, start_seconds: Fraction, warn: bool = True) -> PcmSound | None:
@@ -192,6 +194,19 @@ class _Stereo:
 
 def _as_int16(samples: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(samples * 2**15), -(2**15), 2**15 - 1).astype(np.int16)
+
+
+def _mono(path: Path, blocks: Iterable[_Block]) -> Iterator[_Block]:
+    """Yields blocks with the mean of their channels. At the end, warns if the channels cancel each other."""
+    power = MixdownPower()
+    try:
+        for block in blocks:
+            mono = block.mixed(1)
+            power.add(block.samples, mono.samples)
+            yield mono
+    finally:  # the film may be shorter than its sound
+        if power.is_cancelled:
+            logger.warning("%s: the channels of its sound cancel each other; it is heard as silence.", path)
 
 
 def _placed(start_seconds: Fraction, blocks: Iterable[_Block]) -> Iterator[_Block]:

@@ -25,6 +25,7 @@ import soundfile
 from data_pipelines.raw import databases
 from data_pipelines.raw.matlab_files import NEEDS_H5PY, NoMatrixError, read_matrix
 from data_pipelines.raw.pictures import open_picture
+from data_pipelines.raw.wav_header import open_sound_file
 from data_pipelines.runtime.errors import UserError
 
 OBSERVER_COLUMNS = ("observer", "frame", "x", "y")  # frame from 1, pixels of the annotation from 0
@@ -123,22 +124,31 @@ def read_sound(path: Path) -> tuple[np.ndarray, int]:
     """Reads a whole sound file: float32 [S] in [-256, 256), mono, and the sample rate in Hz.
 
     A 16-bit sample becomes its value / 128, the range that the sound branch was trained with; other widths are scaled
-    to the same range. Channels are averaged. If the header promises more samples than there are, the existing ones are
-    returned.
+    to the same range. Channels are averaged.
     """
-    with _sound_errors(path), soundfile.SoundFile(path) as file:
+    samples, rate_hz = read_channels(path)
+    return samples.mean(axis=1, dtype=np.float32), rate_hz
+
+
+def read_channels(path: Path) -> tuple[np.ndarray, int]:
+    """Reads a whole sound file, float32 [S, channels] in [-256, 256), and the sample rate in Hz; see `read_sound`.
+
+    If the header promises more samples than there are, or none, the existing ones are returned.
+    """
+    with _sound_errors(path), open_sound_file(path) as file:
         if file.format not in SOUND_FORMATS:
             raise UserError(f"{path}: is {file.format}, not WAV. Convert it to WAV.")
         samples, rate_hz = file.read(dtype="float32", always_2d=True), file.samplerate
     if not np.isfinite(samples).all():
         raise UserError(f"{path}: has samples that are not numbers. Fetch it again.")
-    return samples.mean(axis=1, dtype=np.float32) * np.float32(256), rate_hz
+    samples *= np.float32(256)
+    return samples, rate_hz
 
 
 def sound_seconds(path: Path) -> float:
     """Returns the duration of a sound file in seconds, from its header."""
-    with _sound_errors(path):
-        return soundfile.info(path).duration
+    with _sound_errors(path), open_sound_file(path) as file:
+        return file.frames / file.samplerate
 
 
 def read_file(path: Path) -> bytes:

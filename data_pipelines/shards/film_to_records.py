@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.inputs import windows
+from data_pipelines.inputs.mixdown import MixdownPower
 from data_pipelines.inputs.resizing import ResizeFilter, ResizeFixations, ResizePicture
 from data_pipelines.raw import layout as raw_layout
 from data_pipelines.raw.fold_lists import ListedFilm
@@ -40,10 +41,16 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class WrittenFilm:
-    """A film as stored. `num_bytes`: size of its records in each dataset."""
+    """A film as stored.
+
+    Attributes:
+      num_bytes: size of its records in each dataset.
+      sound_is_cancelled: whether the channels of its sound cancel each other.
+    """
 
     film: reader.StoredFilm
     num_bytes: list[int]
+    sound_is_cancelled: bool = False
 
 
 def write_film_records(
@@ -56,7 +63,11 @@ def write_film_records(
       OSError: the folder cannot be written.
     """
     sound_path = layout.sound_path(film.database, film.name)
-    sound, rate_hz = raw_layout.read_sound(sound_path) if sound_path.is_file() else (np.zeros(0, np.float32), 0)
+    has_sound = sound_path.is_file()
+    channels, rate_hz = raw_layout.read_channels(sound_path) if has_sound else (np.zeros((0, 1), np.float32), 0)
+    sound, power = channels.mean(axis=1, dtype=np.float32), MixdownPower()
+    power.add(channels, sound)
+    del channels
     height, width = raw_layout.read_density(layout.density_path(film.database, film.name, 1)).shape
     with contextlib.ExitStack() as stack:
         writers = [
@@ -76,7 +87,7 @@ def write_film_records(
         annotation_height=height,
         annotation_width=width,
     )
-    entry = WrittenFilm(stored, [record_writer.num_bytes for record_writer in writers])
+    entry = WrittenFilm(stored, [record_writer.num_bytes for record_writer in writers], power.is_cancelled)
     (folder / _ENTRY_FILE).write_text(json.dumps(dataclasses.asdict(entry)), encoding="utf-8")
     writer.flush_to_disk(folder / _ENTRY_FILE)
 
@@ -90,7 +101,7 @@ def is_whole(folder: Path, settings: Settings) -> bool:
 def read_entry(folder: Path) -> WrittenFilm:
     """Reads the entry of a folder that `write_film_records` wrote."""
     entry = json.loads((folder / _ENTRY_FILE).read_text(encoding="utf-8"))
-    return WrittenFilm(reader.StoredFilm(**entry["film"]), entry["num_bytes"])
+    return WrittenFilm(**entry | {"film": reader.StoredFilm(**entry["film"])})
 
 
 def assemble(

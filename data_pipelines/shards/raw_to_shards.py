@@ -16,7 +16,7 @@ from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.limits import LARGEST_SIZE
 from data_pipelines.shards import beam_runner, local_runner, reader, resume
 from data_pipelines.shards.film_lists import DamagedFilms, films_of, positions
-from data_pipelines.shards.film_to_records import Settings, assemble, is_whole, read_entry
+from data_pipelines.shards.film_to_records import Settings, WrittenFilm, assemble, is_whole, read_entry
 from data_pipelines.shards.local_runner import PreparationJob
 from data_pipelines.shards.resume import Unfinished
 
@@ -43,7 +43,7 @@ def prepare(
 
     Stores all films of all lists, frame by frame, at `size` x `size` pixels. `output` appears when everything is
     written. An interrupted run is continued by the next run with the same settings. Films without sound are stored
-    silent. Warnings count these films and the films whose sound ends early.
+    silent. Warnings count these films, and the films whose sound ends early or cancels itself.
 
     Args:
       raw: raw data folder.
@@ -81,7 +81,7 @@ def prepare(
         damaged.warn(len(films))
         whole = [job for job in jobs if job.film not in damaged]
         folders = [unfinished.film_folder(job.key) for job in whole]
-        _warn_of_short_sound(layout, [read_entry(folder).film for folder in folders])
+        _warn_of_sound(layout, [read_entry(folder) for folder in folders])
         of_whole = positions(lists, [job.film for job in whole])
         unfinished.publish(lambda new: assemble(new, folders, of_whole, settings))
     return output
@@ -141,15 +141,19 @@ def _warn_of_silent(layout: RawLayout, films: Sequence[ListedFilm]) -> None:
         _log.warning(text, len(missing), len(films), missing[0])
 
 
-def _warn_of_short_sound(layout: RawLayout, films: Sequence[reader.StoredFilm]) -> None:
+def _warn_of_sound(layout: RawLayout, written: Sequence[WrittenFilm]) -> None:
     lengths = [
         (film, film.num_samples / film.sound_rate_hz, film.num_frames / film.fps)
-        for film in films
+        for film in (entry.film for entry in written)
         if film.sound_rate_hz
     ]
-    short = [length for length in lengths if length[1] < length[2] - SHORT_SOUND_SECONDS]
+    short = [length for length in lengths if not length[1] or length[1] < length[2] - SHORT_SOUND_SECONDS]
     if short:
         film, sound_seconds, film_seconds = short[0]
         path = layout.sound_path(film.database, film.name)
         text = "%d of %d films continue in silence when their sound ends; first: %s has %.1f s of %.1f s."
-        _log.warning(text, len(short), len(films), path, sound_seconds, film_seconds)
+        _log.warning(text, len(short), len(written), path, sound_seconds, film_seconds)
+    if cancelled := [entry.film for entry in written if entry.sound_is_cancelled]:
+        path = layout.sound_path(cancelled[0].database, cancelled[0].name)
+        text = "%d of %d films are stored silent, because the channels of their sound cancel each other; first: %s."
+        _log.warning(text, len(cancelled), len(written), path)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 
 from data_pipelines import open_clips
 from data_pipelines.prepare import main, prepare
@@ -188,3 +189,20 @@ def test_metadata_holds_the_lists(tiny_shards):
     metadata = json.loads((tiny_shards / "metadata.json").read_text())
     names = [film["name"] for film in metadata["films"]]
     assert [names[film] for film in metadata["lists"]["test"]["3"]] == ["mute", "short"]
+
+
+@pytest.mark.parametrize(("left", "right", "told"), [(1, -1, True), (1, -0.99, True), (1, 0, False), (1, 1, False)])
+def test_sound_that_cancels_itself_is_counted_in_one_warning(tiny_raw, tmp_path, caplog, left, right, told):
+    path = RawLayout(tiny_raw).sound_path("Mine", "short")
+    tone = 0.5 * np.sin(np.arange(22_050) / 10)
+    soundfile.write(path, np.stack([left * tone, right * tone], axis=1), 22_050)
+    prepare(tiny_raw, tmp_path / "shards", size=8, workers=2)
+    messages = [record.message for record in caplog.records if "cancel each other" in record.message]
+    assert len(messages) == told
+    assert all(message.startswith("1 of 3 films") and message.endswith("short.wav.") for message in messages)
+
+
+def test_a_short_sound_without_samples_is_counted_too(tiny_raw, tmp_path, caplog):
+    soundfile.write(RawLayout(tiny_raw).sound_path("Mine", "short"), np.zeros(0), 22_050)
+    prepare(tiny_raw, tmp_path / "shards", size=8, workers=1)
+    assert any("short.wav has 0.0 s" in record.message for record in caplog.records)

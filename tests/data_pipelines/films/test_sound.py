@@ -244,3 +244,18 @@ def test_eight_bit_and_float_samples_reach_the_same_loudness(tmp_path, write_fil
     for codec in ("pcm_u8", "pcm_s24le", "pcm_f32le", "pcm_f64le"):
         path = write_film(tmp_path / f"{codec}.mkv", pictures(2), [(0, sound)], sound_codec=codec)
         np.testing.assert_allclose(whole(open_film(path)), 128)
+
+
+@pytest.mark.parametrize(("right", "told"), [(-1.0, True), (0.0, False), (1.0, False)])
+@pytest.mark.parametrize("read", [1, 100])
+def test_channels_that_cancel_each_other_get_one_warning(tmp_path, write_film, pictures, caplog, right, told, read):
+    """Also if a film is shorter than its sound, so that the rest of the sound is not read."""
+    sound = noise(4, RATE_HZ).repeat(2, axis=0) * np.array([[1], [right]])
+    path = write_film(tmp_path / "film.mkv", pictures(5), [(0, sound.astype(np.int16))], layout="stereo")
+    film = open_film(path)
+    for _ in itertools.islice(film.waveform(), read):
+        pass
+    list(film.waveform(warn=False))
+    assert [record.message for record in caplog.records] == [
+        f"{path}: the channels of its sound cancel each other; it is heard as silence."
+    ] * told
