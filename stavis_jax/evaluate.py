@@ -2,7 +2,7 @@
 
 Maps are in PREDICTIONS/split<n>_results/<database>/<video>/, in PREDICTIONS/<database>/<video>/ if one set serves all
 splits, or in PREDICTIONS/<video>/ if the data have one database. The file name of a map ends in its 1-based frame
-number: pred_sal_000009.jpg, 000009.png.
+number: pred_sal_000009.jpg, 000009.png. If no name ends in a number, the last number counts: frame000009_pred.png.
 """
 
 import argparse

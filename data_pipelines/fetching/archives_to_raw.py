@@ -19,6 +19,7 @@ from data_pipelines.fetching.download import PLAIN, download, free_bytes
 from data_pipelines.fetching.unpack import UnusableArchiveError, inspect, move_into_place, unpack
 from data_pipelines.runtime import atomic, json_files
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import is_free
 
 BASE_URL = "http://cvsp.cs.ntua.gr/research/stavis/data"
 RECORD_NAME = "fetched.json"
@@ -143,7 +144,7 @@ def _is_complete(output: Path, archive: Archive, record: dict[str, dict]) -> boo
 def _refuse_to_mix(output: Path, archive: Archive, record: dict[str, dict]) -> None:
     """Raises UserError for a database's folder that was not fetched. Lists and weights may be mixed."""
     target = output / archive.name
-    if archive.kind.one_per_database and archive.name not in record and target.exists() and any(target.iterdir()):
+    if archive.kind.one_per_database and archive.name not in record and not is_free(target):
         raise UserError(f"{target}: exists already and was not fetched. Move it, or leave it out with --databases.")
 
 

@@ -15,6 +15,7 @@ from data_pipelines.films.decoding import USUAL_FRAME_RATE_HZ
 from data_pipelines.films.source import Film, Shot
 from data_pipelines.raw.pictures import FRAME_FORMATS, open_picture
 from data_pipelines.runtime.errors import UserError, reason
+from data_pipelines.runtime.folders import entries
 from data_pipelines.runtime.limits import LIKELY_FRAME_RATES_HZ
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2")
@@ -94,7 +95,7 @@ def _exact_rate(path: Path, frame_rate_hz: float | None) -> Fraction:
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    found = [file for file in folder.iterdir() if file.suffix.lower() in suffixes and not file.name.startswith(".")]
+    found = [file for file in entries(folder) if file.suffix.lower() in suffixes]
     return sorted((file for file in found if file.is_file()), key=natural_order)
 
 

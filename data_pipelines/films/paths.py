@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data_pipelines.films.frame_folder import natural_order, pictures_in
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import entries, is_clutter
 
 FILM_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv"),
@@ -50,13 +51,19 @@ def _films_of(path: Path | str) -> list[Path]:
         raise UserError(f"{path}: is a link to nothing. Give films, folders or patterns.")
     if not glob.has_magic(str(path)):
         raise UserError(f"{path}: no such file or folder. Give films, folders or patterns.")
-    matches = sorted(map(Path, glob.glob(str(path), recursive=True)), key=natural_order)
+    found = (match for match in map(Path, glob.glob(str(path), recursive=True)) if _is_users(match, given))
+    matches = sorted(found, key=natural_order)
     if not matches:
         raise UserError(f"{path}: matches nothing. Give another pattern.")
     films = [film for match in matches for film in _films_at(match)]
     if not films:
         raise UserError(f"{path}: matches no film, only {_some(matches)}. Give another pattern, or films by name.")
     return films
+
+
+def _is_users(match: Path, pattern: Path) -> bool:
+    """Returns whether a match is no system's file, nor in a system's folder that the pattern does not name."""
+    return not any(is_clutter(part) and part not in pattern.parts for part in match.parts)
 
 
 def _films_at(match: Path) -> list[Path]:
@@ -66,8 +73,7 @@ def _films_at(match: Path) -> list[Path]:
 
 
 def _films_in(folder: Path) -> list[Path]:
-    files = [file for file in folder.iterdir() if file.name[0] != "."]
-    films = [film for file in files if not file.is_dir() for film in _films_at(file)]
+    films = [film for file in entries(folder) if not file.is_dir() for film in _films_at(file)]
     return sorted(films, key=natural_order) or ([folder] if pictures_in(folder) else [])
 
 

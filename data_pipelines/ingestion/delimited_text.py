@@ -8,14 +8,9 @@ from pathlib import Path
 from typing import TextIO
 
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.text_files import encoding_of
 
 ENCODINGS = "UTF-8, UTF-16 or Windows-1252"
-_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"[^"]*"')
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel writes and reads this first line
@@ -60,15 +55,6 @@ def open_text(path: Path) -> TextIO:
         if encoding == "utf-8-sig" and not _is_utf8(iter(lambda: file.read(_CHUNK_BYTES), b"")):
             encoding = "cp1252"
     return path.open(encoding=encoding, newline="")
-
-
-def encoding_of(head: bytes) -> str:
-    """Returns the encoding of a file with these first bytes. The rest of a file may show that it is not UTF-8."""
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            return encoding
-    even, odd = any(head[0:200:2]), any(head[1:200:2])  # some trackers write UTF-16 without a mark
-    return "utf-16-le" if even and not odd and len(head) > 1 else "utf-16-be" if odd and not even else "utf-8-sig"
 
 
 def first_lines(head: bytes) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from data_pipelines.films.film import film_name
 from data_pipelines.films.paths import FILM_SUFFIXES, find_films
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import is_system_name
 
 IMAGES = ("images",)
 _UNSAFE = re.compile(r'[\s\x00-\x1f\x7f/\\:*?"<>|]+')  # white space ends a name in fold_lists; others do in some shells
@@ -88,4 +89,4 @@ def _with_images(path: Path | str) -> list[Path | str]:
     if not folder.is_dir():
         return [path]
     found = [inner for pattern in IMAGES for place in (pattern, f"*/{pattern}") for inner in folder.glob(place)]
-    return sorted(inner for inner in found if inner.is_dir()) or [path]
+    return sorted(inner for inner in found if inner.is_dir() and not is_system_name(inner.parent.name)) or [path]

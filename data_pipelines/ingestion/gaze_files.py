@@ -8,6 +8,7 @@ from data_pipelines.ingestion.gaze import GazeTables
 from data_pipelines.ingestion.gaze_formats import registry
 from data_pipelines.ingestion.given_maps import find_map_folders
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import is_system_name
 
 
 def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
@@ -25,7 +26,7 @@ def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
             raise UserError(f"{path}: no such file or folder. Give tables of gaze, or folders of them.")
         found = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in found:
-            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+            hidden = any(map(is_system_name, file.relative_to(path).parts))
             if file == path or (file.is_file() and not hidden and file.suffix.lower() in suffixes):
                 files.append((file, file.stem if file == path or file.parent == path else file.parent.name))
     if not files:

@@ -28,6 +28,7 @@ from data_pipelines.ingestion.gaze_tables import SUFFIXES
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.raw.layout import read_density
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import entries, is_system_name
 
 MAPS, FIXATIONS = ("maps",), ("fixation", "fixations")
 _log = logging.getLogger(__name__)
@@ -174,7 +175,7 @@ def _map_folders(path: Path) -> tuple[list[Path], list[Path]]:
             folders.clear()
         else:
             tables += [Path(root, name) for name in files if name.lower().endswith(SUFFIXES)]
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_system_name(name))
     return found, tables
 
 
@@ -202,9 +203,9 @@ def _maps_in(folder: Path) -> GivenMaps | None:
 def _numbered(folder: Path | None, suffixes: tuple[str, ...]) -> dict[int, Path]:
     """Returns the files of a folder by the last number in their names."""
     found: dict[int, Path] = {}
-    for file in sorted(folder.iterdir()) if folder and folder.is_dir() else []:
+    for file in entries(folder) if folder and folder.is_dir() else []:
         number = _number(file)
-        if file.suffix.lower() not in suffixes or file.name.startswith(".") or number is None:
+        if file.suffix.lower() not in suffixes or number is None:
             continue
         if number in found:
             raise UserError(f"{file}: has the same number as {found[number].name}. Remove one of them.")

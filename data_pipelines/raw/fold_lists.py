@@ -16,6 +16,7 @@ from data_pipelines.raw.databases import DATABASES
 from data_pipelines.raw.layout import RawLayout, sound_seconds
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.limits import MOST_FRAMES, is_name, is_rate
+from data_pipelines.runtime.text_files import read_text
 
 Subset = Literal["train", "test"]
 SUBSETS: tuple[Subset, ...] = ("train", "test")
@@ -185,7 +186,7 @@ def _list_path(layout: RawLayout, database: str, subset: Subset, split: int) -> 
 def _read_list(path: Path, root: Path, database: str) -> list[ListedFilm]:
     name = path.relative_to(root)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except UnicodeError:
         raise UserError(f"{name}: is not text in UTF-8. Save it as UTF-8.") from None
     films = [_read_line(line, f"{name}, line {i}", database) for i, line in enumerate(lines, 1) if line.strip()]

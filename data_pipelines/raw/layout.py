@@ -27,6 +27,7 @@ from data_pipelines.raw.matlab_files import NEEDS_H5PY, NoMatrixError, read_matr
 from data_pipelines.raw.pictures import open_picture
 from data_pipelines.raw.wav_header import open_sound_file
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import subfolders
 
 OBSERVER_COLUMNS = ("observer", "frame", "x", "y")  # frame from 1, pixels of the annotation from 0
 
@@ -51,11 +52,11 @@ class RawLayout:
 
     def databases(self) -> list[str]:
         """Returns the databases that have frames here, in reading order."""
-        return databases.in_reading_order(_folders(self.root / "video_frames"))
+        return databases.in_reading_order([folder.name for folder in subfolders(self.root / "video_frames")])
 
     def videos(self, database: str) -> list[str]:
         """Returns the videos of a database that have frames here, by name."""
-        return _folders(self.root / "video_frames" / database)
+        return [folder.name for folder in subfolders(self.root / "video_frames" / database)]
 
     def frame_folder(self, database: str, video: str) -> Path:
         return self.root / "video_frames" / database / video
@@ -79,9 +80,17 @@ class RawLayout:
         return self.root / "video_audio" / database / video / f"{video}.wav"
 
     def num_frames(self, database: str, video: str) -> int:
-        """Returns the highest frame number, so that a gap is reported when the missing frame is read."""
+        """Returns the highest frame number, so that a gap is reported when the missing frame is read.
+
+        Raises:
+          UserError: there is a frame 0.
+        """
         names = (_FRAME_NAME.fullmatch(path.name) for path in self.frame_folder(database, video).glob("img_*.jpg"))
-        return max((int(name[1]) for name in names if name), default=0)
+        numbers = {int(name[1]) for name in names if name}
+        if 0 in numbers:
+            path = self.frame_path(database, video, 0)
+            raise UserError(f"{path}: frames are numbered from 1. Add 1 to the numbers of frames and maps.")
+        return max(numbers, default=0)
 
 
 def read_frame(path: Path) -> np.ndarray:
@@ -181,9 +190,3 @@ def _sound_errors(path: Path) -> Iterator[None]:
         yield
     except soundfile.LibsndfileError as error:
         raise UserError(f"{path}: not a readable sound file ({error.error_string}). Fetch it again.") from None
-
-
-def _folders(path: Path) -> list[str]:
-    if not path.is_dir():
-        return []
-    return sorted(entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith("."))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.text_files import read_text
 
 
 def read_object(path: Path, advice: str) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def read_object(path: Path, advice: str) -> dict[str, Any]:
       UserError: the file cannot be read or holds no object. The message ends in `advice`.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}). {advice}") from error
     except (ValueError, RecursionError) as error:  # RecursionError: thousands of nested brackets

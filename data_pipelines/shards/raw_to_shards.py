@@ -13,6 +13,7 @@ from data_pipelines.raw.fold_lists import ListedFilm, read_all_lists
 from data_pipelines.raw.inventory import state_of_files
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import is_free
 from data_pipelines.runtime.limits import LARGEST_SIZE
 from data_pipelines.shards import beam_runner, local_runner, reader, resume
 from data_pipelines.shards.film_lists import DamagedFilms, films_of, positions
@@ -125,7 +126,7 @@ def _check_settings(settings: Settings, workers: int | None, runner: str | None,
 
 
 def _refuse_to_replace(output: Path, overwrite: bool) -> None:
-    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+    if is_free(output):
         return
     if not overwrite:
         raise UserError(f"{output}: exists already. Give another --output, or --overwrite to replace it.")

@@ -20,6 +20,7 @@ from data_pipelines.raw.fold_lists import ListedFilm, disjoint_tests, write_list
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime import atomic, processes
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import is_free
 from data_pipelines.runtime.limits import FRAME_RATES_HZ, LARGEST_SIZE
 from data_pipelines.synthetic.gaze import gaze_points
 from data_pipelines.synthetic.plan import FilmPlan, film_plan
@@ -72,7 +73,7 @@ def synthesize(
       UserError: `output` exists and is not an empty folder, or a number is out of range.
     """
     output, num_films = Path(output), num_train_films + num_test_films
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    if not is_free(output):
         raise UserError(f"{output}: exists already. Remove it or name another output.")
     if workers is None:
         workers = max(1, min(os.cpu_count() or 1, num_films // FILMS_PER_WORKER))

@@ -1,13 +1,14 @@
 """Finds and reads predicted maps on disk, of this or any other model."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from data_pipelines.raw.pictures import open_picture
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import entries, subfolders
 
 PICTURES = (".jpg", ".jpeg", ".png")
 
@@ -20,8 +21,8 @@ def map_path(folder: Path, number: int) -> Path:
 class MapFolder(Mapping[int, np.ndarray]):
     """Maps frame numbers, from 1, to saliency maps uint8 [h, w]. A map is read each time it is accessed.
 
-    The frame number is the number at the end of the file name: pred_sal_000009.jpg, 000009.png. Other files are
-    ignored.
+    The frame number is the number at the end of the file name: pred_sal_000009.jpg, 000009.png. If no name ends in a
+    number, it is the last number in the name: frame000009_pred.png. Other files are ignored.
 
     Attributes:
       coloured: numbers of the maps read so far that are not grey.
@@ -30,12 +31,11 @@ class MapFolder(Mapping[int, np.ndarray]):
     def __init__(self, folder: Path):
         self._paths: dict[int, Path] = {}
         self.coloured: set[int] = set()
-        for path in sorted(folder.iterdir()):
-            number = re.search(r"(\d+)$", path.stem)
-            if path.suffix.lower() not in PICTURES or not number or path.name.startswith("."):
-                continue
-            if (earlier := self._paths.setdefault(int(number[1]), path)) != path:
-                raise UserError(f"{path}: {earlier.name} belongs to the same frame. Remove one of them.")
+        pictures = [path for path in entries(folder) if path.suffix.lower() in PICTURES]
+        of_name = _numbered(pictures, r"(\d+)$") or _numbered(pictures, r"(\d+)\D*$")
+        for path, number in of_name.items():
+            if (earlier := self._paths.setdefault(number, path)) != path:
+                raise UserError(f"{path}: {earlier.name} belongs to the same frame, {number}. Remove one of them.")
 
     def __getitem__(self, number: int) -> np.ndarray:
         saliency_map, coloured = read_map(self._paths[number])
@@ -51,6 +51,12 @@ class MapFolder(Mapping[int, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._paths)
+
+
+def _numbered(paths: Sequence[Path], pattern: str) -> dict[Path, int]:
+    """Returns path -> number, of the paths in whose names without suffix `pattern` finds one."""
+    found = ((path, re.search(pattern, path.stem)) for path in paths)
+    return {path: int(number[1]) for path, number in found if number}
 
 
 def read_map(path: Path) -> tuple[np.ndarray, bool]:
@@ -109,10 +115,6 @@ def predictions_root(predictions: Path, split: int) -> Path:
 
 def has_split_folders(predictions: Path) -> bool:
     return any(re.fullmatch(r"split\d+_results", folder.name) for folder in subfolders(predictions))
-
-
-def subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
 def short_name(database: str) -> str:

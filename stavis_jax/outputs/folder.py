@@ -11,6 +11,8 @@ import av
 
 from data_pipelines.runtime import atomic
 from data_pipelines.runtime.errors import UserError, reason
+from data_pipelines.runtime.folders import is_clutter, is_free
+from data_pipelines.runtime.text_files import read_text
 from stavis_jax.outputs.registry import is_output
 
 SETTINGS = "prediction.json"  # marks a folder as a prediction
@@ -46,14 +48,14 @@ def check_replaceable(folder: Path) -> None:
     advice = "Use another --output."
     if folder.is_symlink():
         raise UserError(f"{folder}: is a link and is not replaced. {advice}")
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if is_free(folder):
         return
     if not _settings_of(folder):
         raise UserError(f"{folder}: is not a prediction and is not overwritten. {advice}")
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         holds_files = path.is_dir() and not path.is_symlink() and any(path.iterdir())
-        if not holds_files and name != SETTINGS and not is_output(name):
+        if not (holds_files or name == SETTINGS or is_output(name) or any(map(is_clutter, name.split("/")))):
             raise UserError(
                 f"{folder}: holds {name}, which is not part of a prediction, so it is not overwritten. {advice}"
             )
@@ -111,7 +113,7 @@ def _text(value: Any) -> str:
 def _settings_of(folder: Path) -> dict[str, Any]:
     """Returns the settings of a prediction; empty if the folder is not one or its settings cannot be read."""
     try:
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["settings"]
+        settings = json.loads(read_text(folder / SETTINGS))["settings"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return settings if isinstance(settings, dict) else {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.text_files import open_text, read_text
 from stavis_jax.reports.results_files import KEYS
 from stavis_jax.scoring.aggregation import VideoScores
 from stavis_jax.scoring.bootstrap import FilmScores
@@ -22,11 +23,11 @@ def read_frame_scores(folder: Path) -> dict[str, list[VideoScores]]:
     """
     methods: dict[str, list[VideoScores]] = {}
     try:
-        with (folder / "frames.csv").open(encoding="utf-8", newline="") as file:
+        with open_text(folder / "frames.csv", newline="") as file:
             frames: dict[tuple[str, ...], list[dict[str, str]]] = {}
             for row in csv.DictReader(file):
                 frames.setdefault(tuple(row[key] for key in KEYS), []).append(row)
-        for video in json.loads((folder / "results.json").read_text(encoding="utf-8"))["videos"]:
+        for video in json.loads(read_text(folder / "results.json"))["videos"]:
             rows = frames[tuple(str(video[key]) for key in KEYS)]
             # results.json lists which metrics were scored: a blank in frames.csv may also be a frame without a value.
             values = {
@@ -49,7 +50,7 @@ def read_film_scores(path: Path, method: str | None = None) -> FilmScores:
     """
     file = path / "results.json" if path.is_dir() else path
     try:
-        videos = json.loads(file.read_text(encoding="utf-8"))["videos"]
+        videos = json.loads(read_text(file))["videos"]
         methods = list(dict.fromkeys(video["method"] for video in videos))
         keys = [(video["database"], video["video"]) for video in videos]
         scores = [{name: _score(video[name]) for name in ALL_METRICS if name in video} for video in videos]

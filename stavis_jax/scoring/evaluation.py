@@ -103,7 +103,7 @@ def evaluate(
             f"--predictions {predictions}: no map belongs to a frame from {settings.first_frame} on that has "
             f"annotations in {data}. Name each map by its 1-based frame number, as in pred_sal_000009.jpg."
         )
-    warnings = [*warnings_of(scores, found.missing, found.unknown_folders), *_late_maps(found.videos)]
+    warnings = [*warnings_of(scores, found.missing, found.unknown_folders), *_misnumbered_maps(found.videos)]
     if fault:
         warnings.append(f"no information gain{' and no center-bias' * (CENTRE_BIAS in baselines)}: {fault}")
     methods = {}
@@ -127,10 +127,15 @@ def evaluate(
     return Evaluation(methods | {name: results}, found.videos, annotations, warnings)
 
 
-def _late_maps(videos: Sequence[PredictedVideo]) -> list[str]:
-    """Returns a warning if there are maps of frames after the end of a film, beyond those that the original writes."""
+def _misnumbered_maps(videos: Sequence[PredictedVideo]) -> list[str]:
+    """Returns warnings of maps of a frame 0, and of frames after the end of a film, beyond those of the original."""
+    from_zero = [split_name(video) for video in videos if 0 in video.maps]
     late = [split_name(video) for video in videos for number in video.maps if number > video.num_frames + OVERHANG]
-    return [counted(late, "maps are of frames after the end of their film and are left out")] if late else []
+    kinds = {
+        "videos have a map of frame 0, but numbers start at 1, so their scores may be a frame off": from_zero,
+        "maps are of frames after the end of their film and are left out": late,
+    }
+    return [counted(names, what) for what, names in kinds.items() if names]
 
 
 def _centre_biases(

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_pipelines.raw.layout import OBSERVER_COLUMNS
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.text_files import open_text
 
 ObserverPoints = dict[int, dict[str, np.ndarray]]  # frame -> observer -> rows and columns of pixels, int [P, 2]
 
@@ -26,7 +27,7 @@ def read_observers(path: Path, shape: tuple[int, int]) -> ObserverPoints:
     """
     found: dict[int, dict[str, list[tuple[int, int]]]] = {}
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
+        with open_text(path, newline="") as file:
             rows = csv.DictReader(file)
             if missing := [column for column in OBSERVER_COLUMNS if column not in (rows.fieldnames or ())]:
                 raise UserError(f"{path}: has no column {', '.join(missing)}. Expected {', '.join(OBSERVER_COLUMNS)}.")
@@ -40,7 +41,7 @@ def read_observers(path: Path, shape: tuple[int, int]) -> ObserverPoints:
                 if -0.5 <= x < shape[1] - 0.5 and -0.5 <= y < shape[0] - 0.5:
                     point = (int(np.floor(y + 0.5)), int(np.floor(x + 0.5)))
                     found.setdefault(number, {}).setdefault(row["observer"], []).append(point)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeError, csv.Error) as error:
         raise UserError(f"{path}: not a readable table ({error}). Write it again.") from None
     return {
         number: {observer: np.array(points) for observer, points in of_frame.items()}

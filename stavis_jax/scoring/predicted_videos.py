@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data_pipelines.raw.fold_lists import SPLITS
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import subfolders
 from data_pipelines.shards.annotations import AnnotationSource
 from stavis_jax.maps.map_folders import (
     MapFolder,
@@ -15,7 +16,6 @@ from stavis_jax.maps.map_folders import (
     has_split_folders,
     predictions_root,
     short_name,
-    subfolders,
 )
 from stavis_jax.scoring.protocol import PredictedVideo
 

@@ -16,6 +16,7 @@ import safetensors.numpy
 
 from data_pipelines.runtime import atomic
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.folders import is_free
 from data_pipelines.runtime.json_files import read_object
 from data_pipelines.runtime.limits import LARGEST_SIZE
 from stavis_jax.models.resnet3d import ShortcutType
@@ -95,8 +96,7 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
     directory = Path(directory).absolute()
     if directory.exists() and not overwrite:
         raise UserError(f"{directory}: exists already. Give another directory or delete it first.")
-    is_empty = directory.is_dir() and not any(directory.iterdir())
-    if directory.exists() and not (is_weights_directory(directory) or is_empty):
+    if not (is_free(directory) or is_weights_directory(directory)):
         raise UserError(
             f"{directory}: is not a converted checkpoint, so it is not overwritten. Give another directory."
         )

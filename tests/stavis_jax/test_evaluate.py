@@ -301,3 +301,35 @@ def test_sampled_estimators_scatter_around_the_exact_ones(tree):
     assert sampled["CC"] == exact["CC"] and sampled["sAUC"] != exact["sAUC"]
     assert sampled["sAUC"] == pytest.approx(exact["sAUC"], abs=0.05)
     assert sampled["AUC-J"] == pytest.approx(exact["AUC-J"], abs=0.05)
+
+
+def test_maps_numbered_from_0_are_told(tree, capsys):
+    maps = tree / "preds/split3_results/coutrot1/cvid_4"
+    for path in sorted(maps.iterdir()):
+        number = int(path.stem.rpartition("_")[2])
+        path.rename(maps / f"{number - 9:06d}{path.suffix}")
+    run(tree, "--splits", "3")
+    expected = "1 videos have a map of frame 0, but numbers start at 1, so their scores may be a frame off"
+    assert expected in capsys.readouterr().err
+    assert expected in (tree / "scores/report.html").read_text(encoding="utf-8")
+
+
+def test_folders_of_systems_beside_maps_are_not_mentioned(tree, capsys):
+    root = tree / "preds/split3_results"
+    for folder in (tree / "preds", root, root / "coutrot1", root / "coutrot1/cvid_4"):
+        (folder / "@eaDir").mkdir()
+        (folder / "Thumbs.db").touch()
+        (folder / "._000009.png").touch()
+    run(tree, "--splits", "3")
+    assert "1 folders belong to no test video and are left out: split3_results/diem" in capsys.readouterr().err
+
+
+def test_gaze_and_earlier_results_may_begin_with_a_byte_order_mark(tree, capsys):
+    run(tree, "--splits", "3", "--name", "mine")
+    results = tree / "scores/results.json"
+    results.write_bytes(results.read_text(encoding="utf-8").encode("utf-16"))
+    observers = tree / "data/annotations/Coutrot_db1/cvid_4/observers.csv"
+    observers.write_bytes("observer,frame,x,y\r\na,9,1,1\r\nb,9,2,2\r\n".encode("utf-16"))
+    flags = ["--baselines", "single-observer", "--compare", str(results)]
+    run(tree, "--splits", "3", "--name", "again", *flags)
+    assert "mine" in capsys.readouterr().out

@@ -77,3 +77,16 @@ def test_what_gives_no_film_is_named(tree, path, fault):
     with pytest.raises(UserError) as raised:
         find_films(["films/film2.mkv", path])
     assert str(raised.value).startswith(f"{path}: {fault}")
+
+
+def test_what_systems_add_to_folders_is_no_film(tree):
+    for folder in ("films", "frames"):
+        (tree / folder / "@eaDir" / "film2.mkv").mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tree / folder / "@eaDir" / "film2.mkv" / "SYNOVIDEO.jpg")
+        (tree / folder / "@eaDir" / "other.mp4").touch()
+        for name in ("._film2.mkv", "._1.png", "Thumbs.db", ".DS_Store"):
+            (tree / folder / name).touch()
+    assert names("films") == ["films/film2.mkv", "films/FILM3.MOV", "films/film10.mp4"]
+    assert len(names("**")) == 5
+    assert names("films/**/*.m*") == ["films/film2.mkv", "films/film10.mp4"]
+    assert names("films/@eaDir/*.mp4") == ["films/@eaDir/other.mp4"]

@@ -111,3 +111,30 @@ def test_a_database_need_not_have_every_split(tiny_raw, list_writer):
     (tiny_raw / "fold_lists" / "Mine_list_train_fps.txt").rename(tiny_raw / "fold_lists" / "Mine_list_train_2_fps.txt")
     lists = read_all_lists(RawLayout(tiny_raw))
     assert [len(lists["train"][split]) for split in (1, 2, 3)] == [0, 2, 0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_byte_order_mark_is_no_part_of_a_name(tiny_raw, encoding, line_end):
+    text = line_end.join(["short 20 10", "long 100 10", ""])
+    (tiny_raw / "fold_lists" / "Mine_list_train_fps.txt").write_bytes(text.encode(encoding))
+    found = read_films(RawLayout(tiny_raw), "train", 1)
+    assert found == [ListedFilm("Mine", "short", 20, 10.0), ListedFilm("Mine", "long", 100, 10.0)]
+
+
+def test_folders_of_systems_are_no_databases_and_no_films(tiny_raw):
+    for folder in (tiny_raw / "video_frames", tiny_raw / "video_frames" / "Mine", tiny_raw / "annotations" / "Mine"):
+        for name in ("@eaDir", "$RECYCLE.BIN"):
+            (folder / name).mkdir()
+    (tiny_raw / "fold_lists" / "._Mine_list_train_fps.txt").write_bytes(b"\0\5\26\7")
+    layout = RawLayout(tiny_raw)
+    assert layout.databases() == ["Mine"]
+    assert layout.videos("Mine") == ["long", "mute", "short"]
+    assert len(read_films(layout, "train", 1)) == 2
+
+
+def test_frames_from_0_are_named(tiny_raw):
+    path = RawLayout(tiny_raw).frame_path("Mine", "short", 0)
+    path.touch()
+    with pytest.raises(UserError, match=r"img_00000\.jpg: frames are numbered from 1"):
+        RawLayout(tiny_raw).num_frames("Mine", "short")

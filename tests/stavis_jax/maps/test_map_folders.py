@@ -99,3 +99,18 @@ def test_videos_lie_flat_where_the_data_have_one_database(tmp_path):
     assert find_video_folder(tmp_path, 1, "Own", "clip_3", flat=True) == tmp_path / "clip_3"
     assert find_video_folder(tmp_path, 1, "Own", "clip_3") is None
     assert find_video_folder(tmp_path, 1, "Own", "clip_4", flat=True) is None
+
+
+def test_the_last_number_counts_if_no_name_ends_in_one(tmp_path):
+    for name in ("frame000001_pred.png", "frame000002_pred.png", "cover.png"):
+        Image.fromarray(PIXELS).save(tmp_path / name)
+    assert sorted(MapFolder(tmp_path)) == [1, 2]
+    Image.fromarray(PIXELS).save(tmp_path / "000003.png")
+    assert sorted(MapFolder(tmp_path)) == [3]
+
+
+def test_names_that_all_end_alike_are_an_error(tmp_path):
+    for name in ("000001_x4_pred.png", "000002_x4_pred.png"):
+        Image.fromarray(PIXELS).save(tmp_path / name)
+    with pytest.raises(UserError, match="same frame, 4"):
+        MapFolder(tmp_path)

@@ -74,6 +74,21 @@ def test_a_prediction_with_a_file_of_the_users_is_not_replaced(tmp_path, name):
     assert is_done(folder, BEFORE, overwrite=False)  # nothing is replaced then
 
 
+def test_what_systems_add_to_a_prediction_does_not_keep_it_from_being_replaced(tmp_path):
+    folder = write_prediction(tmp_path / "film")
+    (folder / "maps" / "@eaDir").mkdir()
+    for name in (".DS_Store", "maps/Thumbs.db", "maps/._000001.png", "maps/@eaDir/000001.png@SynoEAStream"):
+        (folder / name).touch()
+    replace(folder)
+    assert settings_in(folder) == NOW
+
+
+def test_settings_may_begin_with_a_byte_order_mark(tmp_path):
+    folder = write_prediction(tmp_path / "film")
+    (folder / SETTINGS).write_text((folder / SETTINGS).read_text(), encoding="utf-8-sig")
+    assert is_done(folder, BEFORE, overwrite=False)
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_an_empty_folder_may_be_there(tmp_path, overwrite):
     folder = tmp_path / "film"
