@@ -1,10 +1,11 @@
-"""Reads and writes PyTorch checkpoint files. torch is only imported when a file is read or written."""
+"""Reads and writes PyTorch checkpoint files. torch is only imported when a file is written."""
 
 import dataclasses
-import re
+import struct
+import tarfile
 import types
-import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,10 +13,22 @@ import numpy as np
 
 from data_pipelines.runtime import atomic
 from data_pipelines.runtime.errors import UserError
+from stavis_jax.weights.pytorch_containers import Content, read_container
+from stavis_jax.weights.restricted_pickle import RefusedNameError, Tensor
+from stavis_jax.weights.state_dicts import find_state_dict, finite_arrays, plain_names
 
 PREFIX = "module."  # DataParallel adds it to every key of the authors' files
 PYTORCH_GIVEN = "Give a checkpoint that PyTorch saved."
-OLDEST_TORCH = "2.6"  # older ones run code of files with weights_only=True too: CVE-2025-32434
+DAMAGED = (
+    ValueError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,33 +36,44 @@ class PyTorchCheckpoint:
     """The contents of a file.
 
     Attributes:
-      state: the state dict in the file's order, keys without `module.`.
+      state: the state dict in the file's order, keys without `module.` and other wrappers' prefixes.
       architecture: name of the trunk, such as "resnet-50", if the file has it.
       epoch: the epoch that a training would continue with, if the file has it.
+      others: names of other state dicts in the file, such as "ema".
+      has_optimizer: whether the file has the optimiser's state too.
     """
 
     state: dict[str, np.ndarray]
     architecture: str | None = None
     epoch: int | None = None
+    others: tuple[str, ...] = ()
+    has_optimizer: bool = False
 
 
-def read_checkpoint(path: Path | str) -> PyTorchCheckpoint:
-    """Reads the tensors of a .pth file, zip or legacy format, saved from a CPU or a GPU. Runs no code from the file.
+def read_checkpoint(path: Path | str, name: str | None = None) -> PyTorchCheckpoint:
+    """Reads the tensors of a .pth file, zip or legacy format, saved from a CPU or a GPU.
+
+    Needs no PyTorch, and runs no code from the file. A state dict may lie inside of others, under any name.
+
+    Args:
+      path: the file.
+      name: which state dict to read, such as "ema", if the file has several; None is the network's own.
 
     Raises:
-      UserError: the file does not exist, is no checkpoint, is damaged or would run code; or torch is not installed or
-        too old to read untrusted files.
+      UserError: the file does not exist, is no checkpoint, is damaged or names code to run; or a value of it is not
+        finite.
     """
-    content = _load(Path(path))
-    outer = content if isinstance(content, Mapping) else {}
-    state = outer.get("state_dict", outer)
-    if not isinstance(state, Mapping) or not state:
-        raise UserError(f"{path}: holds no state dict. Give a checkpoint of a network's state_dict().")
-    architecture, epoch = (outer.get(key) if state is not outer else None for key in ("arch", "epoch"))
+    path = Path(path)
+    content = _load(path)
+    found = find_state_dict(content.value, str(path), name)
+    outer = content.value if found.state is not content.value else {}
+    architecture, epoch = outer.get("arch"), outer.get("epoch")
     return PyTorchCheckpoint(
-        _arrays(path, state),
+        _arrays(path, found.state, content),
         architecture if isinstance(architecture, str) else None,
         epoch if isinstance(epoch, int) else None,
+        found.others,
+        any("optim" in key for key in outer if isinstance(key, str)),
     )
 
 
@@ -77,67 +101,53 @@ def _torch(path: Path) -> types.ModuleType:
     try:
         import torch
     except ImportError as error:
-        raise UserError(f"{path}: .pth files need PyTorch. Run pip install torch.") from error
-    if torch.torch_version.TorchVersion(torch.__version__) < OLDEST_TORCH:
-        raise UserError(
-            f"{path}: PyTorch {torch.__version__} may run code from a file (CVE-2025-32434). "
-            f"Run pip install 'torch>={OLDEST_TORCH}'."
-        )
+        raise UserError(f"{path}: .pth files need PyTorch to be written. Run pip install torch.") from error
     return torch
 
 
-def _load(path: Path) -> object:
+def _load(path: Path) -> Content:
     if path.is_dir():
         raise UserError(f"{path}: is a directory. {PYTORCH_GIVEN}")
     if not path.exists():
         raise UserError(f"{path}: no such file. {PYTORCH_GIVEN}")
-    torch = _torch(path)
-    _refuse_packed(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of unusual pickles; they load or fail below
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds, KeyError and EOFError among them
-        runs = re.search(r"(?i)unsupported global:? (?:GLOBAL )?(\w[\w.]*)", str(error))
-        if runs:
-            raise UserError(
-                f"{path}: refused, loading it would run code from the file ({runs[1]}). "
-                "Give a file that holds tensors only: in PyTorch, save the network's state_dict()."
-            ) from error
+        _refuse_packed(path)
+        return read_container(path)
+    except RefusedNameError as error:
         raise UserError(
-            f"{path}: not a PyTorch checkpoint, or damaged. {PYTORCH_GIVEN} If it was one, copy it again."
+            f"{path}: refused, loading it would run code from the file ({error}). "
+            "Give a file that holds tensors only: in PyTorch, save the network's state_dict()."
         ) from error
+    except (*DAMAGED, OSError) as error:
+        if tarfile.is_tarfile(path):
+            raise UserError(
+                f"{path}: saved by PyTorch 0.1. Load it with a later PyTorch, and save its state_dict() again."
+            ) from error
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path}: not a PyTorch checkpoint, or damaged. {PYTORCH_GIVEN} If it was one, copy it again.")
 
 
 def _refuse_packed(path: Path) -> None:
-    """Refuses zip bombs: torch does not compress, so a checkpoint never unpacks to more than its size."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return  # the legacy format, or a file that torch.load refuses
+    """Refuses zip bombs: PyTorch does not compress, so a checkpoint never unpacks to more than its size."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > path.stat().st_size:
         raise UserError(f"{path}: refused, it unpacks to more than its size. {PYTORCH_GIVEN}")
 
 
-def _arrays(path: Path | str, state: Mapping) -> dict[str, np.ndarray]:
-    torch, arrays, num_bytes = _torch(Path(path)), {}, Path(path).stat().st_size
-    for key, tensor in state.items():
-        if not isinstance(key, str) or not isinstance(tensor, torch.Tensor):
-            raise UserError(f"{path}: {key!r} is not a tensor, so this is no state dict. {PYTORCH_GIVEN}")
-        name = key.removeprefix(PREFIX)
-        if name in arrays:
-            raise UserError(f"{path}: {name} exists with and without {PREFIX!r} before it. Remove one of them.")
-        if tensor.numel() > num_bytes:  # an expanded or sparse tensor, small only in the file
-            raise UserError(f"{path}: {name} has more numbers than the file has bytes. {PYTORCH_GIVEN}")
-        try:
-            tensor = tensor.detach().to_dense() if tensor.is_sparse else tensor.detach()
-            array = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-        except (TypeError, RuntimeError, NotImplementedError) as error:  # quantised tensors, tensors without data
-            raise UserError(
-                f"{path}: {name} cannot be read ({str(error).partition('.')[0]}). {PYTORCH_GIVEN}"
-            ) from error
-        if array.dtype.kind not in "fiub":
-            raise UserError(f"{path}: {name} holds {array.dtype} values, not numbers. {PYTORCH_GIVEN}")
-        arrays[name] = array
-    return arrays
+def _arrays(path: Path, state: Mapping[str, Tensor], content: Content) -> dict[str, np.ndarray]:
+    names, num_bytes = plain_names(state, str(path)), path.stat().st_size
+    for name, tensor in zip(names, state.values(), strict=True):
+        if tensor.storage.dtype.kind == "c":
+            raise UserError(f"{path}: {name} holds complex values. {PYTORCH_GIVEN}")
+    if sum(tensor.size for tensor in state.values()) > 2 * num_bytes:  # expanded tensors, small only in the file
+        raise UserError(f"{path}: its tensors have more numbers than the file has bytes. {PYTORCH_GIVEN}")
+    try:
+        return dict(finite_arrays(zip(names, content.read(state.values()), strict=True), str(path)))
+    except DAMAGED as error:
+        raise _damaged(path) from error

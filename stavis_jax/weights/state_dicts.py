@@ -1,0 +1,108 @@
+"""Finds the network's state dict in what a PyTorch file holds, and brings its keys and values into one form."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data_pipelines.runtime.errors import UserError
+from stavis_jax.weights.restricted_pickle import Tensor
+
+_USUAL_NAMES = ("state_dict", "model_state_dict", "model", "network", "net", "module", "weights", "params")
+_AVERAGED = re.compile(r"ema|swa|average|teacher|shadow")
+_LARGEST_DEPTH = 4
+# DataParallel and DistributedDataParallel, torch.compile, Lightning and others put these before every key.
+_PREFIXES = re.compile(r"(?:(?:module|_orig_mod|model|network|net)\.)+")
+ADVICE = "Give a checkpoint of a network's state_dict()."
+
+
+class StateDict(NamedTuple):
+    """A state dict, and the names of the others beside it."""
+
+    state: Mapping[str, Tensor]
+    others: tuple[str, ...]
+
+
+def find_state_dict(content: Any, source: str, name: str | None = None) -> StateDict:
+    """Returns the state dict called `name`, or the network's own: usual names come first, averaged weights last.
+
+    Args:
+      content: what the file holds.
+      source: name of the file, for errors.
+      name: a name as in `StateDict.others`, such as "ema" or "ema.module".
+
+    Raises:
+      UserError: there is no state dict, or none of that name.
+    """
+    found = dict(_state_dicts(content, ""))
+    if not found:
+        raise UserError(_why_none(content, source))
+    if name is not None:
+        if name not in found:
+            raise UserError(f"{source}: has no state dict {name!r}, only {', '.join(found)}. Give one of these.")
+        chosen = name
+    else:
+        chosen = min(found, key=_rank)
+    return StateDict(found[chosen], tuple(other for other in found if other != chosen))
+
+
+def plain_names(state: Iterable[str], source: str) -> list[str]:
+    """Returns the keys without the prefixes of wrappers.
+
+    Raises:
+      UserError: two keys become equal.
+    """
+    names: dict[str, str] = {}
+    for key in state:
+        name = _PREFIXES.sub("", key, count=1) if _PREFIXES.match(key) else key
+        name = name.replace("._orig_mod.", ".")
+        if name in names:
+            prefix = max(key, names[name], key=len).removesuffix(name)
+            raise UserError(f"{source}: {name} exists with and without {prefix!r} before it. Remove one of them.")
+        names[name] = key
+    return list(names)
+
+
+def finite_arrays(arrays: Iterable[tuple[str, np.ndarray]], source: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields names and arrays, each in memory of its own, numbers of any precision as float32.
+
+    Raises:
+      UserError: a value is not finite as float32.
+    """
+    for name, stored in arrays:
+        if stored.dtype.kind in "iub":
+            yield name, np.array(stored)
+            continue
+        with np.errstate(over="ignore"):
+            array = stored.astype(np.float32)
+        if not np.isfinite(array).all():
+            raise UserError(
+                f"{source}: {name} holds values that are not finite. Give a checkpoint that was saved before its "
+                "training diverged."
+            )
+        yield name, array
+
+
+def _state_dicts(content: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+    if not isinstance(content, Mapping) or depth > _LARGEST_DEPTH:
+        return
+    if content and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()):
+        yield path or "the whole file", content
+        return
+    for key, value in content.items():
+        if isinstance(key, str) and "optim" not in key:
+            yield from _state_dicts(value, f"{path}.{key}" if path else key, depth + 1)
+
+
+def _rank(name: str) -> tuple[bool, int]:
+    first = name.partition(".")[0]
+    return bool(_AVERAGED.search(name)), _USUAL_NAMES.index(first) if first in _USUAL_NAMES else len(_USUAL_NAMES)
+
+
+def _why_none(content: Any, source: str) -> str:
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping) or not state or not any(isinstance(value, Tensor) for value in state.values()):
+        return f"{source}: holds no state dict. {ADVICE}"
+    key = next(key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor)))
+    return f"{source}: {key!r} is not a tensor, so this is no state dict. {ADVICE}"
