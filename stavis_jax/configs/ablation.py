@@ -21,7 +21,7 @@ from stavis_jax.configs import av, configuration
 def paper() -> dict[str, Any]:
     """Returns the paper's values without variant, split and visual network, which differ between the trainings."""
     values = av.paper()
-    del values["model"]["variant"], values["data"]["split"], values["init"]["visual"]
+    del values["model"]["variant"], values["data"]["split"], values["init"]["visual"], values["init"]["audiovisual"]
     # The paper's own rows of Tables 4 and 5, in their order. The others start from the first.
     variants = (
         "visual, l1-audio-only, l2-audio-only, l3-audio-only, l1-s1, l2-s1, l3-s1, l1-s2, l2-s2, l3-s2, l3mul-s2, "

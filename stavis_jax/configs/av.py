@@ -40,6 +40,7 @@ def paper() -> dict[str, Any]:
             "kinetics": "",  # .pth file or converted directory; empty: random weights
             "soundnet": "",  # .pth file or converted directory; empty: random weights
             "visual": "",  # a trained visual network; empty: the first stage trains one
+            "audiovisual": "",  # a trained audio-visual network, taken whole; excludes the three above
         },
         # Rates of the groups, relative to learning_rate: the released training's.
         "stages": {

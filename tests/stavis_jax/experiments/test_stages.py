@@ -1,15 +1,20 @@
 """The stages of a training: which there are, what each starts from, and start weights that do not fit."""
 
+import io
 import shutil
 
+import jax
 import numpy as np
 import pytest
 from rich.console import Console
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.configs import av, visual
+from stavis_jax.experiments import training
 from stavis_jax.experiments.stages import load_start_weights, plan_stages, start_network
 from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.prediction.model import StavisModel, load
+from stavis_jax.weights.conversion import pytorch_to_directory
 from stavis_jax.weights.directory import WeightsInfo, save_weights
 from stavis_jax.weights.flat_names import new_network, read_network
 
@@ -75,3 +80,77 @@ def test_weights_of_another_depth_are_refused(visual_weights, tmp_path):
     (stage,) = plan_stages(config, tmp_path)
     with pytest.raises(UserError, match=r"weights: lacks trunk/layer1/block1.*Check --config.model.depth and shortcut"):
         start_network(stage, {}, 0, QUIET)
+
+
+@pytest.fixture(scope="module")
+def converted(write_golden_checkpoint, tmp_path_factory):
+    """Returns the converted directory of an audio-visual checkpoint of depth 10."""
+    directory = tmp_path_factory.mktemp("converted") / "av"
+    pytorch_to_directory(write_golden_checkpoint("audiovisual_resnet10"), directory)
+    return directory
+
+
+def config_from(audiovisual, **model):
+    config = av.get_config("demo")
+    config.init.audiovisual = str(audiovisual)
+    config.model.update(model)
+    return config
+
+
+@pytest.mark.slow
+def test_training_from_an_audiovisual_checkpoint_begins_with_its_outputs(
+    converted, golden_inputs, tmp_path, monkeypatch
+):
+    begun, said = [], io.StringIO()
+    monkeypatch.setattr(training, "train", lambda network, *_, **__: begun.append(network))
+    monkeypatch.setattr(training, "_training_data", lambda *_: training.TrainingData(io.StringIO(), 1, None, [], ""))
+    training.train_stages(config_from(converted), None, tmp_path, Console(file=said, width=200))
+    (network,) = begun
+    checkpoint, arrays = load(converted), read_network(network)
+    clip, waveform = golden_inputs(0, 64)
+    at_start = StavisModel(network.config, arrays, 64)(clip, waveform)
+    for found, expected in zip(at_start, checkpoint(clip, waveform), strict=True):
+        jax.tree.map(np.testing.assert_array_equal, found, expected)
+    assert arrays.keys() == checkpoint.weights.keys()
+    assert "random" not in said.getvalue()
+
+
+@pytest.mark.slow
+def test_parts_that_start_from_random_values_are_listed_in_one_line(converted, tmp_path, caplog):
+    config, said = av.get_config("demo"), io.StringIO()
+    config.init.visual = str(converted)
+    (stage,) = plan_stages(config, tmp_path)
+    start_network(stage, {}, 0, Console(file=said, width=200))
+    parts = "fuseav, hidden, localization, soundnet"
+    assert said.getvalue() == (
+        f"audiovisual: {parts} start from random values (--config.init.soundnet is not given).\n"
+    )
+    assert caplog.messages == [
+        f"--config.init.visual={converted}: its sound part is not taken. "
+        "--config.init.audiovisual takes the whole network."
+    ]
+
+
+@pytest.mark.slow
+def test_a_visual_network_and_another_variant_are_no_whole_network(visual_weights, converted, tmp_path):
+    for config, message in (
+        (config_from(visual_weights), "holds a visual network. Give it as --config.init.visual"),
+        (config_from(converted, variant="l1-s1"), "holds l3mul-s3. Set --config.model.variant=l3mul-s3"),
+    ):
+        (stage,) = plan_stages(config, tmp_path)
+        with pytest.raises(UserError, match=f"--config.init.audiovisual=.*: {message}"):
+            load_start_weights(stage.starts)
+
+
+@pytest.mark.parametrize("setting", ["kinetics", "soundnet", "visual"])
+def test_a_whole_network_goes_with_no_other_start_weights(setting, tmp_path):
+    config = config_from("av.pth")
+    config.init[setting] = "other.pth"
+    with pytest.raises(UserError, match=f"--config.init.{setting}: --config.init.audiovisual gives these weights too"):
+        plan_stages(config, tmp_path)
+
+
+def test_a_whole_network_trains_one_stage_and_not_a_visual_one(tmp_path):
+    assert [stage.name for stage in plan_stages(config_from("av.pth"), tmp_path)] == ["audiovisual"]
+    with pytest.raises(UserError, match="--config.init.audiovisual: visual has no sound part"):
+        plan_stages(config_from("av.pth", variant="visual"), tmp_path)
