@@ -45,10 +45,11 @@ def read_films(
 ) -> list[ListedFilm]:
     """Returns the films of one subset of one split, in the order of the databases and of their lists.
 
-    Uses the files in fold_lists for a database that has some. Otherwise uses the supplement's Table 3: the films named
-    there are test films, all others are training films. Their frames are counted. Their frame rate is the standard rate
-    nearest to frames / seconds of sound, or 25 Hz without sound, where it does not matter. Films without frames or
-    annotations are skipped, and one warning counts them.
+    Uses the files in fold_lists for a database that has some: those whose names end with `_fps.txt`, or else those
+    without `_fps`. Otherwise uses the supplement's Table 3: the films named there are test films, all others are
+    training films, and their frames are counted. A frame rate that no list states is the standard rate nearest to
+    frames / seconds of sound, or 25 Hz without sound, where it does not matter. Films without frames or annotations are
+    skipped, and one warning counts them.
 
     Args:
       layout: raw data folder.
@@ -162,49 +163,82 @@ def _listed(layout: RawLayout, database: str, subset: Subset, split: int) -> lis
     """Returns the films of one list, or None if the database has no such list."""
     path = _list_path(layout, database, subset, split)
     if path.is_file():
-        return _read_list(path, layout.root, database)
-    has_lists = any(path.name.startswith(f"{database}_list_") for path in path.parent.glob("*_fps.txt"))
+        return _read_list(path, layout, database)
+    has_lists = bool(_lists_of(layout, database))
     return None if has_lists or database not in table_3() else _from_table_3(layout, database, subset, split)
 
 
 def _missing_list(layout: RawLayout, database: str, subset: Subset, split: int) -> UserError:
     path = _list_path(layout, database, subset, split)
-    return UserError(f"{path.relative_to(layout.root)}: the list is missing. {_ADVICE}")
+    found = ", ".join(sorted(path.name for path in _lists_of(layout, database)))
+    beside = f" beside {found}" if found else ""
+    return UserError(f"{path.relative_to(layout.root)}: the list is missing{beside}. {_ADVICE}")
 
 
 def _has_one_test_list(database: str) -> bool:
     return database in DATABASES and DATABASES[database].same_test_list_in_every_split
 
 
+def _lists_of(layout: RawLayout, database: str) -> list[Path]:
+    """Returns the lists of a database; those without a frame rate in their names count if there are no others."""
+    found = [path for path in (layout.root / "fold_lists").glob("*.txt") if path.name.startswith(f"{database}_list_")]
+    return [path for path in found if path.name.endswith("_fps.txt")] or found
+
+
 def _list_path(layout: RawLayout, database: str, subset: Subset, split: int) -> Path:
-    folder = layout.root / "fold_lists"
-    of_split = folder / f"{database}_list_{subset}_{split}_fps.txt"
-    of_all = folder / f"{database}_list_{subset}_fps.txt"
+    folder, lists = layout.root / "fold_lists", _lists_of(layout, database)
+    end = ".txt" if lists and not lists[0].name.endswith("_fps.txt") else "_fps.txt"
+    of_split = folder / f"{database}_list_{subset}_{split}{end}"
+    of_all = folder / f"{database}_list_{subset}{end}"
     return of_all if _has_one_test_list(database) or (of_all.is_file() and not of_split.is_file()) else of_split
 
 
-def _read_list(path: Path, root: Path, database: str) -> list[ListedFilm]:
-    name = path.relative_to(root)
+def _read_list(path: Path, layout: RawLayout, database: str) -> list[ListedFilm]:
+    name = path.relative_to(layout.root)
     try:
         lines = read_text(path).splitlines()
     except UnicodeError:
         raise UserError(f"{name}: is not text in UTF-8. Save it as UTF-8.") from None
-    films = [_read_line(line, f"{name}, line {i}", database) for i, line in enumerate(lines, 1) if line.strip()]
+    films = [_read_line(line, f"{name}, line {i}", layout, database) for i, line in enumerate(lines, 1) if line.strip()]
     if not films:
         raise UserError(f"{name}: lists no film. {_ADVICE}")
     return films
 
 
-def _read_line(line: str, place: str, database: str) -> ListedFilm:
-    try:
-        name, num_frames, fps = line.rsplit(maxsplit=2)
-        film = ListedFilm(database, name.strip(), int(num_frames), float(fps))
-        if 1 <= film.num_frames <= MOST_FRAMES and is_rate(film.fps) and is_name(film.name):
-            return film
-    except ValueError:  # too few words, or no numbers
-        pass
+def _read_line(line: str, place: str, layout: RawLayout, database: str) -> ListedFilm:
+    """Reads 'name frames fps'. A name may have spaces. Further columns are ignored, as the released code does."""
+    words, has_rates = line.split(), "_fps.txt" in place
+    lengths = [(count, 2) for count in range(len(words) - 2, 0, -1)]  # words of the name, and numbers behind it
+    lengths += [(count, 1) for count in range(len(words) - 1, 0, -1) if not has_rates]
+    films = (
+        _film(layout, database, _first_words(line, count), words[count : count + num_numbers])
+        for count, num_numbers in lengths
+    )
+    readings = [film for film in films if film is not None]
+    existing = [film for film in readings if layout.frame_folder(database, film.name).is_dir()]
+    if len({film.name for film in existing}) > 1:
+        names = " or ".join(repr(film.name) for film in existing)
+        raise UserError(f"{place}: may mean the film {names}, and both exist. Leave out what follows the frame rate.")
+    if existing or readings:
+        return (existing or readings)[0]
     found = line.strip()[:200]
     raise UserError(f"{place}: expected 'name frames fps', found {found!r}. Correct or remove the line.")
+
+
+def _first_words(line: str, count: int) -> str:
+    """Returns the first `count` words, with the spaces between them as they are."""
+    return line.strip().removesuffix("".join(line.strip().split(maxsplit=count)[count:])).rstrip()
+
+
+def _film(layout: RawLayout, database: str, name: str, numbers: Sequence[str]) -> ListedFilm | None:
+    """Returns the film, or None if these are no name, number of frames and frame rate."""
+    try:
+        num_frames = int(numbers[0])
+        fps = float(numbers[1]) if len(numbers) > 1 else _counted(layout, database, name).fps
+    except ValueError:
+        return None
+    is_film = 1 <= num_frames <= MOST_FRAMES and is_rate(fps) and is_name(name)
+    return ListedFilm(database, name, num_frames, fps) if is_film else None
 
 
 @functools.cache

@@ -76,6 +76,7 @@ def _stage(group_rates: dict[str, float]) -> dict[str, Any]:
         "weight_decay": 1e-5,  # released training: on all parameters, biases and BatchNorm included
         "max_gradient_norm": 0.0,  # 0: no clipping, as in the released training
         "patience": 10,  # supplement, section 2.2: stop after 10 epochs without a better loss
+        "patience_from": 0.75,  # share of the epochs; earlier, a training that waits for a lower rate would stop
         "save_every": 1,  # epochs between checkpoints
         "save_every_steps": 0,  # steps between checkpoints; 0: by epoch only
         "keep_checkpoints": 2,

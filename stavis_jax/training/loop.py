@@ -229,7 +229,8 @@ class _Training:
 
     def is_finished(self) -> bool:
         progress, settings = self.progress, self.settings
-        return progress.epoch >= settings.epochs or progress.epoch - progress.best_epoch >= settings.patience
+        counted_from = max(progress.best_epoch, int(settings.patience_from * settings.epochs))
+        return progress.epoch >= settings.epochs or progress.epoch - counted_from >= settings.patience
 
     def fetch(self) -> Placed:
         try:

@@ -34,10 +34,11 @@ def dampened_trace(momentum: float, dampening: float) -> optax.GradientTransform
 def step_schedule(base_rate: float, epochs: int, batches_per_epoch: int, accumulate: int = 1) -> optax.Schedule:
     """Returns the learning rate by optimiser step: the base rate, divided by 10 at 50% and again at 75% of the epochs.
 
-    With 60 epochs, the lower rates are first used in epochs 30 and 45, counted from 1. An optimiser step takes
-    `accumulate` batches; one that spans two epochs belongs to the later one.
+    With 60 epochs, the lower rates are first used in epochs 30 and 45, counted from 1. Fractions of an epoch are cut
+    off, as in the released code. An optimiser step takes `accumulate` batches; one that spans two epochs belongs to the
+    later one.
     """
-    boundaries = {(round(share * epochs) - 1) * batches_per_epoch // accumulate: 0.1 for share in (0.5, 0.75)}
+    boundaries = {(int(share * epochs) - 1) * batches_per_epoch // accumulate: 0.1 for share in (0.5, 0.75)}
     return optax.piecewise_constant_schedule(base_rate, {step: f for step, f in boundaries.items() if step > 0})
 
 

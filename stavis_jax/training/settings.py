@@ -18,6 +18,8 @@ class TrainingSettings:
       group_rates: learning rate of each parameter group, relative to `learning_rate`.
       max_gradient_norm: longer gradients are scaled down to it; 0: never.
       patience: number of epochs without a better validation loss after which the training stops.
+      patience_from: share of the epochs before which patience does not count, so that a training that waits for a drop
+        of its learning rate goes on.
       save_every: epochs between checkpoints.
       save_every_steps: steps between checkpoints; 0: by epoch only.
 
@@ -35,6 +37,7 @@ class TrainingSettings:
     weight_decay: float = 1e-5
     max_gradient_norm: float = 0.0
     patience: int = 10
+    patience_from: float = 0.0
     save_every: int = 1
     save_every_steps: int = 0
     keep_checkpoints: int = 2
@@ -50,6 +53,8 @@ class TrainingSettings:
         for name in ("momentum", "dampening"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name}={getattr(self, name)}: give 0 or more, and less than 1.")
+        if not 0 <= self.patience_from <= 1:
+            raise UserError(f"patience_from={self.patience_from}: give a share of the epochs, from 0 to 1.")
         if self.save_every_steps < 0:
             raise UserError(f"save_every_steps={self.save_every_steps}: give 0 or more.")
         for name in ("epochs", "batch_size", "effective_batch", "patience", "save_every", "keep_checkpoints"):

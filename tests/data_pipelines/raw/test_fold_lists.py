@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from data_pipelines.raw.fold_lists import ListedFilm, read_all_lists, read_films
+from data_pipelines.raw.fold_lists import STANDARD_FRAME_RATES_HZ, ListedFilm, read_all_lists, read_films
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 
@@ -138,3 +138,45 @@ def test_frames_from_0_are_named(tiny_raw):
     path.touch()
     with pytest.raises(UserError, match=r"img_00000\.jpg: frames are numbered from 1"):
         RawLayout(tiny_raw).num_frames("Mine", "short")
+
+
+def rename_film(raw, name, new_name):
+    for folder in ("video_frames", "annotations"):
+        (raw / folder / "Mine" / name).rename(raw / folder / "Mine" / new_name)
+
+
+@pytest.mark.parametrize("rest", ["1", "extra", "1 2 3", "0.5 note"])
+@pytest.mark.parametrize("name", ["long", "my long film", "film 7 12"])
+def test_columns_after_the_frame_rate_are_ignored(tiny_raw, list_writer, name, rest):
+    list_writer(tiny_raw, "Mine_list_train_fps.txt", f"{name} 100 10 {rest}\n")
+    if name != "long":
+        rename_film(tiny_raw, "long", name)
+    assert read_films(RawLayout(tiny_raw), "train", 1) == [ListedFilm("Mine", name, 100, 10.0)]
+
+
+def test_a_line_that_may_mean_two_films_is_refused(tiny_raw, list_writer):
+    list_writer(tiny_raw, "Mine_list_train_fps.txt", "short 20 25 10\n")
+    rename_film(tiny_raw, "long", "short 20")
+    with pytest.raises(UserError, match=r"line 1: may mean the film 'short 20' or 'short', and both exist"):
+        read_films(RawLayout(tiny_raw), "train", 1)
+
+
+def test_lists_without_a_frame_rate_in_their_names_are_read(tiny_raw):
+    """Otherwise Table 3 would decide, and a test film of the list would be trained with."""
+    for path in (tiny_raw / "fold_lists").iterdir():
+        lines = [" ".join(line.split()[:2]) for line in path.read_text().splitlines()]
+        path.with_name(path.name.replace("_fps", "")).write_text("\n".join(lines))
+        path.unlink()
+    found = read_films(RawLayout(tiny_raw), "train", 2)
+    assert [(film.name, film.num_frames) for film in found] == [("short", 20), ("long", 100)]
+    assert all(film.fps in STANDARD_FRAME_RATES_HZ for film in found)
+
+
+def test_lists_without_a_frame_rate_of_a_paper_database_go_before_table_3(etmd):
+    tests, trains = [], []
+    for video in sorted(path.name for path in (etmd.root / "video_frames" / "ETMD_av").iterdir()):
+        (trains if tests else tests).append(f"{video} 20 25")
+    (etmd.root / "fold_lists").mkdir(exist_ok=True)
+    for subset, lines in (("test", tests), ("train", trains)):
+        (etmd.root / "fold_lists" / f"ETMD_av_list_{subset}_1.txt").write_text("\n".join(lines))
+    assert [film.name for film in read_films(etmd, "test", 1)] == [tests[0].split()[0]]

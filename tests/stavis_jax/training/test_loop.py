@@ -121,6 +121,17 @@ def test_training_stops_without_a_better_loss_and_keeps_best_and_last(run):
 
 
 @pytest.mark.slow
+def test_patience_counts_from_its_share_of_the_epochs(run):
+    worse = iter(range(1, 100))
+    _, journal, _ = run(
+        "waits",
+        recipe(epochs=8, patience=2, patience_from=0.5),
+        lambda: [make_batch(0, 4) | {"density": np.full((4, SIZE, SIZE), 2.0 * next(worse), np.float32)}],
+    )
+    assert len(journal) == 6
+
+
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_with_one_line(run):
     with pytest.raises(UserError, match="the .* is (nan|inf) at step 2"):
         run("nan", recipe(learning_rate=1e30, epochs=3))

@@ -81,6 +81,15 @@ def test_rates_fall_where_the_released_training_lowered_them(steps_per_epoch):
             assert float(schedule(step)) == pytest.approx(0.01 * factor, rel=1e-5), epoch
 
 
+def test_fractions_of_an_epoch_are_cut_off_as_in_the_released_code():
+    for epochs in range(4, 101):
+        schedule = optimizer.step_schedule(1.0, epochs, batches_per_epoch=1)
+        rates = [float(schedule(epoch - 1)) for epoch in range(1, epochs + 1)]
+        first, second = int(epochs / 2), int(epochs * 3 / 4)
+        expected = [1.0 if epoch < first else 0.1 if epoch < second else 0.01 for epoch in range(1, epochs + 1)]
+        np.testing.assert_allclose(rates, expected, rtol=1e-5, err_msg=f"{epochs} epochs")
+
+
 @pytest.mark.parametrize(("batches_per_epoch", "accumulate"), [(50, 4), (2, 4), (8, 4)])
 def test_rates_fall_in_the_same_epoch_with_accumulated_gradients(batches_per_epoch, accumulate):
     schedule = optimizer.step_schedule(0.01, 60, batches_per_epoch, accumulate)
