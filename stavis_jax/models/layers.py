@@ -18,6 +18,7 @@ from stavis_jax.ops.conv1d import conv1d
 from stavis_jax.ops.conv2d import conv2d, conv2d_rounded
 from stavis_jax.ops.conv3d import conv3d
 from stavis_jax.ops.folded_norm import folded
+from stavis_jax.ops.scaled_convolution import convolve_scaled
 from stavis_jax.ops.video import Video, map_frames
 
 BATCH_NORM_EPSILON = 1e-5
@@ -39,11 +40,24 @@ class Conv3D(nnx.Module):
         kernel = jax.tree.map(lambda k: k.astype(dtype), value_of(self.kernel))  # an array or its time taps
         return self.convolve(video, kernel)
 
+    def of_scaled(self, video: Video, factor: jax.Array) -> Video:
+        """Convolves an array times a map [B, H, W] that is nowhere zero, with a 1x1x1 kernel."""
+        assert not isinstance(video, tuple)  # BackendForm refuses "scaled_convolution" on frames
+        time, height, width = self.strides
+        video, factor = video[:, ::time, ::height, ::width], factor[:, ::height, ::width]
+        return convolve_scaled(_convolve_places, video, self.kernel[...].astype(video.dtype), factor)
+
     def convolve(self, video: Video, kernel: Any) -> Video:
         """Convolves with another kernel of the same shape. Clips side by side stay apart."""
         if not isinstance(video, tuple):
             kernel = block_diagonal(kernel, video.shape[-1] // kernel.shape[-2])
         return conv3d(video, kernel, self.strides, self.form.conv3d)
+
+
+def _convolve_places(video: jax.Array, kernel: jax.Array) -> jax.Array:
+    output = conv3d(video, block_diagonal(kernel, video.shape[-1] // kernel.shape[-2]))
+    assert isinstance(output, jax.Array)
+    return output
 
 
 class Conv2D(nnx.Module):

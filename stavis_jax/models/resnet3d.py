@@ -24,7 +24,7 @@ from stavis_jax.ops.clip_pairs import LANES, unpaired
 from stavis_jax.ops.conv3d import conv_inner_frames
 from stavis_jax.ops.folded_norm import add_and_rectify
 from stavis_jax.ops.time_chunks import TimeChunks
-from stavis_jax.ops.video import Video, map_frames
+from stavis_jax.ops.video import Video, map_frames, scale_by_map
 
 ShortcutType = Literal["A", "B"]
 
@@ -60,8 +60,10 @@ class ProjectionShortcut(nnx.Module):
         self.conv = Conv3D(channels, features, 1, (stride,) * 3, rngs=rngs)
         self.bn = BatchNorm(features)
 
-    def __call__(self, x: Video, train: bool) -> Video:
-        return convolve_and_normalise(self.conv, self.bn, x, train)
+    def __call__(self, x: Video, train: bool, factor: jax.Array | None = None) -> Video:
+        if factor is None:
+            return convolve_and_normalise(self.conv, self.bn, x, train)
+        return self.bn(self.conv.of_scaled(x, factor), train)
 
 
 class PaddingShortcut(nnx.Module):
@@ -70,7 +72,8 @@ class PaddingShortcut(nnx.Module):
     def __init__(self, channels: int, features: int, stride: int):
         self.channels, self.extra_channels, self.stride = channels, features - channels, stride
 
-    def __call__(self, x: Video, train: bool) -> Video:
+    def __call__(self, x: Video, train: bool, factor: jax.Array | None = None) -> Video:
+        x = x if factor is None else scale_by_map(x, factor)
         x = x[:: self.stride] if isinstance(x, tuple) else x[:, :: self.stride]
 
         def subsample(frames: jax.Array) -> jax.Array:
@@ -108,7 +111,10 @@ class BasicBlock(nnx.Module):
 
 
 class Bottleneck(nnx.Module):
-    """1x1x1, 3x3x3 and 1x1x1 convolutions: [..., channels] -> [..., 4 width]."""
+    """1x1x1, 3x3x3 and 1x1x1 convolutions: [..., channels] -> [..., 4 width].
+
+    With a `factor`, a map [B, H, W] that is nowhere zero, it computes on the video times the map.
+    """
 
     def __init__(self, channels: int, width: int, stride: int, shortcut: ShortcutType, *, rngs: nnx.Rngs):
         self.conv1 = Conv3D(channels, width, 1, rngs=rngs)
@@ -119,11 +125,15 @@ class Bottleneck(nnx.Module):
         self.bn3 = BatchNorm(4 * width)
         self.shortcut = _shortcut(shortcut, channels, 4 * width, stride, rngs)
 
-    def __call__(self, x: Video, train: bool) -> Video:
-        y = map_frames(nnx.relu, self.bn1(self.conv1(x), train))
+    def __call__(self, x: Video, train: bool, factor: jax.Array | None = None) -> Video:
+        y = self.conv1(x) if factor is None else self.conv1.of_scaled(x, factor)
+        y = map_frames(nnx.relu, self.bn1(y, train))
         y = map_frames(nnx.relu, self.bn2(self.conv2(y), train))
         y = convolve_and_normalise(self.conv3, self.bn3, y, train)
-        shortcut = x if self.shortcut is None else self.shortcut(x, train)
+        if self.shortcut is not None:
+            shortcut = self.shortcut(x, train, factor)
+        else:
+            shortcut = x if factor is None else scale_by_map(x, factor)
         return _add_and_rectify(y, shortcut, self.bn1.form, jax.tree.leaves(x)[0].dtype)
 
 
@@ -151,17 +161,22 @@ class Layer(nnx.Module):
         self.num_blocks, self.width, self.channels = blocks, width, channels
         self.rematerialize = False
 
-    def __call__(self, x: Video, train: bool) -> Video:
+    def __call__(self, x: Video, train: bool, factor: jax.Array | None = None) -> Video:
+        """Runs the blocks, on the video times a map [B, H, W] if `factor` is given."""
         run = nnx.remat(_run_block, static_argnums=2) if self.rematerialize and train else _run_block
         for i in range(self.num_blocks):
-            x = run(getattr(self, f"block{i}"), x, train)
+            x = run(getattr(self, f"block{i}"), x, train, factor if i == 0 else None)
             if self.width >= LANES and not isinstance(x, tuple):
                 x = unpaired(x, self.channels)  # one clip fills the lanes
         return x
 
 
-def _run_block(block: nnx.Module, x: Video, train: bool) -> Video:
-    return block(x, train)
+def _run_block(block: nnx.Module, x: Video, train: bool, factor: jax.Array | None) -> Video:
+    if factor is None:
+        return block(x, train)
+    if isinstance(block, Bottleneck) and block.conv1.form.scaled_convolution:
+        return block(x, train, factor)
+    return block(scale_by_map(x, factor), train)
 
 
 class ResNet3D(nnx.Module):

@@ -153,10 +153,10 @@ class Stavis(nnx.Module):
         """Returns the four stages' saliency, and the mean of layer2's two middle time steps."""
         x = self.trunk.layer1(x, train)  # [B, 8, 28, 28, 256]
         stage2 = self.attention2(x)
-        x = self.trunk.layer2(scale_by_map(x, 1 + stage2.attention), train)  # [B, 4, 14, 14, 512]
+        x = self.trunk.layer2(x, train, 1 + stage2.attention)  # [B, 4, 14, 14, 512]
         stage3 = self.attention3(x)
         centre = num_frames(x) // 2
         middle = time_mean(x, max(centre - 1, 0), centre + 1)  # before DSAM 3, as in the released network
-        x = self.trunk.layer3(scale_by_map(x, 1 + stage3.attention), train)  # [B, 2, 7, 7, 1024]
+        x = self.trunk.layer3(x, train, 1 + stage3.attention)  # [B, 2, 7, 7, 1024]
         stage4 = self.attention4(x)  # its attention is an output only
         return [stage1, stage2, stage3, stage4], middle

@@ -35,6 +35,8 @@ class BackendForm:
       clip_pairs: whether layer1 computes two clips side by side as channels (ops/clip_pairs.py).
       rounded_side_prep: whether attention rounds the factors of its 3x3 convolution to the trunk's number format. A TPU
         multiplies bfloat16 in one pass and float32 in six.
+      scaled_convolution: whether the gradient of an attention map is computed from the output of the 1x1x1 convolution
+        after it (ops/scaled_convolution.py).
       upsampling: how saliency is upsampled, by "blocks" or "matrices" (ops/upsampling.py).
       time_chunks: whether clips are cut into chunks of time up to the first pooling (ops/time_chunks.py).
       devices: over how many devices a batch is split. It only decides which clips are side by side, and how chunks are
@@ -51,6 +53,7 @@ class BackendForm:
     batch_norm: Literal["two-pass", "one-pass", "folded"] = "two-pass"
     clip_pairs: bool = False
     rounded_side_prep: bool = False
+    scaled_convolution: bool = False
     upsampling: Literal["blocks", "matrices"] = "blocks"
     time_chunks: bool = False
     devices: int = 1
@@ -59,6 +62,7 @@ class BackendForm:
     def __post_init__(self) -> None:
         on_frames = self.conv3d in ("sums", "karatsuba")
         for_arrays = self.max_pool == "windows" or self.batch_norm == "folded" or self.clip_pairs or self.time_chunks
+        for_arrays |= self.scaled_convolution
         if on_frames != (self.layout == "frames") or (on_frames and for_arrays):
             raise ValueError(f"{self}: some of these forms do not work on the layout {self.layout!r}.")
 
@@ -85,7 +89,12 @@ TEXTBOOK = BackendForm()
 _CPU = BackendForm("frames", "columns", "dots", "sums", "comparisons", clip_by_clip=True)
 _GPU = BackendForm(conv3d="stacked", max_pool="comparisons", batch_norm="one-pass")
 _TPU = BackendForm(
-    batch_norm="folded", clip_pairs=True, rounded_side_prep=True, upsampling="matrices", time_chunks=True
+    batch_norm="folded",
+    clip_pairs=True,
+    rounded_side_prep=True,
+    scaled_convolution=True,
+    upsampling="matrices",
+    time_chunks=True,
 )
 _FORMS = {  # platform: form to train, form to score
     "cpu": (_CPU, dataclasses.replace(_CPU, conv3d="karatsuba")),
