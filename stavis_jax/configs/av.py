@@ -60,6 +60,7 @@ def paper() -> dict[str, Any]:
             "batch_size": 0,  # clips; 0: 8 on a CPU, 32 per GPU or TPU
             "dtype": "auto",  # as in compute
             "pictures": 6,  # rows of comparison.png
+            "maps": "png",  # or matlab: JPEGs in folders of the names that the released MATLAB code reads
         },
     }
 

@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Collection
+from typing import get_args
 
 import ml_collections
 
 from data_pipelines.runtime.errors import UserError
+from stavis_jax.maps.map_folders import MapFiles
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.number_format import NUMBER_FORMATS
 from stavis_jax.training.compute import Compute
@@ -21,14 +23,18 @@ class ScoringSettings:
       batch_size: clips per batch, over all devices of the host that scores. 0: 8 on a CPU, 32 per GPU or TPU.
       pictures: rows of the comparison picture.
       dtype: number format of the trunk; see `Compute`.
+      maps: how the maps are stored; see `MapFiles`.
     """
 
     weights: str
     batch_size: int
     pictures: int
     dtype: str = "auto"
+    maps: MapFiles = "png"
 
     def __post_init__(self):
+        if self.maps not in get_args(MapFiles):
+            raise UserError(f"--config.evaluation.maps={self.maps}: choose from {', '.join(get_args(MapFiles))}.")
         if self.weights not in ("last", "best"):
             raise UserError(f"--config.evaluation.weights={self.weights}: choose from last, best.")
         if self.batch_size < 0:

@@ -16,11 +16,13 @@ from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from stavis_jax.experiments.data import ExperimentData
 from stavis_jax.experiments.score_batches import clips_per_batch, predict_batches
 from stavis_jax.experiments.settings import ScoringSettings
-from stavis_jax.maps.map_folders import MapFolder, find_video_folder
+from stavis_jax.maps.map_folders import MapFiles, MapFolder, find_video_folder, scored_map_path
 from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.prediction.model import StavisModel
 from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME, PredictedVideo
 from stavis_jax.weights.directory import read_weights
+
+JPEG_QUALITY = 95  # of 100; a PNG has no use for it
 
 
 def predict_test_films(
@@ -47,14 +49,19 @@ def predict_test_films(
     batch_size = clips_per_batch(settings.batch_size)
     output.parent.mkdir(parents=True, exist_ok=True)
     with out_of_memory_as_user_error(f"--config.evaluation.batch_size={batch_size}", "Give a smaller one."):
-        write_test_maps(model, data, output, batch_size, console)
+        write_test_maps(model, data, output, batch_size, console, settings.maps)
     return read_test_maps(output, films, data.split)
 
 
 def write_test_maps(
-    model: StavisModel, data: ExperimentData, output: Path, batch_size: int = 8, console: Console | None = None
+    model: StavisModel,
+    data: ExperimentData,
+    output: Path,
+    batch_size: int = 8,
+    console: Console | None = None,
+    files: MapFiles = "png",
 ) -> None:
-    """Predicts every test window and writes OUTPUT/split<n>_results/<database>/<video>/pred_sal_000009.png and so on.
+    """Predicts every test window and writes the map of each, named as in `scored_map_path`.
 
     Window i (from 0) is named frame 9 + i, as in the released code.
     """
@@ -77,9 +84,9 @@ def write_test_maps(
             for index, saliency_map in zip(batch["clip_index"][valid].tolist(), saliency[valid], strict=True):
                 film = clips.films[clips.film_index(index)]
                 number = FIRST_SCORED_FRAME + int(clips.frames(index)[0]) - 1
-                folder = unfinished / f"split{data.split}_results" / film.database / film.name
-                folder.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(saliency_picture(saliency_map)).save(folder / f"pred_sal_{number:06d}.png")
+                path = scored_map_path(unfinished, data.split, film.database, film.name, number, files)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(saliency_picture(saliency_map)).save(path, quality=JPEG_QUALITY)
         atomic.replace_folder(unfinished, output)
 
 

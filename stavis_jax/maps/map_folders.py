@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -11,6 +12,16 @@ from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import entries, subfolders
 
 PICTURES = (".jpg", ".jpeg", ".png")
+MapFiles = Literal["png", "matlab"]
+
+
+def scored_map_path(root: Path, split: int, database: str, video: str, number: int, files: MapFiles) -> Path:
+    """Returns the file of a test film's map: ROOT/split1_results/DIEM/<video>/pred_sal_000009.png.
+
+    "matlab" is what the released MATLAB code reads: ROOT/split1_results/diem/<video>/pred_sal_000009.jpg.
+    """
+    folder, suffix = (short_name(database), "jpg") if files == "matlab" else (database, "png")
+    return root / f"split{split}_results" / folder / video / f"pred_sal_{number:06d}.{suffix}"
 
 
 def map_path(folder: Path, number: int) -> Path:

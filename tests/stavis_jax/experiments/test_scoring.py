@@ -73,6 +73,7 @@ def test_a_wrong_setting_of_any_stage_shows_before_anything_is_trained(shards, t
         ("evaluation.weights", "first", "--config.evaluation.weights=first: choose from last, best"),
         ("evaluation.batch_size", -1, "--config.evaluation.batch_size=-1: give 0 or more"),
         ("evaluation.dtype", "float16", "--config.evaluation.dtype=float16: choose from auto, float32, bfloat16"),
+        ("evaluation.maps", "gif", "--config.evaluation.maps=gif: choose from png, matlab"),
         ("data.workers", -1, "--config.data.workers=-1: give 0 or more"),
         ("data.placement", "moon", "--config.data.placement=moon: choose from host, device"),
         ("compute.dtype", "float16", "--config.compute.dtype=float16: choose from"),

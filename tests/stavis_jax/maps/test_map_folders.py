@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from data_pipelines.runtime.errors import UserError
+from stavis_jax.maps import map_folders
 from stavis_jax.maps.map_folders import MapFolder, find_video_folder, read_map
 
 PIXELS = np.arange(12, dtype=np.uint8).reshape(3, 4)
@@ -114,3 +115,19 @@ def test_names_that_all_end_alike_are_an_error(tmp_path):
         Image.fromarray(PIXELS).save(tmp_path / name)
     with pytest.raises(UserError, match="same frame, 4"):
         MapFolder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ("png", "split2_results/Coutrot_db1/one/pred_sal_000009.png"),
+        ("matlab", "split2_results/coutrot1/one/pred_sal_000009.jpg"),
+    ],
+)
+def test_maps_of_test_films_are_found_where_they_are_written(tmp_path, files, expected):
+    path = map_folders.scored_map_path(tmp_path, 2, "Coutrot_db1", "one", 9, files)
+    assert path == tmp_path / expected
+    path.parent.mkdir(parents=True)
+    Image.new("L", (4, 3), 7).save(path)
+    (number,) = MapFolder(find_video_folder(tmp_path, 2, "Coutrot_db1", "one"))
+    assert number == 9
