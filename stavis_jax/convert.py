@@ -14,6 +14,7 @@ from rich.text import Text
 
 from data_pipelines.runtime.arguments import CommandParser
 from data_pipelines.runtime.command import command
+from stavis_jax.cli.checkpoint_flags import add_base_url
 
 EXAMPLES = """stavis_audiovisual.pth --output weights/stavis
 weights/stavis --output stavis_again.pth
@@ -23,8 +24,11 @@ runs/av --variant visual --output visual.pth"""
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(argv)
-    from stavis_jax.weights.conversion import convert  # after the flags: JAX takes seconds to import
+    # Imported here: JAX takes seconds, and --help needs none of it.
+    from stavis_jax.weights.conversion import convert
+    from stavis_jax.weights.named_checkpoints import locate
 
+    options.source = locate(options.source, options.__dict__.pop("base_url"))
     table = Table.grid(padding=(0, 2))
     for label, text in convert(**vars(options)).items():
         table.add_row(label, Text(text))  # a file name may look like markup
@@ -34,7 +38,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser("stavis_jax.convert", __doc__, EXAMPLES)
     parser.add_argument(
-        "source", type=Path, metavar="CHECKPOINT", help="a .pth file, or a converted directory or a workdir"
+        "source",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="a .pth file; to convert back, a converted directory or a workdir, or a name such as stavis",
     )
     parser.add_argument(
         "--output", type=Path, required=True, metavar="PATH", help="directory to write, or .pth file to convert back to"
@@ -45,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         help="system to run (default: of a STAViS file, visual if its sound part was never trained; of a workdir, the "
         "one with sound)",
     )
+    add_base_url(parser)
     parser.add_overwrite("an output that exists")
     return parser
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from data_pipelines.runtime.arguments import CommandParser, positive_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.cli.checkpoint_flags import add_dtype
+from stavis_jax.cli.checkpoint_flags import CHECKPOINT, add_base_url, add_dtype
 from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 
 log = logging.getLogger("stavis_jax")
@@ -30,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported here: JAX takes seconds, and --help needs none of it.
     from stavis_jax.web import server
     from stavis_jax.web.networks import Networks
+    from stavis_jax.weights.named_checkpoints import locate
 
     if not server.is_loopback(options.host):
         log.warning(
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     enable_compilation_cache()
     server.serve(
-        Networks(options.checkpoint, options.dtype),
+        Networks([locate(checkpoint, options.base_url) for checkpoint in options.checkpoint], options.dtype),
         host=options.host,
         port=options.port,
         max_megabytes=options.max_megabytes,
@@ -57,9 +58,10 @@ def _parser() -> CommandParser:
         required=True,
         action="append",
         type=Path,
-        metavar="PATH",
-        help=".pth file, converted directory, or working directory of a training; repeat the flag to offer several",
+        metavar="PATH|NAME",
+        help=f"{CHECKPOINT}; repeat the flag to offer several",
     )
+    add_base_url(parser)
     add_dtype(parser)
     add("--port", type=_port, default=7860, metavar="N", help="port of the page's address")
     add(

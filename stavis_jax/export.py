@@ -9,6 +9,7 @@ from pathlib import Path
 
 from data_pipelines.runtime.arguments import CommandParser
 from data_pipelines.runtime.command import command
+from stavis_jax.cli.checkpoint_flags import CHECKPOINT, add_base_url
 
 EXAMPLES = """stavis.pth --output stavis.stablehlo
 runs/av --variant visual --output visual.stablehlo --weights beside"""
@@ -21,9 +22,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     from stavis_jax.ops.backend_form import TEXTBOOK
     from stavis_jax.prediction import stablehlo
     from stavis_jax.prediction.model import load
+    from stavis_jax.weights.named_checkpoints import locate
 
     names = stablehlo.check_output(options.output, options.weights, options.overwrite)
-    model = load(options.checkpoint, options.variant, form=TEXTBOOK, dtype=options.dtype)
+    checkpoint = locate(options.checkpoint, options.base_url)
+    model = load(checkpoint, options.variant, form=TEXTBOOK, dtype=options.dtype)
     stablehlo.write_export(model, options.output, options.weights, overwrite=options.overwrite)
     for path in names:
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
@@ -32,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _parser() -> CommandParser:
     parser = CommandParser("stavis_jax.export", __doc__, EXAMPLES)
     add = parser.add_argument
-    checkpoint = ".pth file, converted directory, or working directory of a training"
-    add("checkpoint", type=Path, metavar="CHECKPOINT", help=checkpoint)
+    add("checkpoint", type=Path, metavar="CHECKPOINT", help=CHECKPOINT)
     add("--output", type=Path, required=True, metavar="FILE", help="file to write the program to")
+    add_base_url(parser)
     add("--variant", metavar="NAME", help="variant of the network (default: that of the checkpoint)")
     places = "where the weights are: in FILE, or as NumPy arrays in FILE.npz"
     add("--weights", choices=("inside", "beside"), default="inside", help=places)

@@ -20,7 +20,7 @@ from data_pipelines.inputs.resizing import RESIZE_FILTERS
 from data_pipelines.runtime.arguments import CommandParser, ListAction, positive_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError, one_line
-from stavis_jax.cli.checkpoint_flags import add_dtype
+from stavis_jax.cli.checkpoint_flags import CHECKPOINT, add_base_url, add_dtype
 from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
 from stavis_jax.outputs.registry import OUTPUTS, file_names
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     import stavis_jax
     from stavis_jax.outputs.many_films import output_folders, predict_films
     from stavis_jax.prediction.frame_stream import LARGEST_STRIDE
+    from stavis_jax.weights.named_checkpoints import locate
 
     appearance = OutputOptions(**{name: arguments[name] for name in vars(OutputOptions())})
     options = PredictionOptions(appearance=appearance, **{name: arguments[name] for name in HOW})
@@ -46,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     def load() -> stavis_jax.StavisModel:
         enable_compilation_cache()
-        return stavis_jax.load(arguments["checkpoint"], variant=arguments["variant"], dtype=arguments["dtype"])
+        checkpoint = locate(arguments["checkpoint"], arguments["base_url"])
+        return stavis_jax.load(checkpoint, variant=arguments["variant"], dtype=arguments["dtype"])
 
     predicted = predict_films(
         output_folders(find_films(arguments["films"]), arguments["output"])[number - 1 :: count],
@@ -77,7 +79,7 @@ def _parser() -> CommandParser:
     parser = CommandParser(
         "stavis_jax.predict",
         __doc__.format(outputs=table),
-        "holiday.mp4 --checkpoint stavis.pth --output saliency\n"
+        "holiday.mp4 --checkpoint stavis --output saliency\n"
         "'shots/*.mp4' --checkpoint stavis.pth --output saliency --outputs track contact-sheet",
     )
     add = parser.add_argument
@@ -85,11 +87,11 @@ def _parser() -> CommandParser:
         "film in any format that FFmpeg decodes, folder of films, folder of pictures, or quoted pattern: 'shots/*.mp4'"
     )
     add("films", nargs="+", metavar="VIDEO", help=films)
-    checkpoint = ".pth file, converted directory, or working directory of a training"
-    add("--checkpoint", required=True, type=Path, metavar="PATH", help=checkpoint)
+    add("--checkpoint", required=True, type=Path, metavar="PATH|NAME", help=CHECKPOINT)
     add("--output", required=True, type=Path, metavar="DIR", help="folder to write the folders <film>/ to")
     add("--outputs", action=ListAction, choices=tuple(OUTPUTS), metavar="NAME", help="what to write, see above")
     add("--variant", metavar="NAME", help="variant of the network (default: that of the checkpoint)")
+    add_base_url(parser)
     add_dtype(parser)
     batch = "clips per call of the network; fewer need less memory (default: 4 on a CPU, 32 on a GPU or TPU)"
     add("--batch-size", type=positive_integer, metavar="N", help=batch)

@@ -25,7 +25,7 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "cli": "runtime configs",
     "ops": "",
     "models": "inputs ops",
-    "weights": "runtime ops models",
+    "weights": "runtime fetching ops models",
     "maps": "runtime raw",
     "training": "runtime inputs ops models weights maps",
     "prediction": "runtime inputs films ops models weights",

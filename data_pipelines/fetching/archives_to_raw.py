@@ -15,7 +15,7 @@ import rich.console
 from rich.progress import DownloadColumn, Progress
 
 from data_pipelines.fetching.archives import Archive, chosen_archives
-from data_pipelines.fetching.download import PLAIN, download, free_bytes
+from data_pipelines.fetching.download import PLAIN, CannotFetchError, download, free_bytes
 from data_pipelines.fetching.unpack import UnusableArchiveError, inspect, move_into_place, unpack
 from data_pipelines.runtime import atomic, json_files
 from data_pipelines.runtime.errors import UserError
@@ -90,7 +90,8 @@ def _file_of(
         file.unlink()
     except UnusableArchiveError as error:
         file.unlink()
-        raise UserError(f"{url}: {error} If that does not help, try --base-url or --archives.") from None
+        fault, advice = f"{url}: {error}".rstrip("."), "If that does not help, try --base-url or --archives."
+        raise CannotFetchError(fault, advice) from None
 
 
 def _install(archive: Archive, file: Path, source: str, output: Path, progress: Progress) -> None:

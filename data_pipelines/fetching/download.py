@@ -23,6 +23,14 @@ PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
 _OTHER_WAY = "get the archive by other means and give its folder with --archives"
 
 
+class CannotFetchError(UserError):
+    """An archive cannot be fetched. `fault` is the message without its advice."""
+
+    def __init__(self, fault: str, advice: str):
+        super().__init__(f"{fault}. {advice}")
+        self.fault = fault
+
+
 class _CutError(Exception):
     """The transfer ended early. Another try may get more bytes."""
 
@@ -34,7 +42,8 @@ def download(url: str, path: Path, progress: Progress) -> None:
     must check that a continued file is intact, for example by gzip's checksum.
 
     Raises:
-      UserError: the server refuses, cannot be reached, or sends fewer or more bytes than it announced.
+      CannotFetchError: the server refuses, cannot be reached, or sends fewer or more bytes than it announced.
+      UserError: the disk has too little space.
     """
     if path.is_file():
         return  # an earlier run was stopped between its download and its use
@@ -52,9 +61,8 @@ def download(url: str, path: Path, progress: Progress) -> None:
                     tries_left, most_bytes = _TRIES, _size(partial)
                 if not tries_left:
                     again = "Run the command again to continue" if partial.exists() else "Try again later"
-                    raise UserError(
-                        f"{url}: {fault}. {again}, try a mirror with --base-url, or {_OTHER_WAY}."
-                    ) from None
+                    advice = f"{again}, try a mirror with --base-url, or {_OTHER_WAY}."
+                    raise CannotFetchError(f"{url}: {fault}", advice) from None
                 progress.console.print(f"{url}: {fault}. Trying again.", **PLAIN)
             time.sleep(_PAUSE_SECONDS)
         partial.rename(path)
@@ -130,7 +138,7 @@ def _refusal(error: urllib.error.HTTPError, url: str, partial: Path) -> Exceptio
     answer = f"the server answers {error.code} {error.reason}"
     if error.code == 429 or error.code >= 500:
         return _CutError(answer)
-    return UserError(f"{url}: {answer}. Check --base-url, or {_OTHER_WAY}.")
+    return CannotFetchError(f"{url}: {answer}", f"Check --base-url, or {_OTHER_WAY}.")
 
 
 def _extent(response: http.client.HTTPResponse, partial: Path, offset: int) -> tuple[int, int | None]:

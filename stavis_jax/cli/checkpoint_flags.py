@@ -3,6 +3,15 @@
 import argparse
 
 NUMBER_FORMATS = ("auto", "float32", "bfloat16")  # of ops/number_format.py, which needs JAX
+CHECKPOINT = (
+    ".pth file, converted directory, working directory of a training, or a name: stavis and stavis-visual are the "
+    "authors' checkpoints, fetched at first use (stavis-split2: those of another split)"
+)
+
+
+def add_base_url(parser: argparse.ArgumentParser) -> None:
+    text = "server to fetch a named checkpoint from, or a mirror of it (default: the authors' server)"
+    parser.add_argument("--base-url", metavar="URL", help=text)
 
 
 def add_dtype(parser: argparse.ArgumentParser) -> None:

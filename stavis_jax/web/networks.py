@@ -8,7 +8,8 @@ from data_pipelines.runtime.errors import UserError
 from stavis_jax.models import fusion
 from stavis_jax.prediction.model import StavisModel, load
 from stavis_jax.weights.directory import read_info
-from stavis_jax.weights.loading import VISUAL, find_directory
+from stavis_jax.weights.loading import find_directory
+from stavis_jax.weights.pytorch_weights import VISUAL
 
 MAX_IN_MEMORY = 4
 

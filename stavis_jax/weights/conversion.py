@@ -9,15 +9,9 @@ import numpy as np
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.weights.directory import WeightsInfo, save_weights
 from stavis_jax.weights.flat_names import expected_shapes, new_network, read_network
-from stavis_jax.weights.loading import (
-    AUDIOVISUAL,
-    REASONS,
-    VISUAL,
-    check_variant,
-    load_weights,
-    read_pytorch_weights,
-)
+from stavis_jax.weights.loading import check_variant, load_weights
 from stavis_jax.weights.pytorch_file import PyTorchCheckpoint, write_checkpoint
+from stavis_jax.weights.pytorch_weights import AUDIOVISUAL, REASONS, VISUAL, read_pytorch_weights
 from stavis_jax.weights.transfer import missing_arrays, to_pytorch
 
 PYTORCH_SUFFIXES = (".pth", ".pt", ".tar")

@@ -1,31 +1,19 @@
-"""Finds and reads weights of every form: a .pth file, a converted directory, a training's workdir."""
+"""Finds and reads weights of every form: a name, a .pth file, a converted directory, a training's workdir."""
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models import fusion
 from stavis_jax.models.stavis import NetworkConfig
-from stavis_jax.weights.checkpoint_kinds import architecture_of, has_untrained_sound
 from stavis_jax.weights.directory import WeightsInfo, is_weights_directory, read_weights
 from stavis_jax.weights.flat_names import Weights
-from stavis_jax.weights.pytorch_file import read_checkpoint
-from stavis_jax.weights.transfer import from_pytorch
+from stavis_jax.weights.named_checkpoints import NAMES, locate
+from stavis_jax.weights.pytorch_weights import AUDIOVISUAL, REASONS, read_pytorch_weights
 
-VISUAL, AUDIOVISUAL = "visual", "l3mul-s3"  # the systems of the authors' code
-REASONS = {VISUAL: "its sound part was never trained", AUDIOVISUAL: "its sound part is trained"}
 KEPT_BY_TRAINING = ("last", "best")  # WORKDIR/<variant>/<one of these>; the first one found is read
 
 log = logging.getLogger("stavis_jax")
-
-
-class PyTorchWeights(NamedTuple):
-    """The arrays of a .pth file, their description, and the keys that are not needed."""
-
-    weights: Weights
-    info: WeightsInfo
-    unused: list[str]
 
 
 def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights, WeightsInfo]:
@@ -35,46 +23,26 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
     is given, it is the variant that a converted or trained directory records; of a workdir with several, the one that
     uses sound. A .pth file counts as visual if its sound part was never trained; a line in the log says so.
 
+    `path` may be one of `named_checkpoints.NAMES`, which is fetched at its first use.
+
     Raises:
-      UserError: the path does not exist, has another format or is damaged, or the variant is unknown.
+      UserError: the path does not exist, has another format or is damaged, the variant is unknown, or a named
+        checkpoint cannot be fetched.
     """
-    path = Path(path)
     check_variant(variant)
+    path = locate(path)
     if not path.exists():
-        raise UserError(f"{path}: no such file or directory. Give a .pth file, a converted directory or a workdir.")
+        names = ", ".join(NAMES)
+        raise UserError(
+            f"{path}: no such file or directory. Give a .pth file, a converted directory, a workdir, or one of the "
+            f"authors' checkpoints: {names}."
+        )
     if path.is_file():
         weights, info, _ = read_pytorch_weights(path, variant)
         if info.kind == "stavis" and variant is None:
             log.warning("%s: taken as %s, since %s.", path, info.variant, REASONS[str(info.variant)])
         return weights, info
     return read_weights(find_directory(path, variant))
-
-
-def read_pytorch_weights(path: Path | str, variant: str | None = None) -> PyTorchWeights:
-    """Reads a .pth file. Finds kind, depth and shortcut type in its contents, and the variant if none is given.
-
-    Raises:
-      UserError: as `load_weights`; or the variant is not one of the authors' code.
-    """
-    path = Path(path)
-    checkpoint = read_checkpoint(path)
-    network = architecture_of(checkpoint.state, str(path))
-    if network.depth and checkpoint.architecture not in (None, "", f"resnet-{network.depth}"):
-        log.warning(
-            "%s: says %s, but its arrays are those of resnet-%d.",
-            path,
-            checkpoint.architecture,
-            network.depth,
-        )
-    if network.kind != "stavis":
-        variant = None
-    elif variant is None:
-        variant = VISUAL if has_untrained_sound(checkpoint.state) else AUDIOVISUAL
-    elif variant not in REASONS:
-        raise UserError(f"{path}: the authors' checkpoints are {VISUAL} or {AUDIOVISUAL}, not {variant}.")
-    weights, batches_tracked, unused = from_pytorch(checkpoint.state, network, str(path))
-    about: dict[str, Any] = {"source": path.name, "epoch": checkpoint.epoch, "batches_tracked": batches_tracked}
-    return PyTorchWeights(weights, WeightsInfo(variant=variant, **network._asdict(), **about), unused)
 
 
 def find_directory(path: Path, variant: str | None = None) -> Path:

@@ -6,7 +6,8 @@ import pytest
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import WeightsInfo, save_weights
-from stavis_jax.weights.loading import find_directory, load_weights, read_pytorch_weights
+from stavis_jax.weights.loading import find_directory, load_weights
+from stavis_jax.weights.pytorch_weights import read_pytorch_weights
 
 torch = pytest.importorskip("torch")
 

@@ -1,0 +1,114 @@
+"""The authors' checkpoints by name: fetched at first use, converted, and kept in the user's cache folder."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import filelock
+import platformdirs
+
+from data_pipelines.fetching.archives import KINDS
+from data_pipelines.fetching.archives_to_raw import BASE_URL, fetch
+from data_pipelines.fetching.download import CannotFetchError
+from data_pipelines.runtime.errors import UserError
+from stavis_jax.weights.directory import is_weights_directory, save_weights
+from stavis_jax.weights.pytorch_weights import AUDIOVISUAL, VISUAL, read_pytorch_weights
+
+PROJECT_PAGE = "http://cvsp.cs.ntua.gr/research/stavis/"
+
+log = logging.getLogger("stavis_jax")
+
+
+class Named(NamedTuple):
+    """One file of the authors' archive `pretrained_models`.
+
+    Attributes:
+      file: its path in the archive.
+      variant: the system that it was trained as; None for a backbone.
+      citation: what users of the file are asked to cite.
+    """
+
+    file: str
+    variant: str | None = None
+    citation: str = "Tsiami, Koutras and Maragos, CVPR 2020"
+
+
+NAMES = {
+    "stavis": Named("stavis_audiovisual/audiovisual_split1_save_60.pth", AUDIOVISUAL),
+    "stavis-split2": Named("stavis_audiovisual/audiovisual_split2_save_60.pth", AUDIOVISUAL),
+    "stavis-split3": Named("stavis_audiovisual/audiovisual_split3_save_60.pth", AUDIOVISUAL),
+    "stavis-visual": Named("stavis_visual_only/visual_split1_save_60.pth", VISUAL),
+    "stavis-visual-split2": Named("stavis_visual_only/visual_split2_save_60.pth", VISUAL),
+    "stavis-visual-split3": Named("stavis_visual_only/visual_split3_save_60.pth", VISUAL),
+    "resnet-50-kinetics": Named("resnet-50-kinetics.pth", None, "Hara, Kataoka and Satoh, CVPR 2018"),
+    "soundnet8": Named("soundnet8.pth", None, "Aytar, Vondrick and Torralba, NIPS 2016"),
+}
+SYNONYMS = {"stavis-split1": "stavis", "stavis-visual-split1": "stavis-visual"}
+
+
+def locate(checkpoint: Path | str, base_url: str | None = None) -> Path:
+    """Returns the path of a checkpoint. One of `NAMES` is fetched and converted at its first use.
+
+    A file or folder with the name of such a checkpoint is taken in its place, and a line in the log says so. Any other
+    path is returned as it is, whether it exists or not.
+
+    Args:
+      checkpoint: a path or a name.
+      base_url: address of the authors' server or of a mirror; None for the authors' server.
+
+    Raises:
+      UserError: a named checkpoint cannot be fetched or converted.
+    """
+    path, given = Path(checkpoint), str(checkpoint)
+    name = SYNONYMS.get(given, given)
+    if name not in NAMES:
+        return path
+    if path.exists():
+        log.warning(
+            "%s: is taken from %s. For the authors' checkpoint of this name, run from another folder or rename it.",
+            given,
+            path.absolute(),
+        )
+        return path
+    directory = cache_folder() / name
+    if not is_weights_directory(directory):
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(directory.parent / ".lock"):  # several runs may start at once: the others wait
+                if not is_weights_directory(directory):
+                    _make(name, directory, base_url or BASE_URL)
+        except OSError as error:
+            fault = f"{error.filename or directory}: {error.strerror or error}"
+            raise UserError(f"{fault}. Set XDG_CACHE_HOME to a folder that can be written.") from error
+    return directory
+
+
+def cache_folder() -> Path:
+    """Returns the folder of the fetched checkpoints, in the user's cache folder, which XDG_CACHE_HOME can move."""
+    return Path(platformdirs.user_cache_dir("stavis_jax")) / "checkpoints"
+
+
+def _make(name: str, directory: Path, base_url: str) -> None:
+    """Fetches the archive, unless an earlier run did, and converts one of its files."""
+    named, folder = NAMES[name], directory.parent
+    ways = (
+        f"Give a local file in place of {name}, or fetch from a mirror: "
+        f"python -m data_pipelines.fetch --what pretrained --output {folder} --base-url URL."
+    )
+    file = folder / KINDS["pretrained"].folder / named.file
+    if not file.is_file():
+        _say(f"{name}: fetching the authors' models to {folder}, once.")
+        try:
+            fetch(folder, what=["pretrained"], base_url=base_url)
+        except CannotFetchError as error:
+            raise UserError(f"{error.fault}. {ways}") from error
+    if not file.is_file():
+        raise UserError(f"{file}: is not in the authors' archive. Remove {folder} to fetch it again. {ways}")
+    weights, info, _ = read_pytorch_weights(file, named.variant)
+    save_weights(directory, weights, info)
+    _say(f"{name}: converted to {directory}. Terms: if you use it, cite {named.citation} ({PROJECT_PAGE}).")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
