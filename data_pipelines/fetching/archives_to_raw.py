@@ -145,7 +145,8 @@ def _is_complete(output: Path, archive: Archive, record: dict[str, dict]) -> boo
 def _refuse_to_mix(output: Path, archive: Archive, record: dict[str, dict]) -> None:
     """Raises UserError for a database's folder that was not fetched. Lists and weights may be mixed."""
     target = output / archive.name
-    if archive.kind.one_per_database and archive.name not in record and not is_free(target):
+    is_new = archive.kind.one_per_database and archive.name not in record
+    if is_new and target.is_dir() and not is_free(target):
         raise UserError(f"{target}: exists already and was not fetched. Move it, or leave it out with --databases.")
 
 
