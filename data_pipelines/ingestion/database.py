@@ -119,12 +119,16 @@ def _of_films(
     matches = film_names.match_names(videos, files)
     unknown = [video for video in videos if video not in matches]
     if not matches:
-        held = f"the tables name {unknown[0]!r}" if unknown else "the tables have no usable row"
+        held = f"the tables name {_readable(unknown[0])}" if unknown else "the tables have no usable row"
         raise UserError(
             f"--gaze: {held}, but the films are {', '.join(files)}. Use the names of the films in the tables."
         )
     if unknown:
-        _log.warning("%d videos of the gaze tables have no film and are left out; first: %r.", len(unknown), unknown[0])
+        _log.warning(
+            "%d videos of the gaze tables have no film and are left out; first: %s.",
+            len(unknown),
+            _readable(unknown[0]),
+        )
     gaze_of: dict[str, list[GazeTable]] = {}
     maps_of: dict[str, GivenMaps] = {}
     for video, film in matches.items():
@@ -135,6 +139,10 @@ def _of_films(
         else:
             gaze_of.setdefault(film, []).extend(gaze[video])
     return gaze_of, maps_of
+
+
+def _readable(names: str) -> str:
+    return " or ".join(map(repr, names.split(film_names.OR)))
 
 
 def _with_flags(

@@ -11,6 +11,7 @@ from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_system_name
 
 IMAGES = ("images",)
+OR = "\n"  # between names of which one is a film's; no file has such a name
 _UNSAFE = re.compile(r'[\s\x00-\x1f\x7f/\\:*?"<>|]+')  # white space ends a name in fold_lists; others do in some shells
 
 
@@ -42,7 +43,8 @@ def match_names(names: Iterable[str], films: Mapping[str, Path]) -> dict[str, st
 
     A table may have a film's file name, with or without suffix or with that of another format, or its name in the raw
     layout. A path may stand before it. Capitals may differ if only one film has the name. A number may have more or
-    fewer zeros before it: DHF1K calls a film 601.AVI and its maps 0601.
+    fewer zeros before it: DHF1K calls a film 601.AVI and its maps 0601. Of names with OR between them, the first that
+    is a film's counts.
     """
     known: dict[str, str] = {}
     for film, path in films.items():
@@ -64,14 +66,15 @@ def match_names(names: Iterable[str], films: Mapping[str, Path]) -> dict[str, st
     return matches
 
 
-def _forms(name: str) -> Iterator[str]:
+def _forms(names: str) -> Iterator[str]:
     """Yields a name in a table as it is, without a path before it, and without the suffix of a film."""
-    whole = unicodedata.normalize("NFC", name).strip()
-    last = re.split(r"[/\\]", whole)[-1]
-    yield from (whole, last)
-    stem, _, suffix = last.rpartition(".")
-    if f".{suffix.lower()}" in FILM_SUFFIXES:  # a film may be kept in another format than it was shown in
-        yield stem
+    for name in names.split(OR):
+        whole = unicodedata.normalize("NFC", name).strip()
+        last = re.split(r"[/\\]", whole)[-1]
+        yield from (whole, last)
+        stem, _, suffix = last.rpartition(".")
+        if f".{suffix.lower()}" in FILM_SUFFIXES:  # a film may be kept in another format than it was shown in
+            yield stem
 
 
 def _only_numbers(films: Mapping[str, Path]) -> dict[int, str]:

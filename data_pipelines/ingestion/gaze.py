@@ -43,10 +43,12 @@ class Known:
         if not self.name:
             return f"{self.units} of the {'screen' if of.screen else 'film'}"
         if of.screen:
-            where = (
-                f"a screen of {of.screen[0]}x{of.screen[1]}, the film {'fills it' if of.shown == 'fit' else 'unscaled'}"
-            )
-        return ", ".join(filter(None, (f"{self.name}: {self.units} of {where}", self.clock)))
+            place = "fills it" if of.shown == "fit" else "unscaled"
+            if of.corner:
+                place = f"at ({of.corner[0]:g}, {of.corner[1]:g})"
+            where = f"a screen of {of.screen[0]}x{of.screen[1]}, the film {place}"
+        of_what = "from the centre of" if of.from_centre else "of"
+        return ", ".join(filter(None, (f"{self.name}: {self.units} {of_what} {where}", self.clock)))
 
 
 @dataclass(frozen=True)

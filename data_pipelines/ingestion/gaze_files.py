@@ -27,7 +27,7 @@ def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
         found = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in found:
             hidden = any(map(is_system_name, file.relative_to(path).parts))
-            if file == path or (file.is_file() and not hidden and file.suffix.lower() in suffixes):
+            if file == path or (file.is_file() and not hidden and file.name.lower().endswith(suffixes)):
                 files.append((file, file.stem if file == path or file.parent == path else file.parent.name))
     if not files:
         raise UserError(f"{paths[0]}: holds no {', '.join(suffixes)} file. Give tables of gaze.")
@@ -54,10 +54,14 @@ def read_gaze(paths: Sequence[Path | str], columns: Mapping[str, str] | None = N
     columns = gaze_tables.checked_columns(columns)
     maps, others = find_map_folders(paths)
     tables = GazeTables(maps=maps)
-    for path, film in gaze_files(others) if others else ():
-        known = registry.format_of(path)
+    files = gaze_files(others) if others else []
+    given = {path for path, _ in files}
+    for path, film in files:
+        known = registry.format_of(path, bool(columns))
         if known is None:
             gaze = gaze_tables.read_table(path, film, columns, tables)
+        elif registry.has_better_file(known, path, given):
+            continue
         else:
             recording = known.read(path, film)
             gaze = recording.gaze

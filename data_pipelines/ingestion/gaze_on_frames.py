@@ -8,6 +8,7 @@ import numpy as np
 
 from data_pipelines.ingestion.gaze import GazeTable
 
+POINT_DECIMALS = 6  # of pixels: 9.9999999 is pixel 10
 CLOCK_TOLERANCE_SECONDS = 0.5e-3  # many tables have times in whole milliseconds
 
 
@@ -65,7 +66,7 @@ def gaze_on_frames(
     parts, outside, num_outside, num_untimely = [], [], 0, 0
     for table in tables:
         units = table.known.units or "pixels"
-        points = np.stack(table.known.viewing.on_film(table.x, table.y, units, film_size), axis=1)
+        points = np.stack(table.known.viewing.on_film(table.x, table.y, units, film_size), axis=1).round(POINT_DECIMALS)
         inside = ((points >= 0) & (points < film_size)).all(axis=1)
         first, last = frames_of(table, times)
         timely = first <= last

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +24,7 @@ class TextTable:
       positions: our names of the columns in pixels or fractions.
       others: our names of the other columns with numbers.
       comment: start of the lines before the header that are left out.
+      plain: returns a title of the file as it is compared with `titles`.
 
     Attributes:
       header: the titles of the file.
@@ -41,12 +42,13 @@ class TextTable:
         positions: Sequence[str] = (),
         others: Sequence[str] = (),
         comment: str = "",
+        plain: Callable[[str], str] = lambda title: title.strip().casefold(),
     ):
         self.path, self._comment = path, comment
         _, self.header = next(rows_of(path, comment), (0, []))
         if not self.header:
             raise UserError(f"{path}: is empty. Give a table with a header line.")
-        present = [title.strip().casefold() for title in self.header]
+        present = list(map(plain, self.header))
         self.places: dict[str, int] = {}
         for name, options in titles.items():
             title = next((title for title in map(str.casefold, options) if title in present), None)

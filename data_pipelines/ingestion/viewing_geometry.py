@@ -11,6 +11,7 @@ from data_pipelines.runtime.errors import UserError
 Units = Literal["pixels", "fraction"]
 Shown = Literal["fit", "native"]
 SHORTEST, LONGEST = 1e-3, 1e6  # limits of all lengths here, in pixels, centimetres or degrees
+SAME_SHAPE = 0.02  # largest difference of width over height
 DEFAULT_SIGMA_TO_WIDTH = 1 / 40  # one degree, if the film was 42 cm wide at 60 cm
 
 
@@ -21,6 +22,9 @@ class Viewing:
     Attributes:
       screen: (width, height) in pixels of the screen on which gaze is measured; None if it is measured on the film.
       shown: how films lie on `screen`, centred: "fit", as large as the screen allows, or "native", pixel on pixel.
+      corner: the film's upper left corner on `screen`, if a recording tells it; `shown` is not used then. The film has
+        the size that makes it centred if this keeps its shape, else its own.
+      from_centre: whether x and y are measured from the centre, to the right and upwards.
       sigma: standard deviation of the density map's Gaussian in pixels of the film. By default `sigma_degrees` of
         visual angle if `distance_cm` and `screen_width_cm` are given, else 1/40 of the film's width.
       distance_cm: from the eye to the screen.
@@ -35,6 +39,8 @@ class Viewing:
 
     screen: tuple[int, int] | None = None
     shown: Shown = "fit"
+    corner: tuple[float, float] | None = None
+    from_centre: bool = False
     sigma: float | None = None
     distance_cm: float | None = None
     screen_width_cm: float | None = None
@@ -70,6 +76,8 @@ class Viewing:
             known = replace(known, distance_cm=None, screen_width_cm=None)
         elif "distance_cm" in given:
             known = replace(known, sigma=None)
+        if given.keys() & {"screen", "shown"}:
+            known = replace(known, corner=None)
         return replace(known, **given)
 
     def film_sigma(self, film_size: tuple[int, int]) -> float:
@@ -89,12 +97,22 @@ class Viewing:
         measured_on = self.screen or film_size
         if units == "fraction":
             x, y = x * measured_on[0], y * measured_on[1]
+        if self.from_centre:
+            x, y = measured_on[0] / 2 + x, measured_on[1] / 2 - y
         enlargement = self._enlargement(film_size)
-        left, top = ((length - enlargement * shown) / 2 for length, shown in zip(measured_on, film_size, strict=True))
+        left, top = self.corner or (
+            (length - enlargement * shown) / 2 for length, shown in zip(measured_on, film_size, strict=True)
+        )
         return (x - left) / enlargement, (y - top) / enlargement
 
     def _enlargement(self, film_size: tuple[int, int]) -> float:
         """Returns the number of screen pixels per pixel of the film."""
-        if self.screen is None or self.shown == "native":
+        if self.screen is None:
+            return 1.0
+        if self.corner is not None:
+            wide, high = (self.screen[axis] - 2 * self.corner[axis] for axis in (0, 1))
+            ratios = wide / film_size[0], high / film_size[1]
+            return ratios[0] if min(ratios) > 0 and abs(ratios[0] / ratios[1] - 1) < SAME_SHAPE else 1.0
+        if self.shown == "native":
             return 1.0
         return min(self.screen[0] / film_size[0], self.screen[1] / film_size[1])

@@ -1,7 +1,10 @@
 """What a reader of gaze files returns, for all formats."""
 
-from collections.abc import Sequence
+import math
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -46,3 +49,37 @@ class Recording:
         self.num_missing += int(np.count_nonzero(~kept))
         starts, durations, x, y = rows[kept].T
         self.gaze[video] = GazeTable(starts, durations, x, y, counts_frames, observer[kept], tuple(observers), known)
+
+
+class GazeRows:
+    """Collects the rows of a recording one by one."""
+
+    def __init__(self) -> None:
+        self._videos: dict[str, tuple[array, array, dict[str, int]]] = {}
+
+    def add(self, video: str, observer: str, start: float, duration: float, x: float, y: float) -> None:
+        """Adds a sample or a fixation, in seconds and the unit of the file. NaN and (0, 0) are lost eyes."""
+        rows, whose, observers = self._videos.setdefault(video, (array("d"), array("l"), {}))
+        rows.extend((start, duration, math.nan if x == y == 0 else x, y))
+        whose.append(observers.setdefault(observer, len(observers)))
+
+    def recording(self, known: Callable[[str], Known]) -> Recording:
+        """Returns the rows. `known`: video -> what the file says of it."""
+        recording = Recording()
+        for video, (rows, whose, observers) in self._videos.items():
+            values = np.array(rows).reshape(-1, 4)
+            recording.add(video, values, known(video), np.array(whose), list(observers))
+        return recording
+
+
+def observer_of(path: Path, film: str) -> str:
+    """Returns the observer that a file is named after; empty if it is named after its film."""
+    return path.stem if film != path.stem else ""
+
+
+def mean_of_eyes(left: tuple[float, float], right: tuple[float, float]) -> tuple[float, float]:
+    """Returns the position between both eyes, or that of the one that is not lost: NaN, or at (0, 0)."""
+    seen = [eye for eye in (left, right) if not math.isnan(sum(eye)) and eye != (0, 0)]
+    if not seen:
+        return math.nan, math.nan
+    return sum(x for x, _ in seen) / len(seen), sum(y for _, y in seen) / len(seen)

@@ -6,48 +6,17 @@ import sys
 from pathlib import Path
 
 import h5py
-import made_films
 import numpy as np
 import pytest
+from ingested import NUM_FRAMES, SIZE, fixations, write_film
 from PIL import Image
 from scipy.io import savemat
 
-from data_pipelines.ingest import ingest, main
+from data_pipelines.ingest import ingest
 from data_pipelines.ingestion.gaze_files import read_gaze
 from data_pipelines.raw import layout as raw_layout
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
-
-SIZE, NUM_FRAMES = (64, 36), 6
-NAN = np.nan
-
-
-def write_film(path: Path, size: tuple[int, int] = SIZE) -> Path:
-    """A silent film of six frames at 10 Hz."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pictures = [np.full((size[1], size[0], 3), 40 * number, np.uint8) for number in range(NUM_FRAMES)]
-    times_ms = [100 * number for number in range(NUM_FRAMES)]
-    return made_films.write_film(path, pictures, [], times_ms=times_ms, container="matroska")
-
-
-@pytest.fixture
-def add(tmp_path, capsys):
-    """A function: ingests by the command, with no flags beyond files, and returns what it printed."""
-
-    def run(films: Path, gaze: Path) -> str:
-        arguments = ["--films", films, "--gaze", gaze, "--database", "D", "--output", tmp_path / "raw"]
-        main([str(argument) for argument in (*arguments, "--workers", 1, "--test-share", 1)])
-        return capsys.readouterr().out
-
-    return run
-
-
-def fixations(tmp_path: Path, film: str) -> list[list[tuple[int, int]]]:
-    """The fixated pixels (x, y) of each frame."""
-    layout = RawLayout(tmp_path / "raw")
-    numbers = range(1, layout.num_frames("D", film) + 1)
-    maps = [raw_layout.read_fixations(layout.fixation_path("D", film, number)) for number in numbers]
-    return [[(x, y) for y, x in np.argwhere(fixation_map).tolist()] for fixation_map in maps]
 
 
 def densities(tmp_path: Path, film: str) -> list[np.ndarray]:
@@ -55,6 +24,8 @@ def densities(tmp_path: Path, film: str) -> list[np.ndarray]:
     numbers = range(1, layout.num_frames("D", film) + 1)
     return [raw_layout.read_density(layout.density_path("D", film, number)) for number in numbers]
 
+
+NAN = np.nan
 
 # One observer at (10 + frame, 5), another at (50, 20) in the first three frames and lost after them.
 TRACKS = np.full((2, NUM_FRAMES, 2), NAN)

@@ -1,0 +1,50 @@
+"""Eye samples of PsychoPy's ioHub as .csv: the tables MonocularEyeSampleEvent and BinocularEyeSampleEvent of its .hdf5.
+
+Positions are pixels from the centre of the window, upwards, which the film's centre is taken to be; the film is shown
+at its own size. Positions in other units of PsychoPy are refused, because the file does not tell which. The film starts
+with the file's first row: export one film a file. Source: PsychoPy's documentation of ioHub.
+"""
+
+import re
+from pathlib import Path
+
+from data_pipelines.ingestion.delimited_text import first_lines
+from data_pipelines.ingestion.gaze import LARGEST_FRACTION, Known
+from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes, observer_of
+from data_pipelines.ingestion.text_table import TextTable
+from data_pipelines.ingestion.viewing_geometry import Viewing
+from data_pipelines.runtime.errors import UserError
+
+_TITLES = {
+    "time": ("time",),
+    "session": ("session_id",),
+    "status": ("status",),
+    **{f"{axis}_{eye}": (f"{eye}_gaze_{axis}", f"gaze_{axis}") for axis in "xy" for eye in ("left", "right")},
+}
+_POSITIONS = tuple(name for name in _TITLES if name[:2] in ("x_", "y_"))
+KNOWN = Known("PsychoPy", "pixels", Viewing(from_centre=True), "samples, times from the first row")
+
+
+def looks_like(path: Path, head: bytes) -> bool:
+    titles = {title.strip().casefold() for title in re.split(r'[",;\t\ufeff]', (first_lines(head) or [""])[0])}
+    return {"device_time", "logged_time", "time"} <= titles and bool({"left_gaze_x", "gaze_x"} & titles)
+
+
+def read(path: Path, film: str) -> Recording:
+    table = TextTable(path, _TITLES, clocks=("time",), positions=_POSITIONS)
+    gaze = GazeRows()
+    starts: dict[str, float] = {}
+    largest = 0.0
+    for line, row in table.rows():
+        time, session = table.number(line, row, "time"), table.text(row, "session")
+        start = starts.setdefault(session, time)
+        left, right = (
+            (table.number(line, row, f"x_{eye}"), table.number(line, row, f"y_{eye}")) for eye in ("left", "right")
+        )
+        x, y = mean_of_eyes(left, right)
+        largest = max(largest, abs(x), abs(y)) if x == x else largest
+        observer = " ".join(filter(None, (observer_of(path, film), session)))
+        gaze.add(film, observer, time - start, 0.0, x, y)
+    if 0 < largest <= LARGEST_FRACTION:
+        raise UserError(f"{path}: positions are not in pixels. Record them with units='pix', or write a table of gaze.")
+    return gaze.recording(lambda video: KNOWN)

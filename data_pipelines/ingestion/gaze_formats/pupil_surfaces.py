@@ -1,0 +1,124 @@
+"""Gaze and fixations on a surface, by Pupil Labs: Pupil Player, Neon Player and the Marker Mapper of Pupil Cloud.
+
+The surface is the picture of the film. It is named after the film, or the files lie in a folder that is. Its (0, 0) is
+the lower left corner in Pupil Player and the upper left one elsewhere. A film starts
+  - at an annotation in annotations.csv beside the folder `surfaces`, with the film's file name or a message such as
+    film_start (`messages`);
+  - where its section starts, by sections.csv beside the file: choose the film's start as the enrichment's start event;
+  - else at the file's first row, or the section's.
+Gaze in the picture of the scene camera is not gaze on a film. Sources: docs.pupil-labs.com, public readers.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_pipelines.ingestion.delimited_text import first_lines
+from data_pipelines.ingestion.film_names import OR
+from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze_formats import messages
+from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording
+from data_pipelines.ingestion.text_table import TextTable
+
+_NAME = re.compile(r"(.*?)[_ -]*(?:gaze_positions|fixations)_on_surface_?(.*)", re.IGNORECASE)
+_TITLES = {
+    "time": ("gaze_timestamp", "start_timestamp", "timestamp [ns]", "start timestamp [ns]"),
+    "duration": ("duration", "duration [ms]"),
+    "fixation": ("fixation_id", "fixation id"),
+    "x": ("x_norm", "norm_pos_x", "gaze position on surface x [normalized]", "fixation x [normalized]"),
+    "y": ("y_norm", "norm_pos_y", "gaze position on surface y [normalized]", "fixation y [normalized]"),
+    "on": ("on_surf", "on_srf", "gaze detected on surface", "fixation detected on surface"),
+    "section": ("section id",),
+    "recording": ("recording id",),
+}
+_SECTIONS = {
+    "section": ("section id",),
+    "start": ("section start time [ns]",),
+    "event": ("start event name",),
+    "observer": ("wearer name", "recording name"),
+}
+_ANNOTATIONS = {"time": ("timestamp",), "text": ("label",)}
+_START_WORD = re.compile(r"^(start|begin)[._ -]+|[._ -]+(start|begin|onset)$", re.IGNORECASE)
+_NO_NAME = re.compile(r"surfaces|exports?|\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Section:
+    """When a film started, in seconds, and the names that it and its observer may have."""
+
+    start: float
+    film: str = ""
+    observer: str = ""
+
+
+def looks_like(path: Path, head: bytes) -> bool:
+    titles = {title.strip('" \ufeff').casefold() for title in re.split("[,;\t]", (first_lines(head) or [""])[0])}
+    return all(titles & set(_TITLES[name]) for name in ("time", "x", "y", "on"))
+
+
+def better_file(path: Path) -> Path | None:
+    """Returns the file of the fixations that belong to a file of gaze."""
+    if path.stem.casefold() == "gaze":
+        return path.with_name(f"fixations{path.suffix}")
+    return path.with_name(path.name.replace("gaze_positions_on_surface", "fixations_on_surface"))
+
+
+def read(path: Path, film: str) -> Recording:
+    table = TextTable(path, _TITLES, clocks=("time",), positions=("x", "y"), others=("duration",))
+    is_core = bool({"gaze_timestamp", "start_timestamp"} & set(table.header))
+    has_fixations = "duration" in table
+    name = _NAME.fullmatch(path.stem)
+    prefix, surface = (name[1], name[2]) if name else ("", "")
+    folders = [part.name for part in path.parents if part.name and not _NO_NAME.fullmatch(part.name)][:2]
+    sections = {} if is_core else _sections(path)
+    annotated = _annotated(path) if is_core else []
+    gaze, seen = GazeRows(), set()
+    first: dict[str, float] = {}
+    for line, row in table.rows():
+        time = table.number(line, row, "time") * (1.0 if is_core else 1e-9)
+        section = table.text(row, "section")
+        shown = sections.get(section) or _Section(first.setdefault(section, time))
+        if annotated:
+            shown = next((start for start in reversed(annotated) if start.start <= time), annotated[0])
+        fixation = (section, table.text(row, "fixation"), shown.start)
+        if not table.truth(line, row, "on") or (has_fixations and fixation in seen):  # a row for each frame
+            continue
+        seen.add(fixation)
+        duration = table.number(line, row, "duration") * 1e-3 if has_fixations else 0.0
+        x, y = table.number(line, row, "x"), table.number(line, row, "y")
+        video = OR.join(dict.fromkeys(filter(None, (shown.film, surface, film, *folders))))
+        observer = shown.observer or prefix or table.text(row, "recording") or (folders[0] if folders else "")
+        gaze.add(video, observer, time - shown.start, duration, x, 1 - y if is_core else y)
+    what = "fixations" if has_fixations else "samples"
+    clock = "the film's start" if sections or annotated else "the first row"
+    known = Known("Pupil Core" if is_core else "Pupil Labs", "fraction", clock=f"{what}, times from {clock}")
+    return gaze.recording(lambda video: known)
+
+
+def _sections(path: Path) -> dict[str, _Section]:
+    """Returns the sections of an enrichment of Pupil Cloud by their names."""
+    beside = path.with_name("sections.csv")
+    if not beside.is_file():
+        return {}
+    table = TextTable(beside, _SECTIONS, clocks=("start",))
+    sections = {}
+    for line, row in table.rows():
+        event = table.text(row, "event")
+        film = messages.film_in(event) or _START_WORD.sub("", event)
+        start = table.number(line, row, "start") * 1e-9
+        sections[table.text(row, "section")] = _Section(start, film, table.text(row, "observer"))
+    return sections
+
+
+def _annotated(path: Path) -> list[_Section]:
+    """Returns the films that start at annotations of Pupil Player, in order."""
+    beside = path.parent.parent / "annotations.csv"
+    if not beside.is_file():
+        return []
+    table = TextTable(beside, _ANNOTATIONS, clocks=("time",))
+    starts = []
+    for line, row in table.rows():
+        label = table.text(row, "text")
+        if messages.starts_film(label) or (messages.film_in(label) and not messages.ends_film(label)):
+            starts.append(_Section(table.number(line, row, "time"), messages.film_in(label)))
+    return sorted(starts, key=lambda start: start.start)

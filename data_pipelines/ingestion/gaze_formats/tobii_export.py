@@ -1,0 +1,238 @@
+"""Data exports of Tobii Pro Lab and Tobii Studio (.tsv): any number of observers and films.
+
+Fixations are read, or valid samples if the export has no eye movement types. The film's place is taken from the columns
+MCSnorm, or from the position and size of the media, or from the size of the screen, whichever is there. A film starts
+at the event VideoStimulusStart (Studio: MovieStart), or with its first row. Recording timestamps are milliseconds or
+microseconds: their title tells, or the interval between samples. Sources: Tobii's manuals, public readers.
+"""
+
+import math
+import re
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from data_pipelines.ingestion.delimited_text import first_lines
+from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording
+from data_pipelines.ingestion.text_table import TextTable
+from data_pipelines.ingestion.viewing_geometry import Viewing
+from data_pipelines.runtime.errors import UserError
+
+_TITLES = {  # as `_plain` returns them
+    "time": ("recording timestamp", "recordingtimestamp"),
+    "media": ("presented media name", "medianame", "presented stimulus name"),
+    "observer": ("participant name", "participantname"),
+    "recording": ("recording name", "recordingname"),
+    "event": ("event", "studioevent"),
+    "movement": ("eye movement type", "gazeeventtype"),
+    "fixation": ("eye movement type index", "eye movement event index", "fixationindex"),
+    "left": ("presented media position x dacs", "presented media position x rcs", "mediaposx adcs"),
+    "top": ("presented media position y dacs", "presented media position y rcs", "mediaposy adcs"),
+    "width": ("presented media width", "mediawidth"),
+    "height": ("presented media height", "mediaheight"),
+    "screen_width": ("recording resolution width",),
+    "screen_height": ("recording resolution height",),
+    "screen": ("recordingresolution",),
+    "valid_left": ("validity left", "validityleft"),
+    "valid_right": ("validity right", "validityright"),
+    "x_film": ("fixation point x mcsnorm", "gaze point x mcsnorm"),
+    "y_film": ("fixation point y mcsnorm", "gaze point y mcsnorm"),
+    "x_screen": ("fixation point x", "fixation point x dacs", "gaze point x", "gaze point x dacs", "gazepointx adcs"),
+    "y_screen": ("fixation point y", "fixation point y dacs", "gaze point y", "gaze point y dacs", "gazepointy adcs"),
+    "x_media": ("fixationpointx mcs", "gazepointx mcs"),
+    "y_media": ("fixationpointy mcs", "gazepointy mcs"),
+}
+_POSITIONS = ("x_film", "y_film", "x_screen", "y_screen", "x_media", "y_media")
+_SIZES = ("left", "top", "width", "height", "screen_width", "screen_height")
+_STARTS, _ENDS = {"videostimulusstart", "moviestart"}, {"videostimulusend", "movieend"}
+_LONGEST_INTERVAL_MS = 200  # between samples; in microseconds, none is as short
+_SOON_SECONDS = 1.0  # between the event and the film's first row
+
+
+def looks_like(path: Path, head: bytes) -> bool:
+    titles = {_plain(title) for title in (first_lines(head) or [""])[0].split("\t")}
+    return bool(titles & set(_TITLES["time"])) and any("point" in title for title in titles)
+
+
+def read(path: Path, film: str) -> Recording:
+    table = _Export(path, film)
+    seconds, interval, has_fixations = table.survey()
+    gaze = GazeRows()
+    fixations: dict[tuple, tuple[_Showing, str, list[tuple[float, float, float]]]] = {}
+    for line, row in table.rows():
+        time = table.number(line, row, "time") * seconds
+        whose = table.whose(row)
+        showing = table.showing(whose, time, table.media(row))
+        if showing is None or table.text(row, "event"):
+            continue
+        observer = whose[0] or whose[1] or path.stem
+        x, y = table.position(line, row)
+        if not has_fixations:
+            gaze.add(showing.media, observer, time - showing.start, 0.0, x, y)
+        elif table.text(row, "movement").casefold() == "fixation" and not math.isnan(x + y):
+            key = (whose, showing.start, table.text(row, "fixation"))
+            fixations.setdefault(key, (showing, observer, []))[2].append((time, x, y))
+    for showing, observer, rows in fixations.values():
+        (start, *_), (last, *_) = rows[0], rows[-1]
+        x, y = np.mean(rows, axis=0)[1:]
+        gaze.add(showing.media, observer, start - showing.start, last - start + interval, x, y)
+    what = "fixations" if has_fixations else "samples"
+    return gaze.recording(lambda media: table.known(media, f"{what}, times from"))
+
+
+def _plain(title: str) -> str:
+    """Returns a title without units: `Gaze point X [DACS px]` and `Gaze point X (DACSpx)` -> gaze point x dacs."""
+    text = re.sub(r"[\s\[\]()\"\ufeff]+", " ", title).casefold().replace("mcs norm", "mcsnorm")
+    return re.sub(r"(px|\b(ms|μs))(?= |$)", "", text).strip()
+
+
+@dataclass
+class _Showing:
+    """A film shown in a recording, in seconds of its clock. `by_event`: whether an event told the start."""
+
+    media: str
+    start: float
+    by_event: bool
+    end: float = math.inf
+
+
+@dataclass
+class _Shown:
+    """The films of one recording so far. `announced`: the time of an event whose film has no rows yet."""
+
+    showings: list[_Showing] = field(default_factory=list)
+    announced: float = math.nan
+
+    def event(self, name: str, time: float) -> None:
+        now = self.showings[-1] if self.showings else None
+        if name in _STARTS and now and not now.by_event and time - now.start <= _SOON_SECONDS:
+            now.start, now.by_event = time, True
+        elif name in _STARTS or name in _ENDS:
+            self.announced = time if name in _STARTS else math.nan
+            if now:
+                now.end = min(now.end, time)
+
+    def row(self, media: str, time: float) -> None:
+        now = self.showings[-1] if self.showings else None
+        if now is None or now.media != media or not math.isnan(self.announced):
+            by_event = time - self.announced <= _SOON_SECONDS
+            self.showings.append(_Showing(media, self.announced if by_event else time, by_event))
+            self.announced = math.nan
+
+
+class _Export(TextTable):
+    """The columns of an export."""
+
+    def __init__(self, path: Path, film: str):
+        super().__init__(path, _TITLES, clocks=("time",), positions=_POSITIONS, others=_SIZES, plain=_plain)
+        self._film = film
+        self._shown: dict[tuple[str, str], _Shown] = {}
+        self._starts: dict[tuple[str, str], list[float]] = {}
+        self._screen: tuple[int, int] | None = None
+        if "x_film" in self:
+            self._system = "film"
+        elif "x_screen" in self and {"left", "top", "width", "height"} <= self.places.keys():
+            self._system = "placed"
+        elif "x_media" in self and {"width", "height"} <= self.places.keys():
+            self._system = "media"
+        elif "x_screen" in self and ("screen" in self or "screen_width" in self):
+            self._system = "screen"
+        else:
+            raise UserError(
+                f"{path}: has no gaze of a film or of a screen of known size. Export the columns Gaze point (MCSnorm), "
+                "or the media's position and size, or the recording's resolution."
+            )
+
+    def whose(self, row: list[str]) -> tuple[str, str]:
+        return self.text(row, "observer"), self.text(row, "recording")
+
+    def media(self, row: list[str]) -> str:
+        return self.text(row, "media") if "media" in self else self._film
+
+    def survey(self) -> tuple[float, float, bool]:
+        """Finds which films were shown when.
+
+        Returns the clock's unit and the interval between samples, in seconds, and whether there are fixations.
+        """
+        last: dict[tuple[str, str], float] = {}
+        current: dict[tuple[str, str], str] = {}
+        intervals, changes, has_fixations = array("d"), [], False
+        for line, row in self.rows():
+            time, whose, event = self.number(line, row, "time"), self.whose(row), self.text(row, "event")
+            if math.isnan(time):
+                continue
+            if event:
+                changes.append((whose, time, "", event.replace(" ", "").casefold()))
+                current.pop(whose, None)
+                continue
+            intervals.append(time - last.get(whose, time))
+            last[whose] = time
+            media = self.media(row)
+            if media and current.get(whose) != media:
+                changes.append((whose, time, media, ""))
+                current[whose] = media
+            has_fixations |= self.text(row, "movement").casefold() == "fixation"
+            self._screen = self._screen or self._size_of_screen(line, row)
+        passed = np.array(intervals)
+        interval = float(np.median(passed[passed > 0])) if (passed > 0).any() else 1.0
+        unit = self.header[self.places["time"]].casefold().partition("timestamp")[2]
+        is_micro = "μs" in unit or ("ms" not in unit and interval >= _LONGEST_INTERVAL_MS)
+        seconds = 1e-6 if is_micro else 1e-3
+        for whose, time, media, event in changes:
+            shown = self._shown.setdefault(whose, _Shown())
+            if event:
+                shown.event(event, time * seconds)
+            else:
+                shown.row(media, time * seconds)
+        self._starts = {whose: [showing.start for showing in shown.showings] for whose, shown in self._shown.items()}
+        return seconds, interval * seconds, has_fixations
+
+    def _size_of_screen(self, line: int, row: list[str]) -> tuple[int, int] | None:
+        both = re.findall(r"\d+", self.text(row, "screen"))
+        if len(both) == 2:
+            return int(both[0]), int(both[1])
+        width, height = (
+            self.number(line, row, name) if name in self else math.nan for name in ("screen_width", "screen_height")
+        )
+        return None if math.isnan(width + height) else (round(width), round(height))
+
+    def showing(self, whose: tuple[str, str], time: float, media: str) -> _Showing | None:
+        """Returns the film that a recording shows in a row; None if it shows none."""
+        place = bisect_right(self._starts.get(whose, []), time) - 1
+        now = self._shown[whose].showings[place] if place >= 0 else None
+        return now if now and now.media == media and time < now.end else None
+
+    def position(self, line: int, row: list[str]) -> tuple[float, float]:
+        """Returns x and y, as fractions of the film, or in pixels of the screen if its place is unknown."""
+        if "valid_left" in self and all(
+            self._is_invalid(self.text(row, f"valid_{side}")) for side in ("left", "right")
+        ):
+            return math.nan, math.nan
+        prefix = {"film": "film", "media": "media"}.get(self._system, "screen")
+        x, y = (self.number(line, row, f"{axis}_{prefix}") for axis in "xy")
+        if self._system in ("placed", "media"):
+            width, height = (self.number(line, row, name) for name in ("width", "height"))
+            if not min(width, height) > 0:
+                return math.nan, math.nan
+            if self._system == "placed":
+                x, y = (value - self.number(line, row, name) for value, name in ((x, "left"), (y, "top")))
+            x, y = x / width, y / height
+        return x, y
+
+    @staticmethod
+    def _is_invalid(text: str) -> bool:
+        """Returns whether an eye was not found: Invalid in Pro Lab, 2 to 4 in Studio."""
+        return text.casefold() == "invalid" or text in ("2", "3", "4")
+
+    def known(self, media: str, what: str) -> Known:
+        showings = [showing for shown in self._shown.values() for showing in shown.showings if showing.media == media]
+        by_event = all(showing.by_event for showing in showings)
+        clock = f"{what} {'the event of the film' if by_event else 'the first row of each film'}"
+        if self._system == "screen":
+            return Known("Tobii", "pixels", Viewing(screen=self._screen), clock)
+        place = {"film": "MCSnorm", "placed": "position and size of the media", "media": "size of the media"}
+        return Known("Tobii", "fraction", Viewing(), f"by {place[self._system]}; {clock}")
