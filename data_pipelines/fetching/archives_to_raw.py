@@ -145,9 +145,9 @@ def _is_complete(output: Path, archive: Archive, record: dict[str, dict]) -> boo
 def _refuse_to_mix(output: Path, archive: Archive, record: dict[str, dict]) -> None:
     """Raises UserError for a database's folder that was not fetched. Lists and weights may be mixed."""
     target = output / archive.name
-    is_new = archive.kind.one_per_database and archive.name not in record
-    if is_new and target.is_dir() and not is_free(target):
-        raise UserError(f"{target}: exists already and was not fetched. Move it, or leave it out with --databases.")
+    if archive.kind.one_per_database and archive.name not in record and not is_free(target):
+        fault = "exists already and was not fetched" if target.is_dir() else "Not a directory"
+        raise UserError(f"{target}: {fault}. Move it, or leave it out with --databases.")
 
 
 def _work_folder(output: Path) -> Path:
