@@ -25,6 +25,7 @@ from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.first_state import first_state
 from stavis_jax.training.network_inputs import HOST_KEYS
+from stavis_jax.training.state_layout import place_state
 from stavis_jax.weights.flat_names import network_from
 
 LARGEST_TRACE = 15 * 2**20  # bytes; larger traces are not kept
@@ -47,7 +48,7 @@ class TrainingStep:
         network = network_from(config_of(setting), device_weights(setting), form_of(setting))
         Compute(setting.stored).configure(network, 1)
         constants, state = first_state(network, stage_settings(setting.variant, setting.clips), STEPS_PER_EPOCH)
-        self.state = self.devices.replicate(state)
+        self.state = place_state(state, self.devices)
         self.films = films.arrays if films else {}
         self.batch = self.devices.split_batch(
             {name: array for name, array in (batch or setting.batch()).items() if name not in HOST_KEYS}
@@ -55,7 +56,7 @@ class TrainingStep:
         self.side_weight = jnp.float32(subjects.SIDE_WEIGHT)
         begin = time.perf_counter()
         with jax.default_matmul_precision(setting.precision):
-            train_step = step.compiled_train_step(constants, self.devices, films)
+            train_step = step.compiled_train_step(constants, self.devices, self.state, films)
             lowered = train_step.lower(self.state, self.films, self.batch, self.side_weight)
         self.lower_seconds = time.perf_counter() - begin
         self.compiled = lowered.compile()

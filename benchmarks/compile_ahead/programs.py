@@ -19,6 +19,7 @@ from stavis_jax.training import loop, step
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.first_state import first_state
+from stavis_jax.training.state_layout import state_formats
 from stavis_jax.weights.flat_names import expected_shapes
 
 
@@ -78,7 +79,8 @@ def _training_step(job: Job, devices: DataParallel, platform: str) -> jax.stages
         return state
 
     shapes = jax.eval_shape(state_from_shapes)
-    state = jax.tree.map(lambda leaf: _array(leaf.shape, devices.everywhere, leaf.dtype), shapes)
+    formats = state_formats(shapes, devices, platform)
+    state = jax.tree.map(lambda leaf, format: _array(leaf.shape, format, leaf.dtype), shapes, formats)
     pixels = jnp.uint8
     batch = {
         "clip": _array((clips, CLIP_FRAMES, job.size, job.size, 3), devices.split, pixels),
@@ -89,7 +91,7 @@ def _training_step(job: Job, devices: DataParallel, platform: str) -> jax.stages
         "weight": _array((clips,), devices.split),
     }
     with jax.default_matmul_precision(loop.PRECISION):
-        train_step = step.compiled_train_step(found[0], devices, platform=platform)
+        train_step = step.compiled_train_step(found[0], devices, shapes, platform=platform)
         return train_step.lower(state, {}, batch, _array((), devices.everywhere))
 
 

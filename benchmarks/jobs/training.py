@@ -33,6 +33,7 @@ def ours(weights: str, batch: int, size: int, num_devices: int = 1) -> Callable[
     from stavis_jax.training.compute import Compute
     from stavis_jax.training.devices import DataParallel
     from stavis_jax.training.first_state import first_state
+    from stavis_jax.training.state_layout import place_state
     from stavis_jax.weights.flat_names import expected_shapes, network_from
     from stavis_jax.weights.loading import load_weights
 
@@ -42,8 +43,8 @@ def ours(weights: str, batch: int, size: int, num_devices: int = 1) -> Callable[
     network = network_from(config, {name: jnp.asarray(arrays[name]) for name in expected_shapes(config)})
     Compute("float32").configure(network, devices.num_devices)
     constants, state = first_state(network, stage_settings(config.variant, batch), STEPS_PER_EPOCH)
-    state = devices.replicate(state)
-    train_step = step.compiled_train_step(constants, devices)
+    state = place_state(state, devices)
+    train_step = step.compiled_train_step(constants, devices, state)
     clip, waveform = inputs.clips(batch, size)
     density, fixations = inputs.maps(batch, size)
     weight = np.ones(batch, np.float32)

@@ -33,8 +33,9 @@ def conv3d(
       video: an array [B, T, H, W, C] for the forms "xla" and "stacked", T frames [B, H, W, C] for the others.
       kernel: [kT, kH, kW, C, D], odd sizes. For frames it may be a tuple of its kT time taps, which saves a copy.
       strides: steps in time, height and width.
-      form: "stacked" stacks the time taps of pixels as channels of one 2D convolution, and leaves other videos to XLA.
-        "sums" adds up 2D convolutions. "karatsuba" needs fewer of them and is slow to differentiate.
+      form: "stacked" stacks the time taps of pixels as channels of one 2D convolution. It computes the kernel's gradient
+        for short videos by 2D convolutions, and leaves the rest to XLA. "sums" adds up 2D convolutions. "karatsuba"
+        needs fewer of them and is slow to differentiate.
 
     Returns:
       The video in the same layout, with D channels, each axis ceil(size / stride) long.
@@ -75,7 +76,8 @@ def _conv_array(video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> 
 def _conv_stacked(video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
     """Gives the matrix units of a GPU 21 channels to multiply instead of 3."""
     if video.shape[-1] > FEW_CHANNELS:
-        return _conv_array(video, kernel, strides)
+        is_short = video.shape[1] < kernel.shape[0] and tuple(strides) == (1, 1, 1)
+        return _conv_short(video, kernel) if is_short else _conv_array(video, kernel, strides)
     taps, stride = kernel.shape[0], strides[0]
     padded = jnp.pad(video, [(0, 0), (taps // 2, taps // 2), (0, 0), (0, 0), (0, 0)])
     last = video.shape[1] - 1
@@ -83,6 +85,39 @@ def _conv_stacked(video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -
     stacked = kernel.transpose(1, 2, 0, 3, 4).reshape(*kernel.shape[1:3], -1, kernel.shape[-1])
     images = conv2d(neighbours.reshape(-1, *neighbours.shape[2:]), stacked, (strides[1], strides[2]))
     return images.reshape(*neighbours.shape[:2], *images.shape[1:])
+
+
+@jax.custom_vjp
+def _conv_short(video: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolves a video that has fewer frames than the kernel, with stride 1.
+
+    XLA for a GPU compiles the gradient of such a kernel as a forward convolution. It transposes the two factors for
+    this, and then the parameters and their momentum. So here each time tap gets its gradient from a 2D convolution.
+    """
+    return _conv_array(video, kernel, (1, 1, 1))
+
+
+def _conv_short_backward(residuals: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    video, kernel = residuals
+    (d_video,) = jax.vjp(lambda x: _conv_array(x, kernel, (1, 1, 1)), video)[1](gradient)
+    taps, frames = kernel.shape[0], video.shape[1]
+    d_taps = []
+    for offset in range(-(taps // 2), taps // 2 + 1):  # the tap multiplies frame t + offset for output t
+        count = max(frames - abs(offset), 0)
+        inputs, outputs = video[:, max(offset, 0) :][:, :count], gradient[:, max(-offset, 0) :][:, :count]
+        d_taps.append(_tap_gradient(inputs, outputs, kernel[0]))
+    return d_video, jnp.stack(d_taps)
+
+
+def _tap_gradient(inputs: jax.Array, outputs: jax.Array, like: jax.Array) -> jax.Array:
+    """Returns the gradient of a 2D kernel [kH, kW, C, D] that maps frames [B, T, H, W, C] to [B, T, H, W, D]."""
+    if not inputs.size:
+        return jnp.zeros_like(like)
+    images, d_images = (x.reshape(-1, *x.shape[2:]) for x in (inputs, outputs))
+    return jax.vjp(lambda tap: conv2d(images, tap), like)[1](d_images)[0]
+
+
+_conv_short.defvjp(lambda video, kernel: (_conv_short(video, kernel), (video, kernel)), _conv_short_backward)
 
 
 def _sum_over_taps(frames: Frames, kernel: Kernel, strides: Sequence[int]) -> Frames:

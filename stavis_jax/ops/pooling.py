@@ -22,7 +22,8 @@ def max_pool3d(video: Video, form: Literal["windows", "comparisons"] = "windows"
     if form == "comparisons":
         if isinstance(video, tuple):
             return _pool_frames(video)
-        return functools.reduce(_max_of_three, (3, 2, 1), video)  # ties as in PyTorch: the first frame, row, column
+        # ties as in PyTorch: the first frame, row, column
+        return functools.reduce(lambda x, axis: _max_of_three(x, axis, True), (3, 2, 1), video)
     window, strides = (1, 3, 3, 3, 1), (1, 2, 2, 2, 1)
     padding = ((0, 0), (1, 1), (1, 1), (1, 1), (0, 0))
     return jax.lax.reduce_window(video, -jnp.inf, jax.lax.max, window, strides, padding)
@@ -33,7 +34,7 @@ def _pool_frames(frames: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
     pooled = []
     for first in range(-1, len(frames) - 1, 2):
         frame = functools.reduce(jnp.maximum, frames[max(first, 0) : first + 3])
-        pooled.append(_max_of_three(_max_of_three(frame, axis=1), axis=2))
+        pooled.append(_max_of_three(_max_of_three(frame, 1, False), 2, False))
     return tuple(pooled)
 
 
@@ -94,9 +95,12 @@ def _is_first_maximum(before: jax.Array, at: jax.Array, after: jax.Array) -> tup
 _max_of_frames.defvjp(lambda *frames: (_max_of_frames(*frames), frames), _max_of_frames_backward)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _max_of_three(frame: jax.Array, axis: int) -> jax.Array:
-    """Maximum of x[2i-1], x[2i], x[2i+1] along `axis`. The gradient goes to the first of equal values."""
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _max_of_three(frame: jax.Array, axis: int, keep_places: bool) -> jax.Array:
+    """Maximum of x[2i-1], x[2i], x[2i+1] along `axis`. The gradient goes to the first of equal values.
+
+    With `keep_places`, training keeps one byte for each maximum, where XLA for a GPU would keep the three values.
+    """
     before, at, after = _three(frame, axis)
     return jnp.maximum(jnp.maximum(before, at), after)
 
@@ -112,25 +116,36 @@ def _three(frame: jax.Array, axis: int) -> tuple[jax.Array, jax.Array, jax.Array
     return before, at, after
 
 
-def _max_of_three_forward(frame: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
-    return _max_of_three(frame, axis), frame
+def _max_of_three_forward(
+    frame: jax.Array, axis: int, keep_places: bool
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array | None]]:
+    if not keep_places:
+        return _max_of_three(frame, axis, keep_places), (frame, None)
+    is_before, is_at, _ = _is_first_maximum(*_three(frame, axis))
+    places = jnp.where(is_before, jnp.uint8(0), jnp.where(is_at, jnp.uint8(1), jnp.uint8(2)))
+    return _max_of_three(frame, axis, keep_places), (jnp.zeros(frame.shape[axis], jnp.bool_), places)
 
 
-def _max_of_three_backward(axis: int, frame: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+def _max_of_three_backward(
+    axis: int, keep_places: bool, kept: tuple[jax.Array, jax.Array | None], gradient: jax.Array
+) -> tuple[jax.Array]:
     """Interleaves the gradients of even and odd places. Autodiff adds three arrays with gaps and is a third as fast."""
-    before, at, after = _three(frame, axis)
+    frame, places = kept  # with places, the frame only has the size along the axis
+    size = frame.shape[axis] if places is None else frame.size
+    is_before, is_at, is_after = (
+        _is_first_maximum(*_three(frame, axis)) if places is None else (places == k for k in range(3))
+    )
     zeros = jnp.zeros_like(gradient)
-    is_before, is_at, is_after = _is_first_maximum(before, at, after)
     even = jnp.where(is_at, gradient, zeros)
     odd = jnp.where(is_after, gradient, zeros)
     next_ones = jax.lax.slice_in_dim(jnp.where(is_before, gradient, zeros), 1, None, axis=axis)
-    padding = [(0, 0)] * frame.ndim
+    padding = [(0, 0)] * gradient.ndim
     padding[axis] = (0, 1)
     odd += jnp.pad(next_ones, padding)
     both = jnp.stack([even, odd], axis + 1)
     shape = [*gradient.shape]
     shape[axis] *= 2
-    return (jax.lax.slice_in_dim(both.reshape(shape), 0, frame.shape[axis], axis=axis),)
+    return (jax.lax.slice_in_dim(both.reshape(shape), 0, size, axis=axis),)
 
 
 _max_of_three.defvjp(_max_of_three_forward, _max_of_three_backward)

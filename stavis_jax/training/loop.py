@@ -26,6 +26,7 @@ from stavis_jax.training.placed_batches import Placed, PlacedBatches
 from stavis_jax.training.preemption import Preemption
 from stavis_jax.training.progress import EpochLosses, Progress, StepValues
 from stavis_jax.training.settings import TrainingSettings
+from stavis_jax.training.state_layout import place_state
 from stavis_jax.training.tensorboard import TensorBoard
 
 Batch = Mapping[str, np.ndarray]
@@ -132,9 +133,9 @@ class _Training:
         self.devices, self.checkpoints = devices, checkpoints
         self.constants, state = first_state(network, settings, data.steps_per_epoch)
         # The step donates the state. A copy keeps the given network usable.
-        self.state = devices.replicate(jax.device_put(state, may_alias=False))
+        self.state = place_state(jax.device_put(state, may_alias=False), devices)
         self.films = data.place_films(devices) if data.place_films else None
-        self.train_step = step.compiled_train_step(self.constants, devices, self.films)
+        self.train_step = step.compiled_train_step(self.constants, devices, self.state, self.films)
         self.batches = PlacedBatches(data.batches, self.place)
         self.loss_step = jax.jit(
             functools.partial(step.loss_step, self.constants),
@@ -144,7 +145,8 @@ class _Training:
         self.progress = Progress({"steps_per_epoch": data.steps_per_epoch, "digest": data.digest})
         now = self.progress.data
         if checkpoints.latest_step() is not None:
-            self.state, self.progress = checkpoints.restore(self.state, self.batches)
+            restored, self.progress = checkpoints.restore(self.state, self.batches)
+            self.state = place_state(restored, devices)
         if self.progress.data != now:
             raise UserError(
                 f"{title}: was trained on other data ({self.progress.data['steps_per_epoch']} steps an epoch, now "

@@ -15,6 +15,7 @@ from stavis_jax.training import losses, parameter_groups
 from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.network_inputs import network_inputs
+from stavis_jax.training.state_layout import state_formats
 from stavis_jax.weights.flat_names import flat_name
 
 Batch = Mapping[str, jax.Array]
@@ -93,6 +94,7 @@ def train_step(
 def compiled_train_step(
     constants: StepConstants,
     devices: DataParallel,
+    like: TrainState,
     films: DeviceFilms | None = None,
     platform: str | None = None,
 ) -> Any:
@@ -103,9 +105,10 @@ def compiled_train_step(
     Args:
       constants: the training's constants.
       devices: the devices over which batches are split.
+      like: a state of arrays or of their shapes. Give the step states that `place_state` has placed.
       films: films on the devices, from which batches without pixels get their clips. If batches have pixels, pass None;
         the step then ignores its second argument.
-      platform: the platform whose compiler options are used; None is JAX's default backend.
+      platform: the platform whose compiler options and order of arrays are used; None is JAX's default backend.
     """
 
     def gather_and_train(
@@ -115,8 +118,9 @@ def compiled_train_step(
             batch = films.gather(arrays, batch)
         return train_step(constants, state, batch, side_weight)
 
+    shardings = state_formats(like, devices, platform), devices.everywhere
     options = compiler_options(platform)
-    return jax.jit(gather_and_train, donate_argnums=0, out_shardings=devices.everywhere, compiler_options=options)
+    return jax.jit(gather_and_train, donate_argnums=0, out_shardings=shardings, compiler_options=options)
 
 
 def apply_gradients(
