@@ -33,8 +33,8 @@ def conv3d(
       video: an array [B, T, H, W, C] for the forms "xla" and "stacked", T frames [B, H, W, C] for the others.
       kernel: [kT, kH, kW, C, D], odd sizes. For frames it may be a tuple of its kT time taps, which saves a copy.
       strides: steps in time, height and width.
-      form: "stacked" stacks the time taps of pixels as channels of one 2D convolution. It computes the kernel's gradient
-        for short videos by 2D convolutions, and leaves the rest to XLA. "sums" adds up 2D convolutions. "karatsuba"
+      form: "stacked" stacks the time taps of pixels as channels of one 2D convolution. It computes the kernel gradients
+        of short videos by 2D convolutions, and leaves the rest to XLA. "sums" adds up 2D convolutions. "karatsuba"
         needs fewer of them and is slow to differentiate.
 
     Returns:

@@ -99,7 +99,7 @@ _max_of_frames.defvjp(lambda *frames: (_max_of_frames(*frames), frames), _max_of
 def _max_of_three(frame: jax.Array, axis: int, keep_places: bool) -> jax.Array:
     """Maximum of x[2i-1], x[2i], x[2i+1] along `axis`. The gradient goes to the first of equal values.
 
-    With `keep_places`, training keeps one byte for each maximum, where XLA for a GPU would keep the three values.
+    With `keep_places`, training keeps the place of each maximum, one byte, instead of the three values.
     """
     before, at, after = _three(frame, axis)
     return jnp.maximum(jnp.maximum(before, at), after)
@@ -123,6 +123,7 @@ def _max_of_three_forward(
         return _max_of_three(frame, axis, keep_places), (frame, None)
     is_before, is_at, _ = _is_first_maximum(*_three(frame, axis))
     places = jnp.where(is_before, jnp.uint8(0), jnp.where(is_at, jnp.uint8(1), jnp.uint8(2)))
+    places = jax.lax.optimization_barrier(places)  # otherwise XLA keeps the values and compares them again
     return _max_of_three(frame, axis, keep_places), (jnp.zeros(frame.shape[axis], jnp.bool_), places)
 
 
