@@ -26,8 +26,8 @@ class BackendForm:
       conv1d: "xla", or "columns", one matrix product over gathered columns (ops/conv1d.py).
       conv2d: "xla", or "dots" for kernel gradients by one matrix product per tap (ops/conv2d.py).
       conv3d: on arrays "xla", or "stacked", which makes the time taps of pixels channels of a 2D convolution, and needs
-        fewer transposes on a GPU; on frames "sums", which is fast to train, or "karatsuba", which is faster to score and
-        slow to differentiate (ops/conv3d.py).
+        fewer transposes on a GPU; on frames "sums", which is fast to train, or "karatsuba", which is faster to score
+        and slow to differentiate (ops/conv3d.py).
       max_pool: "windows", on arrays, or "comparisons", on arrays and frames (ops/pooling.py). XLA scatters the gradient
         of windows on a GPU, which is slow and adds in an order that varies; on a TPU windows are far faster.
       batch_norm: how many times the statistics read a video: "two-pass" or "one-pass" (ops/batch_norm.py). "folded" is
