@@ -211,7 +211,7 @@ def _shown_by_messages(path: Path, second: float) -> list[_Showing]:
         if messages.ends_film(text) and shown:
             shown[-1] = _Showing(shown[-1].film, shown[-1].start, _number(file, line, row[0]) * second)
         elif messages.starts_film(text) or messages.film_in(text):
-            shown.append(_Showing(messages.film_in(text), _number(file, line, row[0]) * second))
+            shown.append(_Showing(messages.names_in(text), _number(file, line, row[0]) * second))
     return _in_turn(shown)
 
 

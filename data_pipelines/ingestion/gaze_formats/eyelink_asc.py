@@ -6,7 +6,8 @@ screen that GAZE_COORDS or DISPLAY_COORDS tells. Messages that are understood:
   !V VFRAME number x y film          a frame of a film; the first tells the film, its start and its upper left corner
   VIDEO_START, movie_onset one.mp4   start of a film; likewise its end (`messages`)
   SYNCTIME, DISPLAY ON               start of what the trial shows, if no film's start is told
-  !V TRIAL_VAR video one.mp4, or any other with the file name of a film: what the trial shows
+  one.mp4, and any other message with a film's file name: what the trial shows, and its start if nothing else tells it
+  !V TRIAL_VAR video one.mp4, TRIALID one: what the trial shows
 A number before a message is how much later than its event it was sent. Sources: the EyeLink manuals, public readers.
 """
 
@@ -18,9 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.ingestion.delimited_text import first_lines, not_text, open_text
+from data_pipelines.ingestion.film_names import OR
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats import messages
-from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes
+from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes, observer_of
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.runtime.errors import UserError
 
@@ -29,7 +31,8 @@ _FRAME = re.compile(r"!V VFRAME\s+(\d+)\s+(-?\d+)\s+(-?\d+)\s*(.*)")
 _VARIABLE = re.compile(r"!V TRIAL_VAR\s+(\S+)\s+(.+)")
 _DELAY = re.compile(r"(-?\d+)\s+(?=\D)")
 _COORDINATES = re.compile(r"(?:GAZE|DISPLAY)_COORDS\s+=?\s*([\d.-]+)[\s,]+([\d.-]+)[\s,]+([\d.-]+)[\s,]+([\d.-]+)")
-_START_MESSAGES = ("START", "SYNCTIME", "messages of the film's start", "VFRAME")  # the last one of a trial counts
+_START_MESSAGES = ("START", "messages with its name", "SYNCTIME", "messages of the film's start", "VFRAME")
+_START, _NAMED, _DISPLAYED, _STARTED, _FRAMED = range(len(_START_MESSAGES))  # the last one of a trial counts
 
 
 @dataclass
@@ -57,6 +60,7 @@ class _Script:
 
     def __init__(self) -> None:
         self.trials = [_Trial()]
+        self._has_trials = False
 
     def new_trial(self) -> None:
         self.trials.append(_Trial())
@@ -77,7 +81,8 @@ class _Script:
             self._frame(time, int(frame[1]), messages.film_before(frame[4]), (float(frame[2]), float(frame[3])))
         elif words[:1] == ["trialid"] or (words[:1] == ["trial"] and set(words) & {"id", "start", "begin", "onset"}):
             self.new_trial()
-            self.trials[-1].film = film
+            self._has_trials = True
+            self.trials[-1].film = messages.names_in(text)
         elif words[:1] == ["trial"] and set(words) & {"result", "ok", "end", "stop", "offset"}:
             self._end(time)
         elif variable := _VARIABLE.search(text):
@@ -85,16 +90,21 @@ class _Script:
             if film or (about & messages.SHOWN and not self.trials[-1].film):
                 self.trials[-1].film = messages.film_before(variable[2]) or variable[2].strip()
         elif messages.starts_film(text):
-            self._starts(time, 2, film)
+            self._starts(time, _STARTED, messages.names_in(text))
         elif messages.ends_film(text):
             self._end(time)
         elif messages.starts_display(text):
-            self._starts(time, 1, film)
+            self._starts(time, _DISPLAYED, messages.names_in(text))
         elif film:
-            self.trials[-1].film = film
+            trial = self.trials[-1]
+            if not (np.isnan(trial.ended) or self._has_trials):
+                self.new_trial()
+            elif not np.isnan(trial.began) and np.isnan(trial.ended):
+                self._starts(time, _NAMED, messages.names_in(text))
+            self.trials[-1].film = messages.names_in(text)
 
     def _frame(self, time: float, number: int, film: str, corner: tuple[float, float]) -> None:
-        self._starts(time, 3, film, corner)
+        self._starts(time, _FRAMED, film, corner)
         showing = self.trials[-1].showings[-1]
         if showing.start == time:
             showing.first_frame = max(number, 1)
@@ -124,12 +134,15 @@ class _Script:
         found = []
         for trial in self.trials:
             if not trial.showings and not np.isnan(trial.began):
-                trial.showings.append(_Showing(trial.began, 0, "", None, trial.ended))
+                trial.showings.append(_Showing(trial.began, _START, "", None, trial.ended))
             unnamed = [showing for showing in trial.showings if not showing.film]
             if len(unnamed) > 1:
                 raise ValueError(f"{unnamed[1].start:g}")
-            for showing in unnamed:
-                showing.film = trial.film or film
+            for showing in trial.showings:
+                names = [showing.film or trial.film]
+                if not messages.film_in(names[0]):  # no message names a film for sure
+                    names += [trial.film, film]
+                showing.film = OR.join(dict.fromkeys(filter(None, names)))
             found += trial.showings
         return found
 
@@ -235,7 +248,7 @@ def _on_films(path: Path, showings: list[_Showing], recorded: _Recorded) -> Reco
             raise UserError(f"{path}: shows {showing.film!r} in two ways. Split the file into one for each.")
         until = min(showing.end, later)
         shown = (starts < until) & ((ends > showing.start) | (starts == showing.start))
-        observer = path.stem if showing.film != path.stem else ""
+        observer = observer_of(path, showing.film)
         for start, duration, x, y in rows[shown].tolist():
             begin, end = max(start, showing.start), min(start + duration, until)
             gaze.add(showing.film, observer, (begin - showing.start) / 1e3, max(end - begin, 0) / 1e3, x, y)

@@ -5,6 +5,7 @@ trial began. webgazer_targets has where the film was: the extension must be told
 Source: www.jspsych.org.
 """
 
+import contextlib
 import csv
 import json
 import math
@@ -40,7 +41,7 @@ def read(path: Path, film: str) -> Recording:
     for line, row in table.rows():
         samples = _json(table, line, row, "gaze")
         stimulus = table.text(row, "stimulus")
-        video = messages.film_in(stimulus) or (film if "stimulus" not in table else "")
+        video = _film(stimulus) or (film if "stimulus" not in table else "")
         if not samples or not video:
             continue
         try:
@@ -63,6 +64,15 @@ def _json(table: TextTable, line: int, row: list[str], name: str) -> Any:
         return json.loads(text) if text and text.casefold() not in ("null", "nan") else None
     except ValueError:
         raise table.error(line, f"{name} is not JSON") from None
+
+
+def _film(stimulus: str) -> str:
+    """Returns the film of a trial. `stimulus`: a file name, or JSON with a list of them; empty if it is no film."""
+    with contextlib.suppress(ValueError):
+        listed = json.loads(stimulus)
+        if isinstance(listed, list):
+            stimulus = next((name for name in listed if isinstance(name, str)), "")
+    return messages.film_before(stimulus)
 
 
 def _place(targets: dict[str, dict[str, float]]) -> tuple[float, float, float, float]:

@@ -3,12 +3,14 @@
 import re
 
 from data_pipelines.films.paths import FILM_SUFFIXES
+from data_pipelines.ingestion.film_names import OR
 
 _FILM = re.compile(rf"[^\s\"'=,;|]+(?:{'|'.join(map(re.escape, FILM_SUFFIXES))})(?![\w.])", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 SHOWN = {"video", "movie", "film", "clip", "stimulus", "stim", "playback", "media"}
 _STARTS = {"start", "starts", "started", "onset", "begin", "begins", "on", "play", "playing"}
 _ENDS = {"end", "ends", "ended", "offset", "stop", "stops", "stopped", "off", "finished", "terminates", "terminated"}
+_NO_NAMES = SHOWN | _STARTS | _ENDS | {"trial", "trialid", "id", "name", "file", "display", "synctime"}
 _LONGEST = 6  # words; a longer message is a sentence, or a list of settings
 
 
@@ -24,8 +26,26 @@ def film_before(text: str) -> str:
     return text[: found.end()].strip() if found else ""
 
 
+def name_in(text: str) -> str:
+    """Returns the name in a message, which may have blanks and no suffix: `VIDEO_START my film` -> my film.
+
+    Numbers and the words of `starts_film` and `ends_film` around it are no part of it; empty if nothing is left.
+    """
+    tokens = text.split()
+    while tokens and _says_nothing(tokens[0]):
+        del tokens[0]
+    while tokens and _says_nothing(tokens[-1]):
+        del tokens[-1]
+    return " ".join(tokens)
+
+
+def names_in(text: str) -> str:
+    """Returns the names that a message may give a film, with OR between them; empty if there is none."""
+    return OR.join(dict.fromkeys(filter(None, (name_in(text), film_in(text)))))
+
+
 def starts_film(text: str) -> bool:
-    """Returns whether a message says that a film starts: VIDEO_START, movie_onset one.mp4, Stimulus on."""
+    """Returns whether a message says that a film starts: VIDEO_START, movie_onset one, Stimulus on, play one.mp4."""
     return _says(text, _STARTS) and not _says(text, _ENDS)
 
 
@@ -47,4 +67,13 @@ def words_of(text: str) -> list[str]:
 
 def _says(text: str, what: set[str]) -> bool:
     words = words_of(text)
-    return len(words) <= _LONGEST and bool(SHOWN & set(words)) and bool(what & set(words))
+    is_film = bool(film_in(text)) or bool(SHOWN & set(words))
+    return len(words) <= _LONGEST and is_film and bool(what & set(words))
+
+
+def _says_nothing(token: str) -> bool:
+    """Returns whether a part of a message is no name: 3, VIDEO_1_ONSET, trial. `clip_2` may be one."""
+    words = set(words_of(token))
+    if _FILM.search(token) or not words <= _NO_NAMES or re.search(r"[^\W\d_]", _WORD.sub("", token)):
+        return False
+    return not words or not re.search(r"\d", token) or bool(words & (_STARTS | _ENDS))

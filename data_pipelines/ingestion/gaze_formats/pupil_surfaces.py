@@ -104,7 +104,7 @@ def _sections(path: Path) -> dict[str, _Section]:
     sections = {}
     for line, row in table.rows():
         event = table.text(row, "event")
-        film = messages.film_in(event) or _START_WORD.sub("", event)
+        film = messages.names_in(event) if messages.film_in(event) else _START_WORD.sub("", event)
         start = table.number(line, row, "start") * 1e-9
         sections[table.text(row, "section")] = _Section(start, film, table.text(row, "observer"))
     return sections
@@ -120,5 +120,5 @@ def _annotated(path: Path) -> list[_Section]:
     for line, row in table.rows():
         label = table.text(row, "text")
         if messages.starts_film(label) or (messages.film_in(label) and not messages.ends_film(label)):
-            starts.append(_Section(table.number(line, row, "time"), messages.film_in(label)))
+            starts.append(_Section(table.number(line, row, "time"), messages.names_in(label)))
     return sorted(starts, key=lambda start: start.start)

@@ -83,7 +83,7 @@ class _Clock:
 
     def message(self, time: float, text: str) -> None:
         text = text.partition("Message:")[2].strip()
-        film = messages.film_before(text)
+        film = messages.names_in(text) if messages.film_in(text) else ""
         if messages.ends_film(text):
             self._shown = "" if not self._has_stimuli else self._shown
         elif film or messages.starts_film(text):
@@ -96,7 +96,7 @@ class _Clock:
         """Returns the film shown at the next sample, empty if there is none."""
         if self._has_stimuli and stimulus != self._shown:
             film, told = self._told
-            by_message = time - told <= SOON_SECONDS and (not film or film.casefold() == stimulus.casefold())
+            by_message = time - told <= SOON_SECONDS and (not film or stimulus.casefold() in film.casefold())
             self.start = told if by_message else time
             self.by_message |= by_message
             self._shown = stimulus

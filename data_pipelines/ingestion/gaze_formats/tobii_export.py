@@ -54,7 +54,7 @@ _SOON_SECONDS = 1.0  # between the event and the film's first row
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    titles = {_plain(title) for title in (first_lines(head) or [""])[0].split("\t")}
+    titles = {_plain(title) for title in re.split("[,;\t]", (first_lines(head) or [""])[0])}
     return bool(titles & set(_TITLES["time"])) and any("point" in title for title in titles)
 
 
@@ -139,6 +139,8 @@ class _Export(TextTable):
             self._system = "placed"
         elif "x_media" in self and {"width", "height"} <= self.places.keys():
             self._system = "media"
+        elif "x_media" in self:
+            self._system = "unscaled"
         elif "x_screen" in self and ("screen" in self or "screen_width" in self):
             self._system = "screen"
         else:
@@ -212,7 +214,7 @@ class _Export(TextTable):
             self._is_invalid(self.text(row, f"valid_{side}")) for side in ("left", "right")
         ):
             return math.nan, math.nan
-        prefix = {"film": "film", "media": "media"}.get(self._system, "screen")
+        prefix = {"film": "film", "media": "media", "unscaled": "media"}.get(self._system, "screen")
         x, y = (self.number(line, row, f"{axis}_{prefix}") for axis in "xy")
         if self._system in ("placed", "media"):
             width, height = (self.number(line, row, name) for name in ("width", "height"))
@@ -234,5 +236,7 @@ class _Export(TextTable):
         clock = f"{what} {'the event of the film' if by_event else 'the first row of each film'}"
         if self._system == "screen":
             return Known("Tobii", "pixels", Viewing(screen=self._screen), clock)
+        if self._system == "unscaled":
+            return Known("Tobii", "pixels", Viewing(), f"by MCSpx; {clock}")
         place = {"film": "MCSnorm", "placed": "position and size of the media", "media": "size of the media"}
         return Known("Tobii", "fraction", Viewing(), f"by {place[self._system]}; {clock}")

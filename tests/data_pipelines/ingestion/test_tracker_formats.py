@@ -6,6 +6,7 @@ import pytest
 from ingested import fixations, write_film
 
 from data_pipelines.ingestion.gaze_files import read_gaze
+from data_pipelines.ingestion.gaze_formats import messages
 from data_pipelines.runtime.errors import UserError
 
 # Films have six frames of 64x36 at 10 Hz. On a screen of 128x92 they fill, doubled, the rows 10 to 81.
@@ -108,6 +109,52 @@ def test_recordings_of_eyelink_that_do_not_tell_enough_are_refused(tmp_path, old
     text += "1000\t7.0\t7.0\t900.0\nMSG\t1000 nothing\n"
     with pytest.raises(UserError, match=f"P01.asc.*{fault}"):
         read_gaze([written(tmp_path / "P01.asc", text.replace(old, new))])
+
+
+@pytest.mark.parametrize(
+    ("message", "starts", "ends", "names"),
+    [
+        ("VIDEO_START", True, False, ""),
+        ("VIDEO_1_ONSET", True, False, ""),
+        ("VideoStart my film.mp4", True, False, "my film.mp4\nfilm.mp4"),
+        ("movie_onset one", True, False, "one"),
+        ("VIDEO_ON clip_2", True, False, "clip_2"),
+        (r"play C:\films\one.mp4", True, False, r"C:\films\one.mp4"),
+        ("one.mp4 start", True, False, "one.mp4"),
+        ("Video_terminates", False, True, ""),
+        ("film 2 offset", False, True, ""),
+        ("TRIALID 1", False, False, ""),
+        ("TRIALID 3 one.mp4", False, False, "one.mp4"),
+        ("RECCFG CR 1000 2 0 R", False, False, "RECCFG CR 1000 2 0 R"),
+    ],
+)
+def test_messages_of_experiments_are_understood(message, starts, ends, names):
+    told = messages.starts_film(message), messages.ends_film(message), messages.names_in(message)
+    assert told == (starts, ends, names)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "MSG\t990 TRIALID 1\nSTART\t1000 \tR\nMSG\t1100 VIDEO_START one.mp4\nMSG\t1700 VIDEO_END\n",
+        "MSG\t990 TRIALID one\nSTART\t1000 \tR\nMSG\t1050 DISPLAY ON\nMSG\t1100 movie_onset\n",
+        "MSG\t990 TRIALID 1\nSTART\t1000 \tR\nMSG\t1100 stimulus: films/one.mp4\n",
+        "MSG\t990 film one.mp4\nSTART\t1000 \tR\nMSG\t1100 SYNCTIME\n",
+        "START\t1000 \tR\nMSG\t1000 !V TRIAL_VAR clip one\nMSG\t1100 SYNCTIME 0\n",
+        "START\t1000 \tR\nMSG\t1300 !V VFRAME 3 0 0 one.mp4\nMSG\t1400 !V VFRAME 4 0 0 one.mp4\n",
+    ],
+)
+def test_ways_in_which_eyelink_experiments_tell_a_films_start(script, films, add, tmp_path):
+    text = ASC_HEAD.format(screen="GAZE_COORDS 0 0 127 71") + script + "SAMPLES\tGAZE\tRIGHT\tRATE\t500\n"
+    add(films, written(tmp_path / "P01.asc", text + asc_samples(1100, 40, 20) + "END\t1720 \tSAMPLES\n"))
+    seen = [(20, 10)]
+    assert fixations(tmp_path, "one")[2:] == [seen, EMPTY, seen, seen]
+
+
+def test_gaze_on_a_film_that_is_not_given_is_not_taken_for_that_of_the_file(films, tmp_path):
+    text = ASC_HEAD.format(screen=GAZE_COORDS) + "START\t1000 \tR\nSAMPLES\tGAZE\tRIGHT\nMSG\t1100 PLAY three.mp4\n"
+    written(tmp_path / "one" / "P01.asc", text + asc_samples(1100, 40, 20))
+    assert list(read_gaze([tmp_path / "one"]).gaze) == ["three.mp4"]
 
 
 PRO_LAB = [
