@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     paths: dict[str, Any] = {"nargs": "+", "type": Path, "required": True, "metavar": "PATH"}
     add("--films", **paths, help="films, folders of films or of a film's frames, or patterns")
-    add("--gaze", **paths, help="tables, files of databases (docs/your_own_data.md), or folders")
+    add("--gaze", **paths, help="tables, files of trackers or databases (docs/your_own_data.md), or folders")
     add("--database", required=True, metavar="NAME", help="name of the database to make")
     add("--output", type=Path, required=True, metavar="RAW", help="raw data folder; its other databases are kept")
     add(

@@ -77,8 +77,8 @@ class TextTable:
 
     def text(self, row: list[str], name: str) -> str:
         """Returns a value, empty if the file has no such column or the row is too short."""
-        place = self.places.get(name, len(row))
-        return row[place].strip() if place < len(row) else ""
+        place = self.places.get(name)
+        return row[place].strip() if place is not None and place < len(row) else ""
 
     def number(self, line: int, row: list[str], name: str) -> float:
         """Returns a value, NaN if it is missing. Raises UserError if it is not a finite number."""
