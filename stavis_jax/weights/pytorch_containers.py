@@ -2,6 +2,7 @@
 
 import io
 import mmap
+import re
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stavis_jax.weights.restricted_pickle import Tensor, read_pickle
+from stavis_jax.weights.pickled_tensors import Tensor
+from stavis_jax.weights.restricted_pickle import read_pickle
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _STREAM_VERSION = 1001
@@ -37,7 +39,7 @@ def read_container(path: Path) -> Content:
 def _read_zip(path: Path) -> Content:
     with zipfile.ZipFile(path) as archive:
         members = archive.namelist()
-        pickles = [name for name in members if name.endswith("/data.pkl")]
+        pickles = [name for name in members if re.fullmatch(r"[^/]+/data\.pkl", name)]
         if len(pickles) != 1:
             raise ValueError("not one data.pkl")
         folder = pickles[0].removesuffix("data.pkl")
@@ -68,6 +70,8 @@ def _read_stream(path: Path) -> Content:
         raise ValueError("not written by PyTorch")
     stored: dict[str, bytes] = {}
     for key in keys:
+        if not isinstance(key, str):
+            raise ValueError("a storage without a name")
         (count,) = struct.unpack("<q", mapped.read(8))
         num_bytes = count * storages[key].dtype.itemsize
         if not 0 <= num_bytes <= len(mapped) - mapped.tell():

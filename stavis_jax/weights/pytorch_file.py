@@ -13,8 +13,9 @@ import numpy as np
 
 from data_pipelines.runtime import atomic
 from data_pipelines.runtime.errors import UserError
+from stavis_jax.weights.pickled_tensors import AnyTensor, Tensor
 from stavis_jax.weights.pytorch_containers import Content, read_container
-from stavis_jax.weights.restricted_pickle import RefusedNameError, Tensor
+from stavis_jax.weights.restricted_pickle import RefusedNameError
 from stavis_jax.weights.state_dicts import find_state_dict, finite_arrays, plain_names
 
 PREFIX = "module."  # DataParallel adds it to every key of the authors' files
@@ -140,14 +141,18 @@ def _refuse_packed(path: Path) -> None:
         raise UserError(f"{path}: refused, it unpacks to more than its size. {PYTORCH_GIVEN}")
 
 
-def _arrays(path: Path, state: Mapping[str, Tensor], content: Content) -> dict[str, np.ndarray]:
-    names, num_bytes = plain_names(state, str(path)), path.stat().st_size
+def _arrays(path: Path, state: Mapping[str, AnyTensor], content: Content) -> dict[str, np.ndarray]:
+    names, numbers_left = plain_names(state, str(path)), 2 * path.stat().st_size
+    tensors = []
     for name, tensor in zip(names, state.values(), strict=True):
-        if tensor.storage.dtype.kind == "c":
-            raise UserError(f"{path}: {name} holds complex values. {PYTORCH_GIVEN}")
-    if sum(tensor.size for tensor in state.values()) > 2 * num_bytes:  # expanded tensors, small only in the file
-        raise UserError(f"{path}: its tensors have more numbers than the file has bytes. {PYTORCH_GIVEN}")
+        if not isinstance(tensor, Tensor) or tensor.storage.dtype.kind == "c":
+            kind = tensor.storage.dtype if isinstance(tensor, Tensor) else tensor.kind
+            raise UserError(f"{path}: {name} cannot be read ({kind}). Give a checkpoint of plain tensors.")
+        numbers_left -= tensor.size
+        if numbers_left < 0:  # an expanded tensor, small only in the file
+            raise UserError(f"{path}: {name} has more numbers than the file has bytes. {PYTORCH_GIVEN}")
+        tensors.append(tensor)
     try:
-        return dict(finite_arrays(zip(names, content.read(state.values()), strict=True), str(path)))
+        return dict(finite_arrays(zip(names, content.read(tensors), strict=True), str(path)))
     except DAMAGED as error:
         raise _damaged(path) from error

@@ -1,111 +1,53 @@
 """Reads the pickles inside PyTorch checkpoints without PyTorch, and without running anything that they name.
 
-A pickle may name any function to be called. Here, a name is looked up in a fixed list. Tensors, storages and
-dictionaries become records of this module. What checkpoints often carry beside them (paths, NumPy scalars, a Namespace
-of options) becomes an empty placeholder. Every other name is refused.
+A pickle is a program for a small machine, and may name any function to be called. The machine here knows the steps that
+build plain values, and looks names up in a fixed list. Tensors and storages become records of `pickled_tensors`. What
+checkpoints often carry beside them (paths, NumPy scalars, a Namespace of options) becomes an empty placeholder. Every
+other name is refused. Work and memory are proportional to the pickle's length.
 """
 
 import io
-import math
 import mmap
-import pickle
 import pickletools
 import re
 import struct
 from typing import IO, Any, NamedTuple, cast
 
-import ml_dtypes
-import numpy as np
+from stavis_jax.weights.pickled_tensors import Storage, rebuild, rebuilds_tensors, storage_of, storage_type
 
-_DTYPES = {
-    "Double": np.float64,
-    "Float": np.float32,
-    "Half": np.float16,
-    "BFloat16": ml_dtypes.bfloat16,
-    "Long": np.int64,
-    "Int": np.int32,
-    "Short": np.int16,
-    "Char": np.int8,
-    "Byte": np.uint8,
-    "Bool": np.bool_,
-    "Untyped": np.uint8,
-}
-_DTYPE_NAMES = {  # those of tensors whose storage is untyped
-    "uint16": np.uint16,
-    "uint32": np.uint32,
-    "uint64": np.uint64,
-    "float8_e4m3fn": ml_dtypes.float8_e4m3fn,
-    "float8_e5m2": ml_dtypes.float8_e5m2,
-    "float64": np.float64,
-    "double": np.float64,
-    "float32": np.float32,
-    "float": np.float32,
-    "float16": np.float16,
-    "half": np.float16,
-    "bfloat16": ml_dtypes.bfloat16,
-    "int64": np.int64,
-    "int32": np.int32,
-    "int16": np.int16,
-    "int8": np.int8,
-    "uint8": np.uint8,
-    "bool": np.bool_,
-}
-_PLACEHOLDERS = re.compile(
-    r"argparse\.Namespace|types\.SimpleNamespace|pathlib(\._local)?\.\w*Path"
+_DATA = re.compile(
+    r"torch\.(Tensor|nn\.parameter\.Parameter)|argparse\.Namespace|types\.SimpleNamespace|pathlib(\._local)?\.\w*Path"
     r"|numpy\.(_?core\.multiarray\.(scalar|_reconstruct)|_?core\.numeric\._frombuffer|ndarray|dtype|dtypes\.\w+DType)"
     r"|numpy\.(bool_?|u?int\d+|float\d+|str_|bytes_)|_codecs\.encode|copy_?reg\._reconstructor"
     r"|collections\.(defaultdict|Counter|deque)|datetime\.(datetime|date|time|timedelta|timezone)"
     r"|(builtins|__builtin__)\.(set|frozenset|list|dict|tuple|int|long|float|complex|str|unicode|bool|bytes|object|slice|x?range)"
-    r"|torch\.(device|memory_format|contiguous_format|preserve_format|strided|layout|Generator)|torch\.serialization\._get_layout"
+    r"|torch\.(device|memory_format|contiguous_format|preserve_format|strided|layout|Generator|q?u?int\d+(x\d)?|complex\d+|per_\w+_affine\w*|sparse_\w+)|torch\.serialization\._get_layout"
 )
-_REFUSED_OPCODES = ("EXT1", "EXT2", "EXT4", "INST", "OBJ", "PERSID", "NEXT_BUFFER", "READONLY_BUFFER")
-_MEMO_OPCODES = ("PUT", "BINPUT", "LONG_BINPUT")
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_LITERALS = re.compile(
+    r"(?:SHORT_)?BIN(?:UNICODE|BYTES|STRING)8?|BININT[12]?|BINFLOAT|INT|LONG[14]?|FLOAT|STRING|UNICODE|BYTEARRAY8"
+)
+_NEW: dict[str, Any] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple}
+_LARGEST_KEY = 2**31  # of numbers as keys
 
 
 class RefusedNameError(Exception):
     """A pickle names a function or a class that is not on the list. The message is the name."""
 
 
-class Storage(NamedTuple):
-    """Numbers of one or more tensors, which are stored outside of the pickle.
+class Placeholder:
+    """Stands for what a checkpoint carries beside tensors."""
 
-    Attributes:
-      key: its name in the file.
-      dtype: number format.
-      start, length: the part of the stored numbers that it has, in numbers. Only the oldest files have parts.
-    """
+    __slots__ = ()
 
-    key: str
-    dtype: np.dtype
-    start: int
-    length: int
+    def __repr__(self) -> str:
+        return "an object"
 
 
-class Tensor(NamedTuple):
-    """A strided view of a storage; offset and strides count numbers."""
+class _Named(NamedTuple):
+    """A function or class on the list, by its full name."""
 
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
-    def array(self, stored: np.ndarray) -> np.ndarray:
-        """Returns the tensor as a view of its storage's numbers, [N].
-
-        Raises:
-          ValueError: it reaches beyond them.
-        """
-        if not self.size:
-            return np.empty(self.shape, stored.dtype)
-        reach = sum((length - 1) * stride for length, stride in zip(self.shape, self.strides, strict=True))
-        if self.offset + reach >= len(stored):
-            raise ValueError("a tensor reaches beyond its storage")
-        strides = [stored.dtype.itemsize * stride for stride in self.strides]
-        return np.lib.stride_tricks.as_strided(stored[self.offset :], self.shape, strides, writeable=False)
+    name: str
 
 
 def read_pickle(file: io.BytesIO | mmap.mmap) -> tuple[Any, dict[str, Storage]]:
@@ -120,153 +62,192 @@ def read_pickle(file: io.BytesIO | mmap.mmap) -> tuple[Any, dict[str, Storage]]:
       RefusedNameError: it names a function or a class that is not on the list.
       ValueError: it is damaged, or no pickle.
     """
-    begin = file.tell()
-    _check_opcodes(file)
-    end = file.tell()
-    file.seek(begin)
-    reader = _Reader(io.BytesIO(file.read(end - begin)), encoding="utf-8")
+    machine = _Machine()
     try:
-        value = reader.load()
-    except (RefusedNameError, MemoryError):
-        raise
-    except Exception as error:  # damaged pickles raise many kinds
-        raise ValueError(f"damaged ({type(error).__name__})") from error
-    return value, reader.storages
+        for opcode, argument, _ in pickletools.genops(cast(IO[bytes], file)):
+            machine.step(opcode.name, argument)
+        return machine.stack.pop(), machine.storages
+    # What a damaged pickle raises: the stack is too short, a value is of another type than the step expects, ...
+    except (ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError, struct.error) as error:
+        raise ValueError(f"no pickle, or damaged ({error})") from error
 
 
-def _check_opcodes(file: io.BytesIO | mmap.mmap) -> None:
-    """Walks through the opcodes and runs none. A memo of a huge index would make the unpickler reserve memory."""
-    try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], file))):
-            index = int(argument or 0) if opcode.name in _MEMO_OPCODES else 0
-            if opcode.name in _REFUSED_OPCODES or index > max(count, 255):
-                raise ValueError(f"{opcode.name} is not expected")
-    except (ValueError, UnicodeDecodeError, IndexError, AssertionError, OverflowError, struct.error) as error:
-        raise ValueError(f"no pickle ({error})") from error
+class _Machine:
+    """Runs the steps of a pickle. `stack` holds the values of the innermost unfinished container."""
 
-
-class _Dictionary(dict):
-    """Stands for OrderedDict: its attributes, such as `_metadata`, are left out."""
-
-    __slots__ = ()
-
-    def __setstate__(self, state):
-        pass
-
-
-class _Placeholder:
-    """Stands for what a checkpoint carries beside tensors."""
-
-    __slots__ = ()
-
-    def __new__(cls, *arguments, **options):
-        return object.__new__(cls)
-
-    def __setstate__(self, state):
-        pass
-
-    def __setitem__(self, key, value):
-        pass
-
-    def append(self, value):
-        pass
-
-    def extend(self, values):
-        pass
-
-    def add(self, value):
-        pass
-
-
-class _StorageType(NamedTuple):
-    dtype: np.dtype
-
-
-def _tensor(storage, offset, shape, strides, *rest) -> Tensor:
-    metadata = rest[2] if len(rest) > 2 else None
-    if metadata:
-        raise ValueError("a tensor whose conjugate or negative is stored")
-    return _checked_tensor(storage, offset, shape, strides)
-
-
-def _tensor_of_type(storage, offset, shape, strides, requires_grad, hooks, dtype, metadata=None) -> Tensor:
-    if metadata or not isinstance(dtype, _StorageType) or not isinstance(storage, Storage):
-        raise ValueError("a tensor of an unknown type")
-    size, unit = dtype.dtype.itemsize, storage.dtype.itemsize
-    typed = storage._replace(
-        dtype=dtype.dtype, start=storage.start * unit // size, length=storage.length * unit // size
-    )
-    return _checked_tensor(typed, offset, shape, strides)
-
-
-def _checked_tensor(storage, offset, shape, strides) -> Tensor:
-    numbers = (offset, *shape, *strides)
-    counts = all(type(number) is int and 0 <= number < 2**48 for number in numbers)
-    if not isinstance(storage, Storage) or not counts or len(shape) != len(strides) or len(shape) > 32:
-        raise ValueError("a tensor of an unknown form")
-    return Tensor(storage, offset, tuple(shape), tuple(strides))
-
-
-def _parameter(tensor, *rest):
-    return tensor
-
-
-def _of_type(rebuild, kind, arguments, state):
-    if rebuild not in _FUNCTIONS.values():
-        raise ValueError("a tensor of an unknown class")
-    return rebuild(*arguments)
-
-
-_FUNCTIONS = {
-    "torch._utils._rebuild_tensor": _tensor,
-    "torch._utils._rebuild_tensor_v2": _tensor,
-    "torch._utils._rebuild_tensor_v3": _tensor_of_type,
-    "torch._utils._rebuild_parameter": _parameter,
-    "torch._utils._rebuild_parameter_with_state": _parameter,
-}
-_LISTED = {
-    **_FUNCTIONS,
-    "torch._tensor._rebuild_from_type_v2": _of_type,
-    "torch.Tensor": _Placeholder,
-    "torch.nn.parameter.Parameter": _Placeholder,
-    "torch.Size": tuple,
-    "collections.OrderedDict": _Dictionary,
-}
-
-
-class _Reader(pickle.Unpickler):
-    def __init__(self, file, **options):
-        super().__init__(file, **options)
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.outer: list[list[Any]] = []  # stacks below, one for each mark
+        self.memo: dict[int, Any] = {}
         self.storages: dict[str, Storage] = {}
 
-    def find_class(self, module: str, name: str) -> Any:
-        full = f"{module}.{name}"
-        if full in _LISTED:
-            return _LISTED[full]
-        if found := re.fullmatch(r"torch\.(?:cuda\.|storage\.)?_?(\w+)Storage", full):
-            kind = _DTYPES.get(found[1])
-            if kind is not None:
-                return _StorageType(np.dtype(kind))
-        if module == "torch" and name in _DTYPE_NAMES:
-            return _StorageType(np.dtype(_DTYPE_NAMES[name]))
-        if _PLACEHOLDERS.fullmatch(full):
-            return _Placeholder
-        raise RefusedNameError(full)
+    def step(self, name: str, argument: Any) -> None:
+        if _LITERALS.fullmatch(name):
+            self.stack.append(argument)
+        elif name in _CONSTANTS:
+            self.stack.append(_CONSTANTS[name])
+        elif name in _NEW:
+            self.stack.append(_NEW[name]())
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            self.memo[argument] = self.stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            self.stack.append(self.memo[argument])
+        elif name in ("GLOBAL", "STACK_GLOBAL"):
+            self.stack.append(_known(*(argument.split(" ") if argument else self.pop(2))))
+        elif name not in ("PROTO", "FRAME", "STOP"):
+            step = getattr(self, f"_{name.lower()}", None)
+            if step is None:
+                raise ValueError(f"{name} is not expected")
+            step()
 
-    def persistent_load(self, pid: Any) -> Storage:
-        if not isinstance(pid, tuple) or not pid or pid[0] != "storage":
-            raise RefusedNameError(
-                getattr(pid[1], "__name__", "module") if isinstance(pid, tuple) and pid else "module"
-            )
-        _, kind, key, _, length, *view = pid
-        if not isinstance(kind, _StorageType) or not isinstance(key, str) or type(length) is not int or length < 0:
-            raise ValueError("a storage of an unknown form")
-        whole = Storage(key, kind.dtype, 0, length)
-        if self.storages.setdefault(key, whole).dtype.itemsize != whole.dtype.itemsize:
+    def pop(self, count: int) -> list[Any]:
+        if count > len(self.stack):
+            raise ValueError("too few values")
+        values = self.stack[len(self.stack) - count :]
+        del self.stack[len(self.stack) - count :]
+        return values
+
+    def pop_mark(self) -> list[Any]:
+        """Returns the values since the last mark."""
+        values, self.stack = self.stack, self.outer.pop()
+        return values
+
+    def _mark(self) -> None:
+        self.outer.append(self.stack)
+        self.stack = []
+
+    def _memoize(self) -> None:
+        self.memo[len(self.memo)] = self.stack[-1]
+
+    def _pop(self) -> None:
+        if self.stack:
+            self.stack.pop()
+        else:
+            self.pop_mark()
+
+    def _pop_mark(self) -> None:
+        self.pop_mark()
+
+    def _dup(self) -> None:
+        self.stack.append(self.stack[-1])
+
+    def _list(self) -> None:
+        values = self.pop_mark()
+        self.stack.append(values)
+
+    def _tuple(self) -> None:
+        values = self.pop_mark()
+        self.stack.append(tuple(values))
+
+    def _tuple1(self) -> None:
+        self.stack.append(tuple(self.pop(1)))
+
+    def _tuple2(self) -> None:
+        self.stack.append(tuple(self.pop(2)))
+
+    def _tuple3(self) -> None:
+        self.stack.append(tuple(self.pop(3)))
+
+    def _dict(self) -> None:
+        values = self.pop_mark()
+        self.stack.append(_filled({}, values))
+
+    def _frozenset(self) -> None:
+        self.pop_mark()
+        self.stack.append(Placeholder())
+
+    def _empty_set(self) -> None:
+        self.stack.append(Placeholder())
+
+    def _append(self) -> None:
+        self.extend(self.pop(1))
+
+    def _appends(self) -> None:
+        self.extend(self.pop_mark())
+
+    def extend(self, values: list[Any]) -> None:
+        if not isinstance(self.stack[-1], Placeholder):
+            cast(list, self.stack[-1]).extend(values)
+
+    def _additems(self) -> None:
+        self.pop_mark()
+
+    def _setitem(self) -> None:
+        self.fill(self.pop(2))
+
+    def _setitems(self) -> None:
+        self.fill(self.pop_mark())
+
+    def fill(self, values: list[Any]) -> None:
+        if not isinstance(self.stack[-1], Placeholder):
+            _filled(self.stack[-1], values)
+
+    def _reduce(self) -> None:
+        function, arguments = self.pop(2)
+        self.stack.append(self.called(function, arguments))
+
+    def _newobj(self) -> None:
+        self._reduce()
+
+    def _newobj_ex(self) -> None:
+        function, arguments, _ = self.pop(3)
+        self.stack.append(self.called(function, arguments))
+
+    def called(self, function: Any, arguments: Any) -> Any:
+        """Returns what stands for the result of a function or class on the list."""
+        if not isinstance(function, _Named) or not isinstance(arguments, tuple):
+            raise ValueError("a call of something else than a function")
+        if rebuilds_tensors(function.name):
+            return rebuild(function.name, arguments)
+        if function.name == "collections.OrderedDict":
+            pairs = arguments[0] if arguments else []
+            values = [value for key, item in cast(list, pairs) for value in (key, item)]
+            cast(list, pairs).clear()  # so that naming a list often does not copy it often
+            return _filled({}, values)
+        return Placeholder()
+
+    def _build(self) -> None:
+        """Leaves out the attributes of an object, such as `_metadata` of a state dict."""
+        self.pop(1)
+        if not isinstance(self.stack[-1], dict | Placeholder):
+            raise ValueError("attributes of a plain value")
+
+    def _binpersid(self) -> None:
+        (described,) = self.pop(1)
+        if not isinstance(described, tuple) or not described or described[0] != "storage":
+            raise RefusedNameError("a module, whose code is in the file")
+        storage = storage_of(described)
+        if self.storages.setdefault(storage.key, storage).dtype != storage.dtype:
             raise ValueError("a storage of two types")
-        if view and view[0]:
-            _, start, part = view[0]
-            if not (type(start) is int and type(part) is int and 0 <= start <= start + part <= length):
-                raise ValueError("a part beyond its storage")
-            return whole._replace(start=start, length=part)
-        return whole
+        self.stack.append(storage)
+
+
+def _known(module: Any, name: Any) -> Any:
+    """Returns what stands for a function or a class.
+
+    Raises:
+      RefusedNameError: it is not on the list.
+      ValueError: the names are no texts.
+    """
+    if not (isinstance(module, str) and isinstance(name, str)):
+        raise ValueError("a name that is no text")
+    full = f"{module}.{name}"
+    kind = storage_type(module, name)
+    if kind is not None:
+        return kind
+    if rebuilds_tensors(full) or full in ("collections.OrderedDict", "torch.Size") or _DATA.fullmatch(full):
+        return _Named(full)
+    raise RefusedNameError(full)
+
+
+def _filled(target: Any, values: list[Any]) -> dict:
+    """Adds key, value, key, value, ... to a dictionary.
+
+    A key that is neither a text nor a small number is replaced by a placeholder. Nested keys may take forever to hash.
+    """
+    if not isinstance(target, dict) or len(values) % 2:
+        raise ValueError("an item of something else than a dictionary")
+    for key, value in zip(values[::2], values[1::2], strict=True):
+        is_plain = isinstance(key, str) or (type(key) is int and abs(key) < _LARGEST_KEY)
+        target[key if is_plain else Placeholder()] = value
+    return target

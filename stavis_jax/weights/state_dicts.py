@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.weights.restricted_pickle import Tensor
+from stavis_jax.weights.pickled_tensors import AnyTensor
 
 _USUAL_NAMES = ("state_dict", "model_state_dict", "model", "network", "net", "module", "weights", "params")
 _AVERAGED = re.compile(r"ema|swa|average|teacher|shadow")
@@ -20,7 +20,7 @@ ADVICE = "Give a checkpoint of a network's state_dict()."
 class StateDict(NamedTuple):
     """A state dict, and the names of the others beside it."""
 
-    state: Mapping[str, Tensor]
+    state: Mapping[str, AnyTensor]
     others: tuple[str, ...]
 
 
@@ -35,7 +35,7 @@ def find_state_dict(content: Any, source: str, name: str | None = None) -> State
     Raises:
       UserError: there is no state dict, or none of that name.
     """
-    found = dict(_state_dicts(content, ""))
+    found = dict(_state_dicts(content, "", set()))
     if not found:
         raise UserError(_why_none(content, source))
     if name is not None:
@@ -84,15 +84,17 @@ def finite_arrays(arrays: Iterable[tuple[str, np.ndarray]], source: str) -> Iter
         yield name, array
 
 
-def _state_dicts(content: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
-    if not isinstance(content, Mapping) or depth > _LARGEST_DEPTH:
+def _state_dicts(content: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Mapping[str, AnyTensor]]]:
+    """Yields each state dict in `content` once, with its path, such as "model.net". `seen`: those that were visited."""
+    if not isinstance(content, Mapping) or id(content) in seen or path.count(".") > _LARGEST_DEPTH:
         return
-    if content and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()):
+    seen.add(id(content))
+    if content and all(isinstance(key, str) and isinstance(value, AnyTensor) for key, value in content.items()):
         yield path or "the whole file", content
         return
     for key, value in content.items():
         if isinstance(key, str) and "optim" not in key:
-            yield from _state_dicts(value, f"{path}.{key}" if path else key, depth + 1)
+            yield from _state_dicts(value, f"{path}.{key}" if path else key, seen)
 
 
 def _rank(name: str) -> tuple[bool, int]:
@@ -101,8 +103,10 @@ def _rank(name: str) -> tuple[bool, int]:
 
 
 def _why_none(content: Any, source: str) -> str:
-    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if not isinstance(state, Mapping) or not state or not any(isinstance(value, Tensor) for value in state.values()):
+    outer = content if isinstance(content, Mapping) else {}
+    state = outer.get("state_dict", outer)
+    is_named = "state_dict" in outer and isinstance(state, Mapping) and state
+    if not (is_named or any(isinstance(value, AnyTensor) for value in outer.values())):
         return f"{source}: holds no state dict. {ADVICE}"
-    key = next(key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor)))
+    key = next(key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, AnyTensor)))
     return f"{source}: {key!r} is not a tensor, so this is no state dict. {ADVICE}"
