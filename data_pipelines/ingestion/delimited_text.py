@@ -1,9 +1,12 @@
 """Reads lines of text files whose fields are separated by a comma, semicolon, tab or bar."""
 
 import codecs
+import contextlib
 import csv
+import io
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -60,6 +63,22 @@ def open_text(path: Path) -> TextIO:
 def first_lines(head: bytes) -> list[str]:
     """Returns the lines of a file's first bytes. The last may be cut."""
     return head.decode(encoding_of(head), "replace").splitlines()
+
+
+def titles_in(head: bytes, plain: Callable[[str], str] = lambda title: title.strip().casefold()) -> set[str]:
+    """Returns the titles of a table's columns.
+
+    Args:
+      head: the file's first bytes.
+      plain: returns a title as it is wanted.
+    """
+    file = io.StringIO(head.decode(encoding_of(head), "replace"))
+    num_skipped, delimiter = _find_header(file, "")
+    file.seek(0)
+    rows = csv.reader(itertools.islice(file, num_skipped, None), delimiter=delimiter)
+    with contextlib.suppress(csv.Error):
+        return set(map(plain, next(rows, [])))
+    return set()
 
 
 def not_text(path: Path) -> UserError:

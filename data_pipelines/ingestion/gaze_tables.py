@@ -68,7 +68,7 @@ class _GazeColumns(TextTable):
                     f"Give its name as --columns {needed[0]}=NAME."
                 )
         self.clock = next(name for name in CLOCKS if name in self)
-        self.length = next((name for name in DURATIONS if name in self), None)
+        self.length = next((name for name in DURATIONS if name in self), "duration")
 
     def values(self, line: int, row: list[str]) -> tuple[float, float, float, float, bool | None]:
         """Returns start, duration, x, y (NaN if missing) and whether the row is valid (None if missing)."""
@@ -80,11 +80,7 @@ class _GazeColumns(TextTable):
             raise self.error(line, "frames are numbered from 1")
         if self.clock == "frame" and start % 1 > 0:
             raise self.error(line, f"frame {start:g} is not a whole number")
-        duration = self.number(line, row, self.length) if self.length else 0.0
-        if duration < 0:
-            raise self.error(line, f"{self.length} {duration:g} is negative")
-        start, duration = (
-            value * _SECONDS.get(name or "", 1.0) for value, name in ((start, self.clock), (duration, self.length))
-        )
+        duration = self.duration(line, row, self.length)
+        start, duration = start * _SECONDS.get(self.clock, 1.0), duration * _SECONDS[self.length]
         valid = self.truth(line, row, "valid") if "valid" in self else True
         return start, duration, self.number(line, row, "x"), self.number(line, row, "y"), valid

@@ -71,6 +71,12 @@ class TextTable:
     def __contains__(self, name: str) -> bool:
         return name in self.places
 
+    def require(self, *names: str) -> None:
+        """Raises UserError if the file lacks one of the columns, by our names."""
+        for name in names:
+            if name not in self:
+                raise UserError(f"{self.path}: has no column {name}. It has {', '.join(self.header)[:200]}.")
+
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yields the line number and the fields of each line after the header."""
         return islice(rows_of(self.path, self._comment), 1, None)
@@ -92,6 +98,13 @@ class TextTable:
         if math.isinf(number):
             raise self.error(line, f"{name}: {text[:40]!r} is not a finite number")
         return number
+
+    def duration(self, line: int, row: list[str], name: str) -> float:
+        """Returns a duration, 0 if the file has no such column. Raises UserError as `number`, and if it is negative."""
+        duration = self.number(line, row, name) if name in self else 0.0
+        if duration < 0:
+            raise self.error(line, f"{name} {duration:g} is negative")
+        return duration
 
     def truth(self, line: int, row: list[str], name: str) -> bool | None:
         """Returns a value such as 1, 0.0, TRUE or WAHR, None if it is missing. Raises UserError if it is another."""

@@ -235,6 +235,39 @@ def test_gaze_tables(tmp_path):
     run()
 
 
+RECORDINGS = {  # file -> a small recording of each program
+    "P01.asc": "** CONVERTED FROM a.edf\nMSG\t1 GAZE_COORDS 0 0 127 71\nMSG\t2 TRIALID 1\nSTART\t3 \tR\n"
+    "SAMPLES\tGAZE\tRIGHT\tRATE\t500\nMSG\t3 -1 !V VFRAME 1 0 0 one.mp4\n4\t1.5\t2.5\t9\t...\n6\t.\t.\t0\t...\n"
+    "EFIX R 4\t8\t4\t1.5\t2.5\t9\nEND\t9 \tSAMPLES\nMSG\t10 !V TRIAL_VAR video one.mp4\n",
+    "tobii.tsv": "Recording timestamp\tEvent\tGaze point X\tGaze point Y\tPresented Media name\t"
+    "Recording resolution width\tRecording resolution height\tValidity left\tValidity right\tEye movement type\n"
+    "1\tVideoStimulusStart\n2\t\t1.5\t2.5\tone\t128\t72\tValid\tInvalid\tFixation\n",
+    "gaze_positions_on_surface_one.csv": "gaze_timestamp,x_norm,y_norm,on_surf\n1.5,.5,.5,True\n2,,,False\n",
+    "User 0_all_gaze.csv": "MEDIA_NAME,TIME(2024),FPOGX,FPOGY,FPOGS,FPOGD,FPOGID,FPOGV,\none,0.1,.5,.5,0,.1,1,1,\n",
+    "smi.txt": "## Subject:\tA\n## Calibration Area:\t128\t72\nTime\tType\tL POR X [px]\tL POR Y [px]\tStimulus\n"
+    "1\tMSG\t# Message: one.mp4\n2\tSMP\t1.5\t2.5\tone\n",
+    "jspsych.csv": 'stimulus,webgazer_data,webgazer_targets\none.mp4,"[{""x"":1,""y"":2,""t"":3}]",'
+    '"{""video"":{""x"":0,""y"":0,""width"":9,""height"":9}}"\n',
+    "psychopy.csv": "session_id,device_time,logged_time,time,left_gaze_x,left_gaze_y\n1,0,0,1,10.5,20.5\n",
+    "diem1_one.txt": "1 10.5 20.5 900 1 11.5 21.5 900 -1\n",
+}
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_recordings_of_trackers(tmp_path, name):
+    @fuzz()
+    @hypothesis.given(bytes_like(RECORDINGS[name].encode()))
+    def run(content):
+        (tmp_path / name).write_bytes(content)
+        with returns_or_says():
+            for parts in gaze_files.read_gaze([tmp_path / name]).gaze.values():
+                assert all(np.isfinite(part.x).all() and (part.durations >= 0).all() for part in parts)
+
+    (tmp_path / name).write_text(RECORDINGS[name])
+    assert gaze_files.read_gaze([tmp_path / name]).gaze
+    run()
+
+
 def test_observers(tmp_path):
     path = tmp_path / "observers.csv"
     good = b"observer,frame,x,y\na,1,2,3\nb,2,2.5,\n"

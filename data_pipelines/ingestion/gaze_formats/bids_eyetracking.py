@@ -191,6 +191,7 @@ def _shown_by_events(path: Path) -> list[_Showing]:
     if file is None or file.suffix == ".gz":
         return []
     table = TextTable(file, _EVENTS, clocks=("start",), others=("duration",))
+    table.require("start")
     shown = []
     for line, row in table.rows():
         film = messages.film_before(table.text(row, "film"))

@@ -207,8 +207,10 @@ class _Recorded:
         elif kind == "EFIX":
             if not self.has_fixations:
                 self.has_fixations, self.samples = True, array("d")
-            values = parts[2].split()
-            self.fixations[parts[1]].extend(_number(value) for value in (values[0], *values[2:5]))
+            start, _, duration, x, y = (_number(value) for value in parts[2].split()[:5])
+            if duration < 0:
+                raise ValueError(duration)
+            self.fixations[parts[1]].extend((start, duration, x, y))
         elif kind == "START":
             self.script.block_starts(float(parts[1]))
         elif kind == "END":
@@ -244,7 +246,7 @@ def _on_films(path: Path, showings: list[_Showing], recorded: _Recorded) -> Reco
     for showing, later in zip(showings, [*(later.start for later in showings[1:]), np.inf], strict=True):
         place = Viewing(screen=recorded.screen, corner=showing.corner)
         of_film = Known("EyeLink", "pixels", place, f"{what}, times from {_START_MESSAGES[showing.rank]}")
-        if known.setdefault(showing.film, of_film) != of_film:
+        if known.setdefault(showing.film, of_film).viewing != place:
             raise UserError(f"{path}: shows {showing.film!r} in two ways. Split the file into one for each.")
         until = min(showing.end, later)
         shown = (starts < until) & ((ends > showing.start) | (starts == showing.start))

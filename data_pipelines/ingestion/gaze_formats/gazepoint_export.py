@@ -10,7 +10,7 @@ import math
 import re
 from pathlib import Path
 
-from data_pipelines.ingestion.delimited_text import first_lines
+from data_pipelines.ingestion.delimited_text import titles_in
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, observer_of
 from data_pipelines.ingestion.text_table import TextTable
@@ -36,7 +36,7 @@ _RESTART_SECONDS = 1.0  # a film's clock begins with less
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    titles = {_plain(title) for title in re.split("[,;\t]", (first_lines(head) or [""])[0])}
+    titles = titles_in(head, _plain)
     return "time" in titles and bool({"fpogx", "bpogx"} & titles)
 
 
@@ -59,6 +59,7 @@ def read(path: Path, film: str) -> Recording:
         others=("duration",),
         plain=_plain,
     )
+    table.require("time", "sample_x", "sample_y")
     has_fixations = {"x", "y", "start", "duration", "fixation"} <= table.places.keys()
     name = _FILE.fullmatch(path.stem)
     whose = (name[1] if name else "") or observer_of(path, film)
@@ -77,7 +78,8 @@ def read(path: Path, film: str) -> Recording:
         video, observer = shown or film, table.text(row, "observer") or whose
         if has_fixations:
             if table.truth(line, row, "valid") is not False:
-                begin, length, x, y = (table.number(line, row, column) for column in ("start", "duration", "x", "y"))
+                begin, x, y = (table.number(line, row, column) for column in ("start", "x", "y"))
+                length = table.duration(line, row, "duration")
                 fixations[video, observer, start, table.text(row, "fixation")] = (begin - start, length, x, y)
         elif table.truth(line, row, "sample_valid") is not False:
             x, y = table.number(line, row, "sample_x"), table.number(line, row, "sample_y")

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.ingestion.delimited_text import first_lines
+from data_pipelines.ingestion.delimited_text import titles_in
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats import messages
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, observer_of
@@ -31,12 +31,20 @@ KNOWN = Known("jsPsych WebGazer", "fraction", clock="samples, times from the tri
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    return "webgazer_data" in re.split(r'[",;\t]', (first_lines(head) or [""])[0])
+    return "webgazer_data" in titles_in(head)
 
 
 def read(path: Path, film: str) -> Recording:
-    csv.field_size_limit(max(csv.field_size_limit(), _LARGEST_CELL))
+    before = csv.field_size_limit(_LARGEST_CELL)
+    try:
+        return _read(path, film)
+    finally:
+        csv.field_size_limit(before)
+
+
+def _read(path: Path, film: str) -> Recording:
     table = TextTable(path, _TITLES)
+    table.require("gaze")
     gaze = GazeRows()
     for line, row in table.rows():
         samples = _json(table, line, row, "gaze")

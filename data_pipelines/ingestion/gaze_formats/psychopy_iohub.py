@@ -5,10 +5,9 @@ at its own size. Positions in other units of PsychoPy are refused, because the f
 with the file's first row: export one film a file. Source: PsychoPy's documentation of ioHub.
 """
 
-import re
 from pathlib import Path
 
-from data_pipelines.ingestion.delimited_text import first_lines
+from data_pipelines.ingestion.delimited_text import titles_in
 from data_pipelines.ingestion.gaze import LARGEST_FRACTION, Known
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes, observer_of
 from data_pipelines.ingestion.text_table import TextTable
@@ -26,12 +25,13 @@ KNOWN = Known("PsychoPy", "pixels", Viewing(from_centre=True), "samples, times f
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    titles = {title.strip().casefold() for title in re.split(r'[",;\t\ufeff]', (first_lines(head) or [""])[0])}
+    titles = titles_in(head)
     return {"device_time", "logged_time", "time"} <= titles and bool({"left_gaze_x", "gaze_x"} & titles)
 
 
 def read(path: Path, film: str) -> Recording:
     table = TextTable(path, _TITLES, clocks=("time",), positions=_POSITIONS)
+    table.require("time", "x_left", "y_left")
     gaze = GazeRows()
     starts: dict[str, float] = {}
     largest = 0.0

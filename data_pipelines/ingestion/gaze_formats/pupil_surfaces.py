@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_pipelines.ingestion.delimited_text import first_lines
+from data_pipelines.ingestion.delimited_text import titles_in
 from data_pipelines.ingestion.film_names import OR
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats import messages
@@ -52,7 +52,7 @@ class _Section:
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    titles = {title.strip('" \ufeff').casefold() for title in re.split("[,;\t]", (first_lines(head) or [""])[0])}
+    titles = titles_in(head)
     return all(titles & set(_TITLES[name]) for name in ("time", "x", "y", "on"))
 
 
@@ -65,6 +65,7 @@ def better_file(path: Path) -> Path | None:
 
 def read(path: Path, film: str) -> Recording:
     table = TextTable(path, _TITLES, clocks=("time",), positions=("x", "y"), others=("duration",))
+    table.require("time", "x", "y", "on")
     is_core = bool({"gaze_timestamp", "start_timestamp"} & set(table.header))
     has_fixations = "duration" in table
     name = _NAME.fullmatch(path.stem)
@@ -84,7 +85,7 @@ def read(path: Path, film: str) -> Recording:
         if not table.truth(line, row, "on") or (has_fixations and fixation in seen):  # a row for each frame
             continue
         seen.add(fixation)
-        duration = table.number(line, row, "duration") * 1e-3 if has_fixations else 0.0
+        duration = table.duration(line, row, "duration") * 1e-3
         x, y = table.number(line, row, "x"), table.number(line, row, "y")
         video = OR.join(dict.fromkeys(filter(None, (shown.film, surface, film, *folders))))
         observer = shown.observer or prefix or table.text(row, "recording") or (folders[0] if folders else "")
@@ -101,6 +102,7 @@ def _sections(path: Path) -> dict[str, _Section]:
     if not beside.is_file():
         return {}
     table = TextTable(beside, _SECTIONS, clocks=("start",))
+    table.require("section", "start")
     sections = {}
     for line, row in table.rows():
         event = table.text(row, "event")
@@ -116,6 +118,7 @@ def _annotated(path: Path) -> list[_Section]:
     if not beside.is_file():
         return []
     table = TextTable(beside, _ANNOTATIONS, clocks=("time",))
+    table.require("time", "text")
     starts = []
     for line, row in table.rows():
         label = table.text(row, "text")

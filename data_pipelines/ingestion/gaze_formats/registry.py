@@ -17,6 +17,7 @@ from data_pipelines.ingestion.gaze_formats import (
     dhf1k_records,
     diem_events,
     eyelink_asc,
+    foreign_files,
     gazepoint_export,
     jspsych_webgazer,
     psychopy_iohub,
@@ -57,6 +58,7 @@ TABLES: tuple[GazeFormat, ...] = (  # with named columns; a user who names colum
     psychopy_iohub,
     side_files,
 )
+LAST: tuple[GazeFormat, ...] = (foreign_files,)
 SUFFIXES = (".mat", ".asc", ".tsv.gz")  # in a folder, files with these suffixes are gaze too, beside those of tables
 
 
@@ -74,7 +76,7 @@ def format_of(path: Path, has_columns: bool = False) -> GazeFormat | None:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({reason(error)}). Give tables of gaze, or folders of them.") from None
-    formats = FORMATS if has_columns else FORMATS + TABLES
+    formats = FORMATS + (() if has_columns else TABLES) + LAST
     return next((format for format in formats if format.looks_like(path, head)), None)
 
 

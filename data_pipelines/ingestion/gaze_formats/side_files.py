@@ -4,7 +4,7 @@ import logging
 import re
 from pathlib import Path
 
-from data_pipelines.ingestion.delimited_text import first_lines
+from data_pipelines.ingestion.delimited_text import titles_in
 from data_pipelines.ingestion.gaze_formats.recording import Recording
 
 _PUPIL_LABS = ("section id", "recording id", "world_index", "world_timestamp", "timestamp [ns]", "start timestamp [ns]")
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    header = _header(head)
+    header = titles_in(head)
     return any(
         re.fullmatch(name, path.stem, re.IGNORECASE) and (not titles or header & set(titles)) for name, titles in _KINDS
     )
@@ -36,10 +36,6 @@ def looks_like(path: Path, head: bytes) -> bool:
 
 def read(path: Path, film: str) -> Recording:
     with path.open("rb") as file:
-        if _SCENE & _header(file.readline()):
+        if _SCENE & titles_in(file.readline()):
             _log.warning("%s: gaze in the scene camera's picture is left out. Export the gaze on a surface.", path)
     return Recording()
-
-
-def _header(head: bytes) -> set[str]:
-    return {title.strip('" \ufeff').casefold() for title in re.split("[,;\t]", (first_lines(head) or [""])[0])}

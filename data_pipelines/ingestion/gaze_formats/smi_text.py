@@ -44,6 +44,7 @@ def looks_like(path: Path, head: bytes) -> bool:
 
 def read(path: Path, film: str) -> Recording:
     table = TextTable(path, _TITLES, clocks=("time",), positions=_POSITIONS, comment=COMMENT)
+    table.require("time")
     settings = _settings(path)
     second = 1e-3 if "[ms]" in table.header[table.places["time"]].casefold() else 1e-6
     eyes = [eye for eye in _EYES if {f"x_{eye}", f"y_{eye}"} <= table.places.keys()]

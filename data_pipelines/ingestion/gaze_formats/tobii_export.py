@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.ingestion.delimited_text import first_lines
+from data_pipelines.ingestion.delimited_text import titles_in
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording
 from data_pipelines.ingestion.text_table import TextTable
@@ -54,7 +54,7 @@ _SOON_SECONDS = 1.0  # between the event and the film's first row
 
 
 def looks_like(path: Path, head: bytes) -> bool:
-    titles = {_plain(title) for title in re.split("[,;\t]", (first_lines(head) or [""])[0])}
+    titles = titles_in(head, _plain)
     return bool(titles & set(_TITLES["time"])) and any("point" in title for title in titles)
 
 
@@ -129,6 +129,7 @@ class _Export(TextTable):
 
     def __init__(self, path: Path, film: str):
         super().__init__(path, _TITLES, clocks=("time",), positions=_POSITIONS, others=_SIZES, plain=_plain)
+        self.require("time")
         self._film = film
         self._shown: dict[tuple[str, str], _Shown] = {}
         self._starts: dict[tuple[str, str], list[float]] = {}

@@ -220,6 +220,17 @@ def test_webgazer_data_of_jspsych(films, add, tmp_path):
         read_gaze([path])
 
 
+def test_a_long_trial_of_jspsych_is_read_and_tables_keep_their_limit(tmp_path):
+    samples = json.dumps([{"x": 1.5, "y": 2.5, "t": number} for number in range(10_000)]).replace('"', '""')
+    place = json.dumps({"video": {"x": 0, "y": 0, "width": 10, "height": 10}}).replace('"', '""')
+    row = ["one.mp4", f'"{samples}"', f'"{place}"']
+    path = table(tmp_path / "data.csv", "stimulus,webgazer_data,webgazer_targets", [row])
+    ((gaze,),) = read_gaze([path]).gaze.values()
+    assert len(gaze.x) == 10_000
+    with pytest.raises(UserError, match="line 2: field larger"):
+        read_gaze([table(tmp_path / "gaze.csv", "time,x,y", [(1, 2, "3" * 200_000)])])
+
+
 def test_samples_of_psychopy_are_measured_from_the_centre_upwards(films, add, tmp_path):
     titles = "experiment_id,session_id,device_id,event_id,type,device_time,logged_time,time"
     titles += ",left_gaze_x,left_gaze_y,right_gaze_x,right_gaze_y,status"
@@ -314,3 +325,26 @@ def test_messages_of_the_tracker_in_bids_tell_films_and_damage_is_told(films, ad
     gaze.write_bytes(gaze.read_bytes()[:-20])
     with pytest.raises(UserError, match=r"_physio.tsv.gz: cannot be read"):
         read_gaze([gaze])
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"SR_RESEARCH_COMBO_FILE\n\x00", "is EyeLink's own format. Convert it to .asc with edf2asc"),
+        (b"PK\x03\x04" + bytes(50), "is a workbook or an archive. Save the workbook's table as CSV"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(50), "is HDF5. Export its eye samples as CSV"),
+        (gzip.compress(b"time,x,y\n"), "is compressed. Unpack it"),
+    ],
+)
+def test_files_that_are_no_text_are_refused_with_the_way_to_convert_them(tmp_path, content, fault):
+    (tmp_path / "P01.dat").write_bytes(content)
+    with pytest.raises(UserError, match=f"P01.dat: {fault}"):
+        read_gaze([tmp_path / "P01.dat"])
+
+
+def test_an_export_that_excel_has_saved_again_is_still_known(films, add, tmp_path):
+    rows = [(f"one;{t:.2f};0,32;0,29;1".replace("0.", "0,").split(";")) for t in SAMPLES]
+    path = table(tmp_path / "User 3_all_gaze.csv", "MEDIA_NAME,TIME(2024),BPOGX,BPOGY,BPOGV", rows, ";")
+    path.write_bytes(b"\xef\xbb\xbfsep=;\r\n" + path.read_bytes())
+    assert "Gazepoint: fraction of the film, samples" in add(films, path)
+    assert fixations(tmp_path, "one") == [[(20, 10)]] * 6
