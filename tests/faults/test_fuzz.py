@@ -214,7 +214,7 @@ def test_lists(supplies, tmp_path):
     def run(content):
         path.write_bytes(content)
         with returns_or_says():
-            for film in fold_lists._read_list(path, tmp_path, DATABASE):
+            for film in fold_lists._read_list(path, RawLayout(tmp_path), DATABASE):
                 assert film.num_frames >= 1 and 0 < film.fps < math.inf and "/" not in film.name
                 raw.frame_folder(DATABASE, film.name).is_dir()
 
