@@ -67,14 +67,14 @@ class _GazeColumns(TextTable):
                     f"{path}: has no column {' or '.join(needed)}. It has {', '.join(self.header)}. "
                     f"Give its name as --columns {needed[0]}=NAME."
                 )
+        self._width = 1 + max(place for place, title in enumerate(self.header) if title.strip())
         self.clock = next(name for name in CLOCKS if name in self)
         self.length = next((name for name in DURATIONS if name in self), "duration")
 
     def values(self, line: int, row: list[str]) -> tuple[float, float, float, float, bool | None]:
         """Returns start, duration, x, y (NaN if missing) and whether the row is valid (None if missing)."""
-        width = len(self.header)
-        if len(row) < width or any(row[width:]):
-            raise self.error(line, f"has {len(row)} fields where the header has {width}")
+        if len(row) < self._width or any(row[self._width :]):
+            raise self.error(line, f"has {len(row)} fields where the header has {self._width}")
         start = self.number(line, row, self.clock)
         if self.clock == "frame" and start < 1:
             raise self.error(line, "frames are numbered from 1")

@@ -82,10 +82,12 @@ class _Column:
             return self.decimal or "."
         (separator, first), *more = self.doubtful.items()
         grouped = self.has_hundreds and not self.has_thousands  # as in 800, 900, 1,000
-        if len(others) == 1 and not more and not (self.is_clock and grouped and separator in others):
-            return next(iter(others))
-        if not more and len(others) != 1 and (self.has_thousands or (separator == "." and not grouped)):
-            return separator
+        if len(others) == 1 and not more:
+            (decimal,) = others
+            if not (self.has_thousands if separator != decimal else self.is_clock and grouped):
+                return decimal
+        elif separator == "." and not more and not grouped:
+            return "."
         raise DoubtfulNumberError(*first)
 
 

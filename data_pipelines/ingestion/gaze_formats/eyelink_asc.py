@@ -62,8 +62,15 @@ class _Script:
         self.trials = [_Trial()]
         self._has_trials = False
 
-    def new_trial(self) -> None:
-        self.trials.append(_Trial())
+    def new_trial(self, time: float = np.nan) -> None:
+        """Begins a trial. `time`: when, if it may be in the midst of a recording."""
+        last = self.trials[-1]
+        is_recording = not np.isnan(last.began) and np.isnan(last.ended)
+        self.trials.append(_Trial(began=time if is_recording else np.nan))
+        if is_recording:
+            last.ended = time
+            if not last.showings:
+                last.began = np.nan
 
     def block_starts(self, time: float) -> None:
         if not np.isnan(self.trials[-1].ended):
@@ -80,7 +87,7 @@ class _Script:
         if frame := _FRAME.search(text):
             self._frame(time, int(frame[1]), messages.film_before(frame[4]), (float(frame[2]), float(frame[3])))
         elif words[:1] == ["trialid"] or (words[:1] == ["trial"] and set(words) & {"id", "start", "begin", "onset"}):
-            self.new_trial()
+            self.new_trial(time)
             self._has_trials = True
             self.trials[-1].film = messages.names_in(text)
         elif words[:1] == ["trial"] and set(words) & {"result", "ok", "end", "stop", "offset"}:
@@ -132,8 +139,9 @@ class _Script:
           film: the film, if no message names it.
         """
         found = []
+        has_starts = any(trial.showings for trial in self.trials)
         for trial in self.trials:
-            if not trial.showings and not np.isnan(trial.began):
+            if not has_starts and not np.isnan(trial.began):
                 trial.showings.append(_Showing(trial.began, _START, "", None, trial.ended))
             unnamed = [showing for showing in trial.showings if not showing.film]
             if len(unnamed) > 1:

@@ -141,6 +141,8 @@ def test_messages_of_experiments_are_understood(message, starts, ends, names):
         "MSG\t990 TRIALID 1\nSTART\t1000 \tR\nMSG\t1100 stimulus: films/one.mp4\n",
         "MSG\t990 film one.mp4\nSTART\t1000 \tR\nMSG\t1100 SYNCTIME\n",
         "START\t1000 \tR\nMSG\t1000 !V TRIAL_VAR clip one\nMSG\t1100 SYNCTIME 0\n",
+        "START\t1000 \tR\nMSG\t1005 TRIAL 1 START\nMSG\t1010 DRIFTCORRECT\nMSG\t1020 TRIAL_END\n"
+        "MSG\t1090 TRIALID 2\nMSG\t1095 !V TRIAL_VAR clip one\nMSG\t1100 VIDEO_START\n",
         "START\t1000 \tR\nMSG\t1300 !V VFRAME 3 0 0 one.mp4\nMSG\t1400 !V VFRAME 4 0 0 one.mp4\n",
     ],
 )
