@@ -24,6 +24,7 @@ from data_pipelines.ingestion.gaze_formats import (
     pupil_surfaces,
     savam_records,
     side_files,
+    smi_events,
     smi_text,
     tobii_export,
 )
@@ -53,6 +54,7 @@ TABLES: tuple[GazeFormat, ...] = (  # with named columns; a user who names colum
     tobii_export,
     pupil_surfaces,
     gazepoint_export,
+    smi_events,
     smi_text,
     jspsych_webgazer,
     psychopy_iohub,

@@ -15,6 +15,7 @@ from data_pipelines.ingestion.delimited_text import first_lines, open_text
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats import messages
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes, observer_of
+from data_pipelines.ingestion.gaze_formats.smi_events import FIXATION
 from data_pipelines.ingestion.text_table import TextTable
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.runtime.errors import UserError
@@ -32,7 +33,6 @@ _TITLES = {
 }
 _POSITIONS = tuple(f"{axis}_{eye}" for axis in "xy" for eye in _EYES)
 _SETTING = re.compile(r"##\s*([^:]+?)(?: \[mm\])?\s*:\s*(.*)")
-_FIXATION = {"fixation", "f", "visual intake"}
 SOON_SECONDS = 1.0  # between a message and the film's first row
 
 
@@ -68,7 +68,9 @@ def read(path: Path, film: str) -> Recording:
         gaze.add(video, observer, time - clock.start, 0.0, *mean_of_eyes(first, last))
     what = "samples within fixations" if has_fixations else "samples"
     told = "messages of the film's start" if clock.by_message else "the first row of each film"
-    known = Known("SMI", "pixels", _viewing(settings), f"{what}, times from {told}")
+    viewing = _viewing(settings)
+    what += "" if viewing.screen else ", screen not told"
+    known = Known("SMI", "pixels", viewing, f"{what}, times from {told}")
     return gaze.recording(lambda video: known)
 
 
@@ -111,7 +113,7 @@ def _message(table: TextTable, row: list[str]) -> str:
 
 
 def _is_fixation(table: TextTable, row: list[str], eyes: list[str]) -> bool:
-    return any(table.text(row, f"event_{eye}").casefold() in _FIXATION for eye in eyes)
+    return any(table.text(row, f"event_{eye}").casefold() in FIXATION for eye in eyes)
 
 
 def _settings(path: Path) -> dict[str, str]:

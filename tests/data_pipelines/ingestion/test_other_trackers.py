@@ -190,7 +190,23 @@ def test_raw_data_of_begaze_without_settings_are_named_by_stimulus(films, add, t
     said = add(films, table(tmp_path / "raw.txt", titles, rows, "\t"))
     assert fixations(tmp_path, "one") == WITH_BLINK
     assert fixations(tmp_path, "two")[0] == [(20, 12)]
-    assert "SMI: pixels of the film, samples, times from the first row of each film" in said
+    assert "SMI: pixels of the film, samples, screen not told, times from the first row of each film" in said
+
+
+def test_fixations_that_begaze_exports_as_events(films, add, tmp_path):
+    titles = "Trial,Stimulus,Participant,Eye L/R,Category,Event Start Trial Time [ms],Event Duration [ms]"
+    titles += ",Fixation Position X [px],Fixation Position Y [px]"
+    rows = []
+    for observer, x in (("P1", 20.5), ("P2", 50.5)):
+        for eye in ("Right", "Left"):
+            shift = 0 if eye == "Right" else 5
+            rows.append(("T1", "one.avi", observer, eye, "Fixation", "1.5", "298.0", x + shift, 10.5))
+            rows.append(("T1", "one.avi", observer, eye, "Blink", "300.0", "100.0", "-", "-"))
+            rows.append(("T1", "one.avi", observer, eye, "Fixation", "402.0", "196.5", x + shift, 12.5))
+    said = add(films, table(tmp_path / "events.txt", titles, rows, "\t"))
+    first, second = [(20, 10), (50, 10)], [(20, 12), (50, 12)]
+    assert fixations(tmp_path, "one") == [first, first, first, EMPTY, second, second]
+    assert "SMI: pixels of the film, fixations, screen not told, times from the trial's start" in said
 
 
 def test_webgazer_data_of_jspsych(films, add, tmp_path):
