@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
 from data_pipelines.runtime.errors import Stopped, UserError
-from stavis_jax.models.stavis import Stavis
+from stavis_jax.models.stavis import Outputs, Stavis
 from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.training import step
 from stavis_jax.training.checkpoints import Checkpoints
@@ -26,6 +27,7 @@ from stavis_jax.training.placed_batches import Placed, PlacedBatches
 from stavis_jax.training.preemption import Preemption
 from stavis_jax.training.progress import EpochLosses, Progress, StepValues
 from stavis_jax.training.settings import TrainingSettings
+from stavis_jax.training.sound_watch import sound_effect, warn_if_deaf
 from stavis_jax.training.state_layout import place_state
 from stavis_jax.training.tensorboard import TensorBoard
 
@@ -153,6 +155,7 @@ class _Training:
                 f"{data.steps_per_epoch}). Give the same shards, or another --workdir."
             )
         self.losses = EpochLosses(title, data.films, self.progress.losses)
+        self.is_deaf = False  # whether a warning has said so
 
     def network(self) -> Stavis:
         return self.constants.network(self.state)
@@ -203,8 +206,12 @@ class _Training:
     def validate(self) -> dict[str, float]:
         """Returns loss and CC over all validation clips."""
         totals: dict[str, float] = {}
+        effect: dict[str, float] = {}
         for i, batch in enumerate(self.data.validation()):
-            sums, outputs = self.loss_step(self.state, self.on_devices(batch))
+            placed = self.on_devices(batch)
+            sums, outputs = self.loss_step(self.state, placed)
+            if i == 0 and outputs.localization is not None:
+                effect = self.watch_sound(placed, outputs)
             if self.tensorboard is not None and i == 0:
                 self.tensorboard.pictures(batch, jax.device_get(outputs), self.num_steps)
             sums = jax.device_get(sums)
@@ -212,7 +219,16 @@ class _Training:
                 self.save_and_stop()
             totals = {name: totals.get(name, 0) + value for name, value in sums.items()}
         loss, correlation = (float(totals[name] / totals["count"]) for name in ("loss", "correlation"))
-        return {"validation_loss": loss, "validation_cc": -correlation}
+        return {"validation_loss": loss, "validation_cc": -correlation} | effect
+
+    def watch_sound(self, batch: DeviceArrays, outputs: Outputs) -> dict[str, float]:
+        """Returns the effect of the sound on a batch, and warns once if there is none."""
+        _, silenced = self.loss_step(self.state, {**batch, "waveform": jnp.zeros_like(batch["waveform"])})
+        effect = sound_effect(batch["waveform"], outputs, silenced)
+        epoch = self.progress.epoch + 1
+        if not self.is_deaf and is_first_host():
+            self.is_deaf = warn_if_deaf(effect, self.title, epoch, is_last=epoch == self.settings.epochs)
+        return {} if math.isnan(effect.contrast) else {"sound_effect": effect.change}
 
     def is_due(self) -> bool:
         """Returns whether a checkpoint is due: at the start, by steps, or at the end of an epoch."""
