@@ -37,9 +37,6 @@ DEMO = av.DEMO | {
     "stages.visual.patience": 7,
     "stages.audiovisual.epochs": 8,
     "stages.audiovisual.patience": 8,
-    # S1 and S2 use whole localisation maps in the logits. At learning rates that suit the 64 small shares of S3, their
-    # first steps would be a hundred times too large.
-    "stages.audiovisual.max_gradient_norm": 100.0,
 }
 
 

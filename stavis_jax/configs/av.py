@@ -103,6 +103,8 @@ DEMO = {
     "stages.audiovisual.batch_size": 4,
     "stages.audiovisual.effective_batch": 4,
     "stages.audiovisual.save_every": 5,
+    # A larger step can silence the sound for good, at 112 pixels and where S1 or S2 use whole localisation maps.
+    "stages.audiovisual.max_gradient_norm": 100.0,
     "stages.audiovisual.group_rates.trunk": 0.1,
     "stages.audiovisual.group_rates.heads": 0.003,
     "stages.audiovisual.group_rates.sound": 1.0,

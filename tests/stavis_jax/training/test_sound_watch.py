@@ -58,7 +58,7 @@ def test_only_clips_with_sound_count():
 @pytest.mark.parametrize(
     ("effect", "is_last", "expected"),
     [
-        (SoundEffect(0, 0), False, "after epoch 3, no hidden unit of the localisation is active, so the sound has no effect"),
+        (SoundEffect(0, 0), False, "after epoch 3, no hidden unit of the localisation is active"),
         (SoundEffect(LEAST_EFFECT / 2, 1), True, "the sound hardly changes the maps: by 5.0e-04 standard deviations"),
         (SoundEffect(LEAST_EFFECT / 2, 1), False, ""),
         (SoundEffect(LEAST_EFFECT * 2, 1), True, ""),
