@@ -51,9 +51,11 @@ def read(path: Path, film: str) -> Recording:
     if not eyes:
         raise UserError(f"{path}: has no column POR X [px] or Point of Regard. Export the point of regard.")
     has_fixations = any(_is_fixation(table, row, eyes) for _, row in table.rows())
-    clock = _Clock(table, film)
+    clocks: dict[str, _Clock] = {}
     gaze = GazeRows()
     for line, row in table.rows():
+        observer = table.text(row, "observer") or settings.get("subject") or observer_of(path, film)
+        clock = clocks.get(observer) or clocks.setdefault(observer, _Clock(table, film))
         time = table.number(line, row, "time") * second
         if table.text(row, "kind").upper() == "MSG":
             clock.message(time, " ".join(row))
@@ -64,10 +66,13 @@ def read(path: Path, film: str) -> Recording:
         first, last = (
             (table.number(line, row, f"x_{eye}"), table.number(line, row, f"y_{eye}")) for eye in (eyes[0], eyes[-1])
         )
-        observer = table.text(row, "observer") or settings.get("subject") or observer_of(path, film)
         gaze.add(video, observer, time - clock.start, 0.0, *mean_of_eyes(first, last))
     what = "samples within fixations" if has_fixations else "samples"
-    told = "messages of the film's start" if clock.by_message else "the first row of each film"
+    told = (
+        "messages of the film's start"
+        if any(clock.by_message for clock in clocks.values())
+        else "the first row of each film"
+    )
     viewing = _viewing(settings)
     what += "" if viewing.screen else ", screen not told"
     known = Known("SMI", "pixels", viewing, f"{what}, times from {told}")
@@ -75,7 +80,7 @@ def read(path: Path, film: str) -> Recording:
 
 
 class _Clock:
-    """Which film is shown, and since when. `start`: in seconds of the recording."""
+    """Which film an observer is shown, and since when. `start`: in seconds of the recording."""
 
     def __init__(self, table: TextTable, film: str):
         self.start, self.by_message = math.nan, False
@@ -85,7 +90,7 @@ class _Clock:
         self._told = ("", math.nan)
 
     def message(self, time: float, text: str) -> None:
-        text = text.partition("Message:")[2].strip()
+        text = (text.partition("Message:")[2] or text).strip()
         film = messages.names_in(text) if messages.film_in(text) else ""
         if messages.ends_film(text):
             self._shown = "" if not self._has_stimuli else self._shown

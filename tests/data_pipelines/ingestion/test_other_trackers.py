@@ -183,14 +183,16 @@ def test_text_of_smi_tells_screen_distance_and_subject(films, add, tmp_path):
 def test_raw_data_of_begaze_without_settings_are_named_by_stimulus(films, add, tmp_path):
     titles = "RecordingTime [ms],Trial,Stimulus,Participant,Point of Regard Right X [px],Point of Regard Right Y [px]"
     rows = [
-        (1000 * (place + 1) + 1000 * t, "T", name, "P1", "-" if blink(t) else 20.5, 10.5 + place)
-        for place, name in enumerate(("one.avi", "-", "two.avi"))
+        (1000 * (place + 1) + 1000 * t, "T", name, participant, "-" if blink(t) else x, 10.5 + place)
+        for participant, x in (("P1", 20.5), ("P2", 50.5))
+        for place, name in enumerate(("two.avi", "-", "one.avi"))
         for t in SAMPLES
     ]
     said = add(films, table(tmp_path / "raw.txt", titles, rows, "\t"))
-    assert fixations(tmp_path, "one") == WITH_BLINK
-    assert fixations(tmp_path, "two")[0] == [(20, 12)]
+    assert fixations(tmp_path, "one")[2:4] == [[(20, 12), (50, 12)], EMPTY]
+    assert fixations(tmp_path, "two")[2:4] == [[(20, 10), (50, 10)], EMPTY]
     assert "SMI: pixels of the film, samples, screen not told, times from the first row of each film" in said
+    assert said.endswith("of 2 observers.\n")
 
 
 def test_fixations_that_begaze_exports_as_events(films, add, tmp_path):
