@@ -11,7 +11,7 @@ from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_system_name
 
 IMAGES = ("images",)
-OR = "\n"  # between names of which one is a film's; no file has such a name
+OR = "\0"  # between names of which one is a film's; no file has it in its name
 _UNSAFE = re.compile(r'[\s\x00-\x1f\x7f/\\:*?"<>|]+')  # white space ends a name in fold_lists; others do in some shells
 
 

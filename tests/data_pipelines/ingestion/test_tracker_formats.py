@@ -116,7 +116,7 @@ def test_recordings_of_eyelink_that_do_not_tell_enough_are_refused(tmp_path, old
     [
         ("VIDEO_START", True, False, ""),
         ("VIDEO_1_ONSET", True, False, ""),
-        ("VideoStart my film.mp4", True, False, "my film.mp4\nfilm.mp4"),
+        ("VideoStart my film.mp4", True, False, "my film.mp4\0film.mp4"),
         ("movie_onset one", True, False, "one"),
         ("VIDEO_ON clip_2", True, False, "clip_2"),
         (r"play C:\films\one.mp4", True, False, r"C:\films\one.mp4"),
