@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
+from data_pipelines.runtime import started_as_command  # noqa: F401, before what takes long
+
 if TYPE_CHECKING:
     from data_pipelines.clips.source import open_clips
 

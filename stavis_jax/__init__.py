@@ -12,6 +12,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import data_pipelines.runtime.started_as_command  # noqa: F401, before what takes long
+
 if TYPE_CHECKING:
     from stavis_jax import metrics
     from stavis_jax.models.stavis import NetworkConfig, Outputs

@@ -1,5 +1,6 @@
 """Runs the body of a command: errors become one line on stderr and an exit code, signals end it cleanly."""
 
+import atexit
 import contextlib
 import functools
 import logging
@@ -7,8 +8,8 @@ import os
 import re
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from data_pipelines.runtime.errors import (
     FILE_SYSTEM_FAULTS,
@@ -18,14 +19,10 @@ from data_pipelines.runtime.errors import (
     is_out_of_memory,
     one_line,
 )
+from data_pipelines.runtime.signals import Terminated, signals_as_exceptions
+from data_pipelines.runtime.started_as_command import INTERRUPTED_CODE, IS_COMMAND
 
-INTERRUPTED_CODE = 130  # what a shell reports after Ctrl-C
 TERMINATED_CODE = 143  # what a shell reports after SIGTERM
-TRY_AGAIN_SECONDS = 0.1
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived. Raised like KeyboardInterrupt, so that unfinished output is removed on the way out."""
 
 
 def command(main: Callable[..., None]) -> Callable[..., None]:
@@ -39,16 +36,16 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> None:
         try:
-            with _one_line_warnings(), _sigterm_raises():
+            with _one_line_warnings(), signals_as_exceptions():
                 main(*args, **kwargs)
         except UserError as error:
             sys.exit(f"error: {one_line(error)}")
         except Stopped as stopped:
             print(f"stopped: {stopped}", file=sys.stderr)
-            sys.exit(TERMINATED_CODE)
-        except _Terminated:
+            _end(TERMINATED_CODE)
+        except Terminated:
             print("stopped: on request. Run the same command again.", file=sys.stderr)
-            sys.exit(TERMINATED_CODE)
+            _end(TERMINATED_CODE)
         except OSError as error:
             if error.errno not in FILE_SYSTEM_FAULTS:
                 raise
@@ -60,51 +57,23 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
             advice = "Use smaller batches (--batch-size, or batch_size of --config), fewer --workers, or smaller files."
             sys.exit(f"error: memory is full{failed_allocation(error)}. {advice}")
         except KeyboardInterrupt:
-            sys.exit(INTERRUPTED_CODE)
+            _end(INTERRUPTED_CODE)
+        finally:
+            if IS_COMMAND:  # all is done, and Ctrl-C would print a traceback while Python ends
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     return wrapped
 
 
-@contextlib.contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Raises _Terminated on SIGTERM, unless a handler is already installed. Works in the main thread only."""
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-    ):
-        yield
-        return
-    signal.signal(signal.SIGTERM, _terminate)
-    alarm = signal.signal(signal.SIGALRM, _terminate)
-    try:
-        yield
-    except Exception as error:
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # SIGTERM has not arrived
-            raise
-        raise _Terminated from error  # a library turned _Terminated into an error of its own
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, alarm)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _terminate(*_: object) -> None:
-    """Raises _Terminated, and again a moment later if it was swallowed by a callback of the garbage collector or of a
-    library."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second SIGTERM ends the process at once
-    sys.unraisablehook = _report_other_unraisable
-    under_way = sys.exc_info()[1]
-    while under_way is not None:
-        if isinstance(under_way, _Terminated):
-            return
-        under_way = under_way.__context__
-    signal.setitimer(signal.ITIMER_REAL, TRY_AGAIN_SECONDS)
-    raise _Terminated
-
-
-def _report_other_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
-    if unraisable.exc_type is not _Terminated:
-        sys.__unraisablehook__(unraisable)
+def _end(code: int) -> NoReturn:
+    """Ends the process after a signal. Work that libraries have begun in threads of their own may still be running."""
+    if IS_COMMAND:  # Python would wait for that work, or crash when it unloads what the work uses
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+                stream.flush()
+        atexit._run_exitfuncs()
+        os._exit(code)
+    sys.exit(code)
 
 
 @contextlib.contextmanager

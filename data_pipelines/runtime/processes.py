@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import multiprocessing.context
 import os
 import signal
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 
 from data_pipelines.runtime.errors import UserError
 
+END_SECONDS = 10  # for a process that was killed
 JOBS_AHEAD = 2 * (os.cpu_count() or 1)  # later jobs are not created yet, so their arguments take no memory
 
 
@@ -22,8 +24,29 @@ def new_pool(
 
     Processes are spawned, not forked: the caller may have threads, such as JAX's, which a fork would leave locked.
     """
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, initializer=_start, initargs=(start, arguments))
+    return ProcessPoolExecutor(workers, _Context(), initializer=_start, initargs=(start, arguments))
+
+
+class _Process(multiprocessing.context.SpawnProcess):
+    """A process that Ctrl-C does not reach, not even while it starts: its parent ends it."""
+
+    def start(self) -> None:
+        with sigint_blocked():
+            super().start()
+
+
+class _Context(multiprocessing.context.SpawnContext):
+    Process = _Process
+
+
+@contextlib.contextmanager
+def sigint_blocked() -> Iterator[None]:
+    """Blocks SIGINT in this thread, and in processes that it starts in the block, for as long as they live."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
@@ -62,7 +85,7 @@ def workers_for(
             with worker_death_as_user_error(executor):  # before shutdown, which forgets the processes
                 yield executor
         except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
+            _end_now(executor)
             raise
 
 
@@ -86,9 +109,20 @@ def in_parallel(
             yield running.pop(future), future.result()
 
 
+def _end_now(executor: ProcessPoolExecutor) -> None:
+    """Ends an executor and the jobs that are running."""
+    running = [process for process in multiprocessing.active_children() if isinstance(process, _Process)]
+    manager: Any = executor._executor_manager_thread  # `shutdown` forgets it
+    executor.shutdown(wait=False, cancel_futures=True)
+    for process in running:
+        process.kill()
+    for ending in (*running, manager):  # so that no process writes any more, and the thread has tidied up
+        if ending is not None:
+            ending.join(END_SECONDS)
+
+
 def _start(start: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
     end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback; the parent reports it
     if start:
         start(*arguments)
 

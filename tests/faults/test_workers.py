@@ -52,3 +52,17 @@ def test_workers_end_with_a_killed_command(command, commands, supplies, tmp_path
     _, alive = psutil.wait_procs(workers, timeout=60)
     running.wait()
     assert alive == []
+
+
+@pytest.mark.parametrize("to_all", [False, True], ids=["command", "terminal"])
+@pytest.mark.parametrize("command", SHARED)
+def test_an_interrupted_command_ends_its_workers_and_writes_nothing(command, to_all, commands, supplies, tmp_path):
+    """As Ctrl-C in a terminal, which reaches the workers too, and as a signal to the command alone."""
+    place = Place(tmp_path, supplies)
+    running, workers = start_with_workers(command, commands, place, 1 + to_all)
+    (os.killpg if to_all else os.kill)(running.pid, signal.SIGINT)
+    ended = running.wait(20)
+    assert ended.code == 130, ended
+    assert "Traceback" not in ended.err and "resource_tracker" not in ended.err, ended
+    assert psutil.wait_procs(workers, timeout=0)[1] == []
+    assert content(place.output) == {}
