@@ -86,7 +86,10 @@ def read(path: Path, film: str) -> Recording:
         raise UserError(f"{path}: positions are in {told or 'unknown units'}, not in pixels. Write a table of gaze.")
     x_place, y_place = columns.index(x_title), columns.index(y_title)
     time_place = columns.index("timestamp") if "timestamp" in columns else None
-    rate, offset = (float(about.get(key) or math.nan) for key in ("SamplingFrequency", "StartTime"))
+    try:
+        rate, offset = (float(about.get(key) or math.nan) for key in ("SamplingFrequency", "StartTime"))
+    except (TypeError, ValueError):
+        raise UserError(f"{path}: SamplingFrequency or StartTime of its .json is not a number. Correct it.") from None
     second = _SECONDS.get(str(_of(about, "timestamp", "Units") or "s").casefold(), math.nan)
     if math.isnan(second if time_place is not None else rate):
         raise UserError(f"{path}: no .json tells the unit of timestamp, or SamplingFrequency. Add it.")
@@ -152,7 +155,8 @@ def _metadata(path: Path, kind: str) -> dict[str, Any]:
     folders = list(path.parents)[:6]
     top = next((place for place, folder in enumerate(folders) if (folder / "dataset_description.json").is_file()), 0)
     for folder in reversed(folders[: top + 1]):
-        candidates = [file for file in folder.glob(f"*{kind}.json") if set(file.stem.split("_")[:-1]) <= parts]
+        named = [(file, file.stem.split("_")) for file in folder.glob(f"*{kind}.json")]
+        candidates = [file for file, (*entities, last) in named if last == kind and set(entities) <= parts]
         for file in sorted(candidates, key=lambda file: len(file.stem)):
             try:
                 described = json.loads(file.read_text(encoding="utf-8-sig"))

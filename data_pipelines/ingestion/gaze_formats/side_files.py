@@ -19,6 +19,7 @@ _KINDS = (  # name without suffix -> titles of which the header has one; other f
         ("index", "world_index", "surface_name", "frame_count"),
     ),
     (r"info|export_info", ("key",)),
+    (r"read_?me|licen[cs]e|changes|changelog|citation", ()),
     (r"data_summary.*", ("gazepoint analysis",)),
     (r"participants|sub-.*_(events|channels|scans)", ("participant_id", "onset", "name", "filename")),
     (r"sub-.*_physio(events)?(\.tsv)?", ()),
@@ -29,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 def looks_like(path: Path, head: bytes) -> bool:
     header = titles_in(head)
-    return any(
+    return not {"x", "y"} <= header and any(
         re.fullmatch(name, path.stem, re.IGNORECASE) and (not titles or header & set(titles)) for name, titles in _KINDS
     )
 

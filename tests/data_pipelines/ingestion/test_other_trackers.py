@@ -308,6 +308,7 @@ def bids(folder: Path, subject: str, x: float, eye: str = "eye1", recorded: str 
 
 def shared_by_all_of_bids(folder: Path) -> None:
     folder.mkdir()
+    (folder / "README.txt").write_text("Eye tracking of films.\n")
     (folder / "dataset_description.json").write_text("{}")
     pixels = {"Units": "pixel"}
     about = {"PhysioType": "eyetrack", "SamplingFrequency": 50, "timestamp": {"Units": "ms"}}
@@ -343,6 +344,32 @@ def test_messages_of_the_tracker_in_bids_tell_films_and_damage_is_told(films, ad
     gaze.write_bytes(gaze.read_bytes()[:-20])
     with pytest.raises(UserError, match=r"_physio.tsv.gz: cannot be read"):
         read_gaze([gaze])
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"SamplingFrequency": "fast"}, "SamplingFrequency or StartTime of its .json is not a number"),
+        ({"Columns": ["timestamp", "pupil_size"]}, "has no x_coordinate and y_coordinate, but timestamp, pupil_size"),
+        ({"Columns": None}, "no .json tells its Columns"),
+        ({"x_coordinate": {"Units": "degree"}}, "positions are in degree, not in pixels"),
+        ({"timestamp": {"Units": "ticks"}}, "no .json tells the unit of timestamp"),
+        ({"Columns": ["timestamp", "x_coordinate", "y_coordinate", "a", "b"]}, "line 1: has 4 fields"),
+    ],
+)
+def test_bids_that_does_not_tell_enough_is_refused(tmp_path, change, fault):
+    shared_by_all_of_bids(tmp_path / "bids")
+    bids(tmp_path / "bids", "01", 40.0)
+    (sidecar,) = tmp_path.glob("bids/sub-01/beh/*_physio.json")
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"PhysioType": "eyetrack"} | change))
+    with pytest.raises(UserError, match=f"_physio.tsv.gz.*{fault}"):
+        read_gaze([tmp_path / "bids"])
+
+
+def test_a_table_of_gaze_may_have_the_name_of_another_file(tmp_path):
+    for name in ("info", "participants", "gaze", "fixations"):
+        table(tmp_path / f"{name}.csv", "video,participant_id,name,key,time,x,y", [("one", 1, "n", "k", 0.5, 1, 2)])
+    assert read_gaze([tmp_path]).num_rows == 4
 
 
 @pytest.mark.parametrize(
