@@ -1,8 +1,9 @@
 """Checks an installation without extras: starts every command, and takes small films through all of them.
 
-python check_installed.py
+python check_installed.py [PYTHON]
 
-Run it with the Python of the environment, in an empty folder. Any warning that a user would see is an error.
+Run it with the Python of the environment, in an empty folder. Any warning that a user would see is an error. PYTHON is
+that of an environment with PyTorch: it writes a .pth file, which this environment then reads.
 """
 
 import json
@@ -45,6 +46,13 @@ def main() -> None:
     first, second = (compiled("predict", *prediction, f"--output=predicted-{start}") for start in ("first", "second"))
     check(first > 0, "the first start of predict compiles")
     check(second == 0, f"the second start of predict compiles nothing, not {second} functions")
+    if sys.argv[1:]:
+        write = [sys.argv[1], "-m", "stavis_jax.convert", "run", "--output=stavis.pth"]
+        subprocess.run(write, check=True, stdout=subprocess.DEVNULL)
+        run("convert", "stavis.pth", "--variant=l3mul-s3", "--output=converted")
+        trained, read = (arrays_in(folder) for folder in ("run/l3mul-s3/last", "converted"))
+        check(read == trained, "a .pth file, read without PyTorch, holds the arrays of its network")
+        run("predict", *prediction, "--checkpoint=stavis.pth", "--variant=l3mul-s3", "--output=predicted-pth")
     maps = "--predictions=run/maps/l3mul-s3"  # may be black, which evaluate warns of: the network is hardly trained
     run("evaluate", maps, "--data=run/data/raw", "--output=scores", may_warn=True)
 
@@ -57,6 +65,11 @@ def main() -> None:
         "apache" in failing("prepare", "--data=raw", "--output=beam", "--runner=DirectRunner"), "prepare asks for Beam"
     )
     print("installed commands: all checks passed")
+
+
+def arrays_in(folder: str) -> str:
+    """Returns the checksum of the arrays in a converted directory."""
+    return json.loads(Path(folder, "stavis.json").read_text(encoding="utf-8"))["sha256"]
 
 
 def run(command: str, *arguments: str, may_warn: bool = False) -> str:

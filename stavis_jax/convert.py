@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         "source",
         type=Path,
         metavar="CHECKPOINT",
-        help="a .pth file; to convert back, a converted directory or a workdir, or a name such as stavis",
+        help="a .pth or .safetensors file; to convert back, a converted directory, a workdir, or a name such as stavis",
     )
     parser.add_argument(
         "--output", type=Path, required=True, metavar="PATH", help="directory to write, or .pth file to convert back to"
@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
         help="system to run (default: of a STAViS file, visual if its sound part was never trained; of a workdir, the "
         "one with sound)",
     )
+    which = "state dict to read of a file that holds several, such as ema (default: the network's own)"
+    parser.add_argument("--state-dict", metavar="NAME", help=which)
     add_base_url(parser)
     parser.add_overwrite("an output that exists")
     return parser

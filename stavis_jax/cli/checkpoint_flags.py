@@ -4,8 +4,8 @@ import argparse
 
 NUMBER_FORMATS = ("auto", "float32", "bfloat16")  # of ops/number_format.py, which needs JAX
 CHECKPOINT = (
-    ".pth file, converted directory, working directory of a training, or a name: stavis and stavis-visual are the "
-    "authors' checkpoints, fetched at first use (stavis-split2: those of another split)"
+    ".pth or .safetensors file, converted directory, working directory of a training, or a name: stavis and "
+    "stavis-visual are the authors' checkpoints, fetched at first use (stavis-split2: those of another split)"
 )
 
 

@@ -16,6 +16,7 @@ from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.directory import Kind
 from stavis_jax.weights.flat_names import Weights, expected_shapes, fill_network, new_network
 from stavis_jax.weights.loading import load_weights
+from stavis_jax.weights.named_checkpoints import locate
 
 VISUAL_PARTS = ("trunk", "attention1", "attention2", "attention3", "attention4", "fuse")
 SOUND_PARTS = ("soundnet", "hidden", "localization", "fuseav")
@@ -47,8 +48,9 @@ class StartWeights:
         """Reads the arrays. Raises UserError if the file holds another kind of weights."""
         assert self.path, "random weights are not loaded"
         flag = f"--config.init.{self.setting}={self.path}"
+        path = locate(self.path)
         # A file is asked what it is: it may be a visual network, which has untrained arrays for sound.
-        weights, info = load_weights(self.path, None if self.path.is_file() else self.variant)
+        weights, info = load_weights(path, None if path.is_file() else self.variant)
         if info.kind != self.kind:
             raise UserError(f"{flag}: holds {info.kind} weights. Give a {self.kind} checkpoint.")
         uses_sound = info.kind == "stavis" and fusion.VARIANTS[str(info.variant)].uses_sound

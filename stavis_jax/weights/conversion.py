@@ -25,7 +25,14 @@ class Export(NamedTuple):
     filled: list[str]
 
 
-def convert(source: Path, output: Path, variant: str | None = None, *, overwrite: bool = False) -> dict[str, str]:
+def convert(
+    source: Path,
+    output: Path,
+    variant: str | None = None,
+    *,
+    state_dict: str | None = None,
+    overwrite: bool = False,
+) -> dict[str, str]:
     """Converts a file to a directory, or a directory to a file. Returns a summary, label to text.
 
     Raises:
@@ -36,28 +43,40 @@ def convert(source: Path, output: Path, variant: str | None = None, *, overwrite
     if output.exists() and not overwrite:
         raise UserError(f"{output}: exists already. Give --overwrite to replace it, or another --output.")
     check_variant(variant)
-    if source.is_dir():
-        return directory_to_pytorch(source, output, variant)
-    return pytorch_to_directory(source, output, variant, overwrite=overwrite)
+    if source.is_file():
+        return pytorch_to_directory(source, output, variant, state_dict=state_dict, overwrite=overwrite)
+    if state_dict is not None:
+        raise UserError(f"--state-dict {state_dict}: {source} is a directory, which holds one network. Leave it out.")
+    return directory_to_pytorch(source, output, variant)
 
 
 def pytorch_to_directory(
-    file: Path, directory: Path, variant: str | None = None, *, overwrite: bool = False
+    file: Path,
+    directory: Path,
+    variant: str | None = None,
+    *,
+    state_dict: str | None = None,
+    overwrite: bool = False,
 ) -> dict[str, str]:
-    """Converts a .pth file to a directory. Returns a summary.
+    """Converts a .pth or .safetensors file to a directory. Returns a summary.
+
+    `state_dict`: see `read_pytorch_weights`.
 
     Raises:
       UserError: the file cannot be converted, or the directory cannot be written.
     """
     if directory.suffix in PYTORCH_SUFFIXES:
         raise UserError(f"--output {directory}: a .pth file is converted to a directory. Give a directory's name.")
-    weights, info, unused = read_pytorch_weights(file, variant)
+    weights, info, unused, has_optimizer = read_pytorch_weights(file, variant, state_dict)
     if variant and info.kind != "stavis":
         raise UserError(f"--variant {variant}: {file} holds {info.kind} weights, which have no variant. Leave it out.")
     save_weights(directory, weights, info, overwrite=overwrite)
     reason = "" if variant or info.kind != "stavis" else f" ({REASONS[str(info.variant)]})"
     not_needed = f", {len(unused)} not needed ({_parts(unused)})" if unused else ""
-    return _summary(info, reason) | {"arrays": f"{len(weights)} used{not_needed}", "written": str(directory)}
+    summary = _summary(info, reason) | {"arrays": f"{len(weights)} used{not_needed}"}
+    if has_optimizer:
+        summary["left out"] = "the optimiser's state: a training from these weights starts with a new one"
+    return summary | {"written": str(directory)}
 
 
 def directory_to_pytorch(directory: Path, file: Path, variant: str | None = None) -> dict[str, str]:

@@ -21,7 +21,8 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
 
     All arrays of a STAViS checkpoint are returned, whatever the variant. `info.variant` is the given variant. If none
     is given, it is the variant that a converted or trained directory records; of a workdir with several, the one that
-    uses sound. A .pth file counts as visual if its sound part was never trained; a line in the log says so.
+    uses sound. A .pth or .safetensors file counts as visual if its sound part was never trained; a line in the log says
+    so.
 
     `path` may be one of `named_checkpoints.NAMES`, which is fetched at its first use.
 
@@ -34,11 +35,11 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
     if not path.exists():
         names = ", ".join(NAMES)
         raise UserError(
-            f"{path}: no such file or directory. Give a .pth file, a converted directory, a workdir, or one of the "
-            f"authors' checkpoints: {names}."
+            f"{path}: no such file or directory. Give a .pth or .safetensors file, a converted directory, a workdir, "
+            f"or one of the authors' checkpoints: {names}."
         )
     if path.is_file():
-        weights, info, _ = read_pytorch_weights(path, variant)
+        weights, info, *_ = read_pytorch_weights(path, variant)
         if info.kind == "stavis" and variant is None:
             log.warning("%s: taken as %s, since %s.", path, info.variant, REASONS[str(info.variant)])
         return weights, info

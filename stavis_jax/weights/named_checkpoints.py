@@ -14,6 +14,7 @@ from data_pipelines.fetching.download import CannotFetchError
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.weights.directory import is_weights_directory, save_weights
 from stavis_jax.weights.pytorch_weights import AUDIOVISUAL, VISUAL, read_pytorch_weights
+from stavis_jax.weights.safetensors_file import find_state_dict_file
 
 PROJECT_PAGE = "http://cvsp.cs.ntua.gr/research/stavis/"
 
@@ -50,8 +51,9 @@ SYNONYMS = {"stavis-split1": "stavis", "stavis-visual-split1": "stavis-visual"}
 def locate(checkpoint: Path | str, base_url: str | None = None) -> Path:
     """Returns the path of a checkpoint. One of `NAMES` is fetched and converted at its first use.
 
-    A file or folder with the name of such a checkpoint is taken in its place, and a line in the log says so. Any other
-    path is returned as it is, whether it exists or not.
+    A file or folder with the name of such a checkpoint is taken in its place, and a line in the log says so. Of a
+    folder with .safetensors files, the path of their index or of the only file is returned. Any other path is returned
+    as it is, whether it exists or not.
 
     Args:
       checkpoint: a path or a name.
@@ -63,14 +65,14 @@ def locate(checkpoint: Path | str, base_url: str | None = None) -> Path:
     path, given = Path(checkpoint), str(checkpoint)
     name = SYNONYMS.get(given, given)
     if name not in NAMES:
-        return path
+        return find_state_dict_file(path)
     if path.exists():
         log.warning(
             "%s: is taken from %s. For the authors' checkpoint of this name, run from another folder or rename it.",
             given,
             path.absolute(),
         )
-        return path
+        return find_state_dict_file(path)
     directory = cache_folder() / name
     if not is_weights_directory(directory):
         try:
@@ -105,7 +107,7 @@ def _make(name: str, directory: Path, base_url: str) -> None:
             raise UserError(f"{error.fault}. {ways}") from error
     if not file.is_file():
         raise UserError(f"{file}: is not in the authors' archive. Remove {folder} to fetch it again. {ways}")
-    weights, info, _ = read_pytorch_weights(file, named.variant)
+    weights, info, *_ = read_pytorch_weights(file, named.variant)
     save_weights(directory, weights, info)
     _say(f"{name}: converted to {directory}. Terms: if you use it, cite {named.citation} ({PROJECT_PAGE}).")
 

@@ -40,6 +40,7 @@ class PyTorchCheckpoint:
       state: the state dict in the file's order, keys without `module.` and other wrappers' prefixes.
       architecture: name of the trunk, such as "resnet-50", if the file has it.
       epoch: the epoch that a training would continue with, if the file has it.
+      name: name of the state dict in the file, such as "model".
       others: names of other state dicts in the file, such as "ema".
       has_optimizer: whether the file has the optimiser's state too.
     """
@@ -47,6 +48,7 @@ class PyTorchCheckpoint:
     state: dict[str, np.ndarray]
     architecture: str | None = None
     epoch: int | None = None
+    name: str = ""
     others: tuple[str, ...] = ()
     has_optimizer: bool = False
 
@@ -73,6 +75,7 @@ def read_checkpoint(path: Path | str, name: str | None = None) -> PyTorchCheckpo
         _arrays(path, found.state, content),
         architecture if isinstance(architecture, str) else None,
         epoch if isinstance(epoch, int) else None,
+        found.name,
         found.others,
         any("optim" in key for key in outer if isinstance(key, str)),
     )

@@ -18,8 +18,9 @@ ADVICE = "Give a checkpoint of a network's state_dict()."
 
 
 class StateDict(NamedTuple):
-    """A state dict, and the names of the others beside it."""
+    """A state dict, its name, and the names of the others beside it."""
 
+    name: str
     state: Mapping[str, AnyTensor]
     others: tuple[str, ...]
 
@@ -44,7 +45,7 @@ def find_state_dict(content: Any, source: str, name: str | None = None) -> State
         chosen = name
     else:
         chosen = min(found, key=_rank)
-    return StateDict(found[chosen], tuple(other for other in found if other != chosen))
+    return StateDict(chosen, found[chosen], tuple(other for other in found if other != chosen))
 
 
 def plain_names(state: Iterable[str], source: str) -> list[str]:

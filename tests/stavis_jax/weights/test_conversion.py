@@ -4,8 +4,8 @@ import pytest
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.checkpoint_kinds import Architecture, has_untrained_sound
-from stavis_jax.weights.conversion import to_checkpoint
-from stavis_jax.weights.directory import WeightsInfo
+from stavis_jax.weights.conversion import convert, pytorch_to_directory, to_checkpoint
+from stavis_jax.weights.directory import WeightsInfo, read_weights
 from stavis_jax.weights.flat_names import expected_shapes
 from stavis_jax.weights.transfer import from_pytorch
 
@@ -55,3 +55,34 @@ def test_systems_that_the_authors_code_lacks_are_told():
     info = WeightsInfo.of_network(NetworkConfig("l2-s1", 10))
     with pytest.raises(UserError, match="run: the authors' code has no l2-s1, only visual and l3mul-s3"):
         to_checkpoint({}, info, "run")
+
+
+@pytest.fixture
+def with_average(write_golden_checkpoint, tmp_path):
+    """Returns a training's file with the optimiser's state and two state dicts, of which one is twice the other."""
+    torch = pytest.importorskip("torch")
+
+    state = torch.load(write_golden_checkpoint("soundnet8"))
+    doubled = {key: 2 * tensor for key, tensor in state.items()}
+    path = tmp_path / "save_3.pth"
+    torch.save({"epoch": 4, "model": state, "ema": {"module": doubled}, "optimizer": {"state": {0: {}}}}, path)
+    return path
+
+
+def test_the_optimisers_state_is_left_out_and_the_summary_says_so(with_average, write_golden_checkpoint, tmp_path):
+    summary = pytorch_to_directory(with_average, tmp_path / "out")
+    assert summary["left out"] == "the optimiser's state: a training from these weights starts with a new one"
+    assert "left out" not in pytorch_to_directory(write_golden_checkpoint("soundnet8"), tmp_path / "other")
+
+
+def test_one_of_several_state_dicts_is_taken_and_it_says_which_and_how_to_take_another(with_average, tmp_path, caplog):
+    convert(with_average, tmp_path / "own")
+    assert caplog.messages == [
+        f"{with_average}: its state dict model is taken, not ema.module. To take another: "
+        "python -m stavis_jax.convert --state-dict ema.module."
+    ]
+    convert(with_average, tmp_path / "averaged", state_dict="ema.module")
+    own, averaged = (read_weights(tmp_path / name)[0] for name in ("own", "averaged"))
+    np.testing.assert_array_equal(averaged["soundnet/conv1/kernel"], 2 * own["soundnet/conv1/kernel"])
+    with pytest.raises(UserError, match=r"save_3\.pth: has no state dict 'average', only model, ema\.module"):
+        convert(with_average, tmp_path / "none", state_dict="average")

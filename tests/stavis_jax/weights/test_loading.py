@@ -43,7 +43,7 @@ def untrained_sound(write_golden_checkpoint, tmp_path_factory):
 
 
 def test_pytorch_file_tells_what_it_is(write_golden_checkpoint):
-    weights, info, unused = read_pytorch_weights(write_golden_checkpoint(SPEC))
+    weights, info, unused, _ = read_pytorch_weights(write_golden_checkpoint(SPEC))
     assert info.network_config() == NetworkConfig("l3mul-s3", 10, "B")
     assert (info.kind, info.epoch, info.source) == ("stavis", 61, f"{SPEC}-0-plain-zip.pth")
     assert len(info.batches_tracked) == 16 and unused == []

@@ -109,7 +109,7 @@ def test_files_that_the_archive_lacks_or_that_are_damaged_are_named(server):
 
 
 def test_a_path_of_the_same_name_is_taken_and_it_says_so(server, soundnet, tmp_path, caplog):
-    weights, info, _ = read_pytorch_weights(soundnet)
+    weights, info, *_ = read_pytorch_weights(soundnet)
     save_weights(tmp_path / "stavis", weights, info)
     assert load_weights("stavis")[1].source == info.source
     assert caplog.messages == [

@@ -204,7 +204,7 @@ def test_nested_state_dicts_are_found(tmp_path, names):
 def test_the_networks_own_weights_come_before_averaged_ones(tmp_path):
     path = save(tmp_path, {"ema": {"a": torch.zeros(1)}, "model": {"a": torch.ones(1)}})
     checkpoint = read_checkpoint(path)
-    assert (checkpoint.state["a"], checkpoint.others) == (1, ("ema",))
+    assert (checkpoint.state["a"], checkpoint.name, checkpoint.others) == (1, "model", ("ema",))
     assert read_checkpoint(path, "ema").state["a"] == 0
     with pytest.raises(UserError, match=r"saved\.pth: has no state dict 'avg', only ema, model\."):
         read_checkpoint(path, "avg")
