@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 from data_pipelines.films.film import film_name
 from data_pipelines.films.paths import FILM_SUFFIXES, find_films
@@ -71,7 +72,8 @@ def _forms(names: str) -> Iterator[str]:
     for name in names.split(OR):
         whole = unicodedata.normalize("NFC", name).strip()
         last = re.split(r"[/\\]", whole)[-1]
-        yield from (whole, last)
+        yield from (whole, last, unquote(last))  # experiments in a browser write my%20film.mp4
+        last = unquote(last)
         stem, _, suffix = last.rpartition(".")
         if f".{suffix.lower()}" in FILM_SUFFIXES:  # a film may be kept in another format than it was shown in
             yield stem

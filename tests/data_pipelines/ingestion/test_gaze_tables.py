@@ -150,10 +150,11 @@ def test_validity_is_understood_as_spreadsheets_and_pandas_write_it(table, yes, 
         ("TWO.mp4", None),  # two and Two differ by capitals
         ("one.mp4.txt", None),
         ("v1.2", "v1.2"),
+        ("https://host/films/my%20film.webm", "my film"),
     ],
 )
 def test_names_of_films_may_have_other_capitals_and_a_path(name, film):
-    films = {stem: Path(f"films/{stem}.mp4") for stem in ("one", "two", "Two", "v1.2")}
+    films = {stem: Path(f"films/{stem}.mp4") for stem in ("one", "two", "Two", "v1.2", "my film")}
     assert match_names([name], films).get(name) == film
 
 
