@@ -26,7 +26,8 @@ from stavis_jax.weights.transfer import from_pytorch, to_pytorch
 GOLDEN = Path(__file__).parents[2] / "golden"
 LOGITS_ATOL = 2e-4  # float32; the authors' code against itself in float64: 2.3e-5 (golden/README.md)
 LOSS_RTOL = 1e-5
-LOSSES_RTOL = 1e-3  # over 16 updates; measured: 2e-4
+QUICK = {"xla_backend_optimization_level": 0}  # compiles faster
+LOSSES_RTOL = 1e-3  # over 8 updates
 GRADIENT_RTOL = 1e-4  # of a parameter's norm; two float32 programs: 1.6e-5
 GRADIENT_FLOOR = 1e-6  # of the largest norm: biases before BatchNorm have no gradient but rounding, 3e-7
 SIZE, BATCH = 32, 2
@@ -136,7 +137,7 @@ def test_ours_has_its_logits_loss_and_gradients(formulas, state_of):
 
 @pytest.mark.slow
 def test_ours_has_its_losses_over_epochs_with_two_drops_of_the_rate(formulas, state_of):
-    epochs, batches_per_epoch = 8, 2
+    epochs, batches_per_epoch = 8, 1
     weights = from_pytorch(state_of(10, variant="head"), RESNET10, "golden").weights
     batches = [
         {
@@ -153,7 +154,7 @@ def test_ours_has_its_losses_over_epochs_with_two_drops_of_the_rate(formulas, st
     schedule = optimizer.step_schedule(0.01, epochs, batches_per_epoch)
     with jax.numpy_dtype_promotion("standard"):  # optax's schedules multiply a Python float and an integer step
         job, state = step.create(network, functools.partial(optimizer.sgd, schedule), rates, effective_batch=BATCH)
-        train_step = jax.jit(functools.partial(step.train_step, job))
+        train_step = jax.jit(functools.partial(step.train_step, job), compiler_options=QUICK)
         losses = []
         for _ in range(epochs):
             for batch in batches:
