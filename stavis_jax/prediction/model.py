@@ -149,7 +149,8 @@ def load(
     """Loads a network ready to score.
 
     Args:
-      path: a STAViS .pth file (converted in memory), a converted directory or a training's workdir.
+      path: a STAViS .pth or .safetensors file (converted in memory), a converted directory, a training's workdir, or a
+        name such as "stavis" (`weights.named_checkpoints.NAMES`), which is fetched at its first use.
       variant: which system of models/fusion.py to run; None chooses as `weights.loading.load_weights` does.
       form: how it computes; by default the fastest form to score on JAX's default backend.
       dtype: number format of the trunk: "float32", "bfloat16", or "auto", which is bfloat16 on TPUs and on NVIDIA GPUs

@@ -106,6 +106,7 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
             new.mkdir()
             arrays = {name: np.ascontiguousarray(array) for name, array in weights.items()}
             safetensors.numpy.save_file(arrays, new / ARRAYS_FILE)
+            (new / ARRAYS_FILE).chmod(0o666 & new.stat().st_mode)  # safetensors leaves it readable for its owner only
             header = {"format": FORMAT, "format_version": FORMAT_VERSION, "sha256": _sha256(new / ARRAYS_FILE)}
             (new / INFO_FILE).write_text(json.dumps(header | dataclasses.asdict(info), indent=2) + "\n")
             atomic.replace_folder(new, directory)

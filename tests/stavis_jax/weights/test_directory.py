@@ -126,3 +126,13 @@ def test_lost_or_cut_arrays_are_told(saved):
 def test_description_is_readable(saved):
     content = json.loads((saved / "stavis.json").read_text())
     assert content["variant"] == "visual" and content["depth"] == 18 and content["batches_tracked"] == {"trunk/bn1": 5}
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_arrays_are_readable_for_whom_the_umask_says(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        save_weights(tmp_path / "new", {"a": np.ones(1, np.float32)}, WeightsInfo("soundnet"))
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()} == {mode}

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from archive_server import pack, serving
 
 from data_pipelines.fetching import download
 from data_pipelines.runtime.errors import UserError
+from stavis_jax import convert
 from stavis_jax.experiments.stages import StartWeights
 from stavis_jax.weights import named_checkpoints
 from stavis_jax.weights.directory import save_weights
@@ -99,6 +101,20 @@ def test_a_server_that_fails_is_one_line_with_the_ways_out(fault, server, archiv
 def test_a_mirror_is_asked_in_place_of_the_authors_server(server, monkeypatch):
     monkeypatch.setattr(named_checkpoints, "BASE_URL", "http://127.0.0.1:9")
     assert locate("soundnet8", server.url).is_dir()
+
+
+def test_convert_asks_a_mirror_and_writes_the_file_again(server, soundnet, tmp_path, monkeypatch):
+    monkeypatch.setattr(named_checkpoints, "BASE_URL", "http://127.0.0.1:9")
+    convert.main(["soundnet8", "--output", str(tmp_path / "again.pth"), "--base-url", server.url])
+    again, expected = (read_pytorch_weights(path).weights for path in (tmp_path / "again.pth", soundnet))
+    for name, array in expected.items():
+        np.testing.assert_array_equal(again[name], array)
+
+
+def test_runs_that_start_at_once_fetch_once(server):
+    with ThreadPoolExecutor(3) as pool:
+        assert len(set(pool.map(locate, ["soundnet8"] * 3))) == 1
+    assert len(server.requests) == 1
 
 
 def test_files_that_the_archive_lacks_or_that_are_damaged_are_named(server):

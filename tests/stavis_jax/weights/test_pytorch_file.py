@@ -4,10 +4,12 @@ import datetime
 import os
 import pickle
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from golden_checkpoints import GOLDEN
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.weights.pytorch_file import PyTorchCheckpoint, read_checkpoint, write_checkpoint
@@ -41,6 +43,17 @@ def test_every_container_holds_the_same_arrays(container, write_golden_checkpoin
     for key, array in expected.items():
         np.testing.assert_array_equal(checkpoint.state[key.removeprefix("module.")], array)
     assert (checkpoint.architecture, checkpoint.epoch) == ("resnet-10", 61)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", [path.stem for path in sorted((GOLDEN / "specs").glob("*.json"))])
+def test_every_golden_file_gives_the_arrays_of_torch(spec, write_golden_checkpoint):
+    path = write_golden_checkpoint(spec)
+    content, found = torch.load(path, mmap=True), read_checkpoint(path).state
+    expected = {key.removeprefix("module."): tensor for key, tensor in content.get("state_dict", content).items()}
+    assert list(found) == list(expected)
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(found[name], tensor.numpy(), err_msg=name)
 
 
 @pytest.mark.parametrize("prefix", ["module.", ""])
@@ -123,6 +136,14 @@ def test_key_with_and_without_prefix_is_told(tmp_path):
     state = {"module.fuse.bias": torch.ones(1), "fuse.bias": torch.zeros(1)}
     with pytest.raises(UserError, match=r"fuse\.bias exists with and without"):
         read_checkpoint(save(tmp_path, state))
+
+
+def test_a_tar_file_of_the_first_torch_is_told(tmp_path):
+    with tarfile.open(tmp_path / "old.pth", "w") as tar:
+        for name in ("storages", "tensors", "pickle"):
+            tar.addfile(tarfile.TarInfo(name))
+    with pytest.raises(UserError, match=r"old\.pth: saved by PyTorch 0\.1\. Load it with a later PyTorch"):
+        read_checkpoint(tmp_path / "old.pth")
 
 
 def test_missing_file_and_directory_are_told(tmp_path):
