@@ -98,7 +98,7 @@ def _transfer(url: str, partial: Path, progress: Progress, task: TaskID) -> None
         if missing > free:
             raise UserError(
                 f"{partial.parent}: the download of {url} needs {missing / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
-                "free. Free some space or give another --output."
+                "free. Free some space, or use another disk."
             )
         with open(partial, "ab" if offset else "wb") as file:
             while True:

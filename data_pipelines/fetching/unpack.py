@@ -120,7 +120,7 @@ def _check_room(archive: Path, num_bytes: int, room: int) -> None:
     if num_bytes > room:
         raise UserError(
             f"{archive}: unpacks to {num_bytes / 1e9:.1f} GB or more, and {room / 1e9:.1f} GB are free. "
-            "Free some space or give another --output."
+            "Free some space, or use another disk."
         )
 
 

@@ -16,7 +16,7 @@ from data_pipelines.runtime.errors import UserError
 from stavis_jax.weights.pickled_tensors import AnyTensor, Tensor
 from stavis_jax.weights.pytorch_containers import Content, read_container
 from stavis_jax.weights.restricted_pickle import RefusedNameError
-from stavis_jax.weights.state_dicts import find_state_dict, finite_arrays, plain_names
+from stavis_jax.weights.state_dicts import WHOLE_FILE, find_state_dict, finite_arrays, plain_names
 
 PREFIX = "module."  # DataParallel adds it to every key of the authors' files
 PYTORCH_GIVEN = "Give a checkpoint that PyTorch saved."
@@ -69,7 +69,7 @@ def read_checkpoint(path: Path | str, name: str | None = None) -> PyTorchCheckpo
     path = Path(path)
     content = _load(path)
     found = find_state_dict(content.value, str(path), name)
-    outer = content.value if found.state is not content.value else {}
+    outer = content.value if found.name != WHOLE_FILE else {}
     architecture, epoch = outer.get("arch"), outer.get("epoch")
     return PyTorchCheckpoint(
         _arrays(path, found.state, content),

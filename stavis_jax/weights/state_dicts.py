@@ -9,8 +9,10 @@ import numpy as np
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.weights.pickled_tensors import AnyTensor
 
+WHOLE_FILE = "the whole file"  # name of a state dict that lies in no other dictionary
 _USUAL_NAMES = ("state_dict", "model_state_dict", "model", "network", "net", "module", "weights", "params")
 _AVERAGED = re.compile(r"ema|swa|average|teacher|shadow")
+_AVERAGED_MODEL_COUNTER = "n_averaged"  # torch.optim.swa_utils.AveragedModel has it beside its network
 _LARGEST_DEPTH = 4
 # DataParallel and DistributedDataParallel, torch.compile, Lightning and others put these before every key.
 _PREFIXES = re.compile(r"(?:(?:module|_orig_mod|model|network|net)\.)+")
@@ -45,7 +47,8 @@ def find_state_dict(content: Any, source: str, name: str | None = None) -> State
         chosen = name
     else:
         chosen = min(found, key=_rank)
-    return StateDict(chosen, found[chosen], tuple(other for other in found if other != chosen))
+    state = {key: tensor for key, tensor in found[chosen].items() if key != _AVERAGED_MODEL_COUNTER}
+    return StateDict(chosen, state, tuple(other for other in found if other != chosen))
 
 
 def plain_names(state: Iterable[str], source: str) -> list[str]:
@@ -91,7 +94,7 @@ def _state_dicts(content: Any, path: str, seen: set[int]) -> Iterator[tuple[str,
         return
     seen.add(id(content))
     if content and all(isinstance(key, str) and isinstance(value, AnyTensor) for key, value in content.items()):
-        yield path or "the whole file", content
+        yield path or WHOLE_FILE, content
         return
     for key, value in content.items():
         if isinstance(key, str) and "optim" not in key:

@@ -213,6 +213,11 @@ def test_prefixes_of_wrappers_are_left_out(tmp_path, prefix):
     assert list(read_checkpoint(save(tmp_path, {f"{prefix}fuse.bias": torch.ones(1)})).state) == ["fuse.bias"]
 
 
+def test_an_averaged_model_of_torch_is_its_network(tmp_path):
+    averaged = torch.optim.swa_utils.AveragedModel(torch.nn.Linear(2, 1)).state_dict()
+    assert list(read_checkpoint(save(tmp_path, {"swa_model": averaged})).state) == ["weight", "bias"]
+
+
 @pytest.mark.parametrize("names", ["model", "model_state_dict", "net", "ema", "checkpoint.model.state_dict"])
 def test_nested_state_dicts_are_found(tmp_path, names):
     content = {"a": torch.ones(1)}
