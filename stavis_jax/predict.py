@@ -78,7 +78,7 @@ def _parser() -> CommandParser:
     table = "\n".join(f"  {name:14} {output.file_name:18} {output.content}" for name, output in OUTPUTS.items())
     parser = CommandParser(
         "stavis_jax.predict",
-        __doc__.format(outputs=table),
+        __doc__ and __doc__.format(outputs=table),
         "holiday.mp4 --checkpoint stavis --output saliency\n"
         "'shots/*.mp4' --checkpoint stavis.pth --output saliency --outputs track contact-sheet",
     )
@@ -86,7 +86,7 @@ def _parser() -> CommandParser:
     films = (
         "film in any format that FFmpeg decodes, folder of films, folder of pictures, or quoted pattern: 'shots/*.mp4'"
     )
-    add("films", nargs="+", metavar="VIDEO", help=films)
+    add("films", nargs="+", type=Path, metavar="VIDEO", help=films)
     add("--checkpoint", required=True, type=Path, metavar="PATH|NAME", help=CHECKPOINT)
     add("--output", required=True, type=Path, metavar="DIR", help="folder to write the folders <film>/ to")
     add("--outputs", action=ListAction, choices=tuple(OUTPUTS), metavar="NAME", help="what to write, see above")

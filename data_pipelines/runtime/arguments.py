@@ -1,6 +1,7 @@
 """Argument parsing shared by the commands: the parser, types of flags, and flags that every command has."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,20 +13,21 @@ from data_pipelines.runtime.errors import UserError
 class CommandParser(argparse.ArgumentParser):
     """Parses the flags of a command. A wrong flag raises UserError, which `command` prints as one line.
 
-    The description keeps its line breaks. Help texts end in the flag's default.
+    The description keeps its line breaks. Help texts end in the flag's default. `~` in a path is the home folder, also
+    in --flag=~/path, where shells keep it.
 
     Args:
       module: the command, such as "stavis_jax.predict".
-      description: text above the flags, such as the module's docstring.
+      description: text above the flags, such as the module's docstring, which python -OO removes.
       example: arguments of one run, or several lines for several runs.
     """
 
-    def __init__(self, module: str, description: str, example: str):
+    def __init__(self, module: str, description: str | None, example: str):
         prog = program_name(module)
         runs = "\n".join(f"  {prog} {arguments}" for arguments in example.splitlines())
         super().__init__(
             prog=prog,
-            description=_first_upper(description.removeprefix("Command: ")),
+            description=_first_upper((description or "").removeprefix("Command: ")),
             epilog=f"example:\n{runs}",
             formatter_class=_HelpFormatter,
         )
@@ -56,6 +58,10 @@ class CommandParser(argparse.ArgumentParser):
                 number += 1
             kept.append(argument)
         return [*moved, *kept]
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        value = super()._get_value(action, arg_string)
+        return Path(os.path.expanduser(value)) if isinstance(value, Path) else value
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message.removeprefix('argument ').rstrip('.')}. Use --help to list the flags.")

@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import functools
+import io
 import logging
 import os
 import re
@@ -16,6 +17,7 @@ from data_pipelines.runtime.errors import (
     Stopped,
     UserError,
     failed_allocation,
+    is_backend_missing,
     is_out_of_memory,
     one_line,
 )
@@ -36,6 +38,7 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> None:
         try:
+            _print_any_text()
             with _one_line_warnings(), signals_as_exceptions():
                 main(*args, **kwargs)
         except UserError as error:
@@ -46,16 +49,8 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
         except Terminated:
             print("stopped: on request. Run the same command again.", file=sys.stderr)
             _end(TERMINATED_CODE)
-        except OSError as error:
-            if error.errno not in FILE_SYSTEM_FAULTS:
-                raise
-            place = os.fsdecode(error.filename or "output")
-            sys.exit(f"error: {one_line(f'{place}: {error.strerror}. Give a folder that can be written.')}")
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            advice = "Use smaller batches (--batch-size, or batch_size of --config), fewer --workers, or smaller files."
-            sys.exit(f"error: memory is full{failed_allocation(error)}. {advice}")
+        except (OSError, AssertionError, MemoryError, RuntimeError) as error:
+            sys.exit(f"error: {one_line(_reported(error))}")
         except KeyboardInterrupt:
             _end(INTERRUPTED_CODE)
         finally:
@@ -63,6 +58,21 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     return wrapped
+
+
+def _reported(error: Exception) -> str:
+    """Returns the line for an error that no code of this project raised. Raises the error again if it is a bug."""
+    if isinstance(error, OSError) and error.errno in FILE_SYSTEM_FAULTS:
+        return f"{os.fsdecode(error.filename or 'output')}: {error.strerror}. Give a folder that can be written."
+    if is_out_of_memory(error):
+        advice = "Use smaller batches (--batch-size, or batch_size of --config), fewer --workers, or smaller files."
+        return f"memory is full{failed_allocation(error)}. {advice}"
+    if is_backend_missing(error):
+        said = str(error).partition(" (set JAX_PLATFORMS")[0].rstrip(".")
+        fault = f"JAX cannot use it here{f' ({said})' if said else ''}"
+        advice = "Unset JAX_PLATFORMS, set it to cpu, or install JAX for this device."
+        return f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}: {fault}. {advice}"
+    raise error
 
 
 def _end(code: int) -> NoReturn:
@@ -74,6 +84,13 @@ def _end(code: int) -> NoReturn:
         atexit._run_exitfuncs()
         os._exit(code)
     sys.exit(code)
+
+
+def _print_any_text() -> None:
+    """Makes the standard streams replace characters that their encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 @contextlib.contextmanager

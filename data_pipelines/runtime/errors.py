@@ -49,6 +49,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     return "RESOURCE_EXHAUSTED" in str(error) and system_fault(error) is None  # TensorStore says so of a full disk
 
 
+def is_backend_missing(error: BaseException) -> bool:
+    """Returns whether JAX raised the error because it cannot use a device that JAX_PLATFORMS names."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code.co_filename.endswith("xla_bridge.py")
+
+
 def failed_allocation(error: BaseException) -> str:
     """Returns what could not be allocated, as " (text)", or an empty string if the error does not say."""
     said = one_line(str(error).removeprefix("RESOURCE_EXHAUSTED: ").partition("\n")[0])[:200].rstrip(".")

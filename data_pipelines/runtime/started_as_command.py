@@ -1,4 +1,8 @@
-"""Ends a command quietly if Ctrl-C arrives while it imports. Imported first, before what takes long."""
+"""Settings of a command's process that must precede its imports.
+
+Ctrl-C ends the command quietly while it imports. Pictures are drawn without a window, whatever MPLBACKEND names:
+Jupyter sets it to a backend of its own, and matplotlib refuses to be imported where that is missing.
+"""
 
 import os
 import signal
@@ -19,5 +23,7 @@ def _is_command(program: str) -> bool:
 
 
 IS_COMMAND = _is_command((sys.argv or [""])[0])
+if IS_COMMAND:
+    os.environ["MPLBACKEND"] = "agg"
 if IS_COMMAND and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, end_at_once)

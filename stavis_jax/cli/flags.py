@@ -1,6 +1,7 @@
 """Flags of the commands that take --config. A wrong flag ends the command with a one-line error that names it."""
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -39,16 +40,16 @@ def define_run_flags(recipe: str, modes: Sequence[str], default_workdir: str) ->
     )
 
 
-def start(run: Callable[[list[str]], None], module: str, description: str) -> None:
+def start(run: Callable[[list[str]], None], module: str, description: str | None) -> None:
     """Parses the flags and calls `run`. --help is the same for `python -m module` and the console script.
 
     Args:
       run: the body of the command.
       module: the command, such as "stavis_jax.main".
-      description: the module's docstring. It stands above the flags of --help.
+      description: the module's docstring, which python -OO removes. It stands above the flags of --help.
     """
     # absl shows the docstring of the module __main__, and the flags that are registered under the program's path.
-    description = description.removeprefix("Command: ").replace(f"python -m {module}", program_name(module))
+    description = (description or "").removeprefix("Command: ").replace(f"python -m {module}", program_name(module))
     sys.modules["__main__"].__doc__ = description[:1].upper() + description[1:]
     for flag in flags.FLAGS.get_key_flags_for_module(module):
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
@@ -119,7 +120,10 @@ def _last_line(error: Exception) -> str:
 
 
 def _absl_syntax(argv: Sequence[str]) -> list[str]:
-    """Replaces the name of a recipe by its file, and --variants A B by --variants A --variants=B."""
+    """Replaces the name of a recipe by its file, --variants A B by --variants A --variants=B, and ~ by the home folder.
+
+    Shells keep ~ in --flag=~/path.
+    """
     arguments: list[str] = []
     flag = ""
     for argument in argv:
@@ -127,8 +131,8 @@ def _absl_syntax(argv: Sequence[str]) -> list[str]:
         argument = "--help" if argument == "-h" else argument  # absl knows the long form only
         if argument.startswith("-"):
             flag, equals, value = argument.partition("=")
-            if equals and flag.lstrip("-") == "config":
-                argument = f"{flag}={configs.locate(value)}"
+            value = os.path.expanduser(value)
+            argument = f"{flag}{equals}{configs.locate(value) if flag.lstrip('-') == 'config' else value}"
         elif is_value and flag.lstrip("-") == "config":
             argument = configs.locate(argument)
         elif not is_value and _is_list(flag.lstrip("-")):

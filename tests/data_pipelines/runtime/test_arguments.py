@@ -1,6 +1,7 @@
 """Flags that all commands share: lists, numbers, defaults in the help, errors of one line."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +103,23 @@ def test_numbers():
     for convert, text in ((positive_integer, "1.5"), (non_negative_integer, ""), (image_size, "-3x4")):
         with pytest.raises(argparse.ArgumentTypeError):
             convert(text)
+
+
+@pytest.mark.parametrize("form", ["--output=~/maps", "--output", "films"])
+def test_a_path_may_begin_with_the_home_folder(monkeypatch, form):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    parser = CommandParser("package.module", None, "film")
+    parser.add_argument("films", nargs="*", type=Path)
+    parser.add_argument_group("more").add_argument("--output", type=Path, default=Path("out"))
+    arguments = ["~/maps"] if form == "films" else [form] if "=" in form else [form, "~/maps"]
+    found = parser.parse_args(arguments)
+    assert Path("/home/somebody/maps") in (found.output, *found.films)
+    assert parser.parse_args(["~draft.mp4"]).films == [Path("~draft.mp4")]
+
+
+def test_help_needs_no_docstring(capsys):
+    """`python -OO` removes docstrings."""
+    parser = CommandParser("package.module", None, "--splits 1")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--help"])
+    assert "package.module --splits 1" in capsys.readouterr().out

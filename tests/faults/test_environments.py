@@ -1,0 +1,60 @@
+"""Variables and options of Python's process that a shell, Jupyter or a cluster sets."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from bad_input import MODULES, Place
+from commands import ROOT
+from supplies import DATABASE
+
+pytestmark = pytest.mark.slow
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, *map(str, arguments)]
+    everything = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    return subprocess.run(command, capture_output=True, cwd=ROOT, env=everything, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("module", ["stavis_jax.convert", "stavis_jax.main"])
+def test_help_needs_neither_docstrings_nor_a_backend_of_matplotlib(module):
+    done = run("-OO", "-m", module, "--help", MPLBACKEND="module://a_backend_of_jupyter")
+    assert done.returncode == 0 and b"Traceback" not in done.stderr, done
+    assert module.encode() in done.stdout or b"--workdir" in done.stdout
+
+
+def test_scores_of_a_film_whose_name_cannot_be_printed(supplies, tmp_path):
+    place = Place(tmp_path, supplies)
+    raw, maps = place.copy("raw"), place.copy("maps")
+    for folder in (*raw.glob(f"*/{DATABASE}/three"), *maps.glob("*/three")):
+        shutil.move(folder, folder.with_name("drei-é"))
+    lists = raw / "fold_lists" / f"{DATABASE}_list_test_fps.txt"
+    lists.write_text(lists.read_text().replace("three", "drei-é"), encoding="utf-8")
+    output = tmp_path / "scores-é"
+    flags = ["--predictions", maps, "--data", raw, "--output", output, "--workers", 1]
+    environment = {"PYTHONIOENCODING": "ascii", "MPLBACKEND": "module://a_backend_of_jupyter"}
+    done = run("-OO", "-m", MODULES["evaluate"], *flags, **environment)
+    assert done.returncode == 0, done
+    assert "drei-é" in (output / "report.html").read_text(encoding="utf-8")
+
+
+SCRIPT = """
+from data_pipelines.runtime.command import command
+@command
+def main():
+    import jax
+    jax.devices()
+main()
+"""
+
+
+@pytest.mark.parametrize("platforms", ["nonsense", "cuda", "tpu"])
+def test_a_device_that_is_not_there_is_one_line(platforms):
+    done = run("-c", SCRIPT, JAX_PLATFORMS=platforms)
+    if done.returncode == 0:
+        pytest.skip("this machine has one")
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith(f"error: JAX_PLATFORMS={platforms}: JAX cannot use it here"), done
