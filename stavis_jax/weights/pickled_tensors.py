@@ -92,7 +92,7 @@ class Tensor(NamedTuple):
 
 
 class UnreadableTensor(NamedTuple):
-    """A tensor of a kind that has no plain array. `kind`: the function of PyTorch that would make it."""
+    """A tensor of a kind that has no plain array. `kind` is for errors."""
 
     kind: str
 
@@ -117,7 +117,7 @@ def storage_type(module: str, name: str) -> StorageType | None:
 
 def _tensor(storage, offset, shape, strides, *rest) -> AnyTensor:
     if len(rest) > 2 and rest[2]:  # it stands for the conjugate or the negative of its numbers
-        return UnreadableTensor("_rebuild_tensor_v2 with attributes")
+        return UnreadableTensor("a conjugate or negative view")
     return _checked_tensor(storage, offset, shape, strides)
 
 
@@ -157,13 +157,18 @@ _REBUILD: dict[str, Callable[..., AnyTensor]] = {
 }
 
 
+_UNREADABLE = {"_qtensor": "a quantised tensor", "_sparse_": "a sparse tensor", "_meta_": "a tensor without numbers"}
+
+
 def rebuild(name: str, arguments: tuple) -> AnyTensor:
     """Returns the tensor that the function `name` of PyTorch would make of its arguments.
 
     Raises:
       ValueError, TypeError: it would make none.
     """
-    return _REBUILD[name](*arguments) if name in _REBUILD else UnreadableTensor(name.rpartition(".")[2])
+    if name in _REBUILD:
+        return _REBUILD[name](*arguments)
+    return UnreadableTensor(next((kind for part, kind in _UNREADABLE.items() if part in name), name))
 
 
 def rebuilds_tensors(name: str) -> bool:

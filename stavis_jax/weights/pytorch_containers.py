@@ -60,13 +60,16 @@ def _read_zip(path: Path) -> Content:
 
 
 def _read_stream(path: Path) -> Content:
-    """The pickles are a magic number, a version, the machine's byte order, the value and the storages' keys."""
+    """Reads pickles: a magic number, a version, facts of the machine, the value and the storages' keys. Numbers follow.
+
+    The numbers are little-endian, whatever the machine was.
+    """
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     if read_pickle(mapped)[0] != _MAGIC_NUMBER or read_pickle(mapped)[0] != _STREAM_VERSION:
         raise ValueError("not written by PyTorch")
-    machine, (value, storages), keys = read_pickle(mapped)[0], read_pickle(mapped), read_pickle(mapped)[0]
-    if not isinstance(machine, dict) or not isinstance(keys, list):
+    _, (value, storages), keys = read_pickle(mapped), read_pickle(mapped), read_pickle(mapped)[0]
+    if not isinstance(keys, list):
         raise ValueError("not written by PyTorch")
     stored: dict[str, bytes] = {}
     for key in keys:
@@ -77,11 +80,10 @@ def _read_stream(path: Path) -> Content:
         if not 0 <= num_bytes <= len(mapped) - mapped.tell():
             raise ValueError("a storage beyond the end of the file")
         stored[key] = mapped.read(num_bytes)
-    swapped = machine.get("little_endian") is False
-    return Content(value, lambda tensors: (_array(tensor, stored[tensor.storage.key], swapped) for tensor in tensors))
+    return Content(value, lambda tensors: (_array(tensor, stored[tensor.storage.key]) for tensor in tensors))
 
 
-def _array(tensor: Tensor, content: bytes, swapped: bool) -> np.ndarray:
+def _array(tensor: Tensor, content: bytes, swapped: bool = False) -> np.ndarray:
     storage = tensor.storage
     numbers = np.frombuffer(content, storage.dtype, len(content) // storage.dtype.itemsize)
     if len(numbers) < storage.start + storage.length:

@@ -248,6 +248,15 @@ def test_tensors_that_are_small_only_in_the_file_are_refused(tmp_path):
         read_checkpoint(save(tmp_path, {"a": torch.zeros(1).expand(10**9)}))
 
 
+@pytest.mark.filterwarnings("ignore")  # torch would rather not have quantised tensors
+@pytest.mark.parametrize("kind", ["quantised", "sparse"])
+def test_tensors_without_a_plain_array_are_named(kind, tmp_path):
+    ones = torch.ones(1)
+    tensor = ones.to_sparse() if kind == "sparse" else torch.quantize_per_tensor(ones, 1.0, 0, torch.quint8)
+    with pytest.raises(UserError, match=rf"saved\.pth: fuse\.bias cannot be read \(a {kind} tensor\)"):
+        read_checkpoint(save(tmp_path, {"module.fuse.bias": tensor}))
+
+
 def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
     path = save(tmp_path, {"a": torch.zeros(3, 5)}, _use_new_zipfile_serialization=False)
     content = path.read_bytes()
