@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import logging
+import re
 from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from data_pipelines.films.source import Film, Shot
 from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.limits import LIKELY_FRAME_RATES_HZ
 
+_DURATION = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 PACKETS_UNDER_WAY = 64  # more than a decoder holds back: 16 threads, 16 pictures to be reordered
 
 logger = logging.getLogger(__name__)
@@ -93,6 +95,8 @@ def _num_frames(streams: Streams, frame_rate_hz: Fraction) -> int | None:
         return video.frames
     if video.duration:
         return round(video.duration * tick_seconds(video) * frame_rate_hz)
+    if stated := _DURATION.fullmatch(video.metadata.get("DURATION", "")):  # Matroska: the sound may be longer
+        return round((int(stated[1]) * 3600 + int(stated[2]) * 60 + Fraction(stated[3])) * frame_rate_hz)
     return round(Fraction(container.duration, av.time_base) * frame_rate_hz) if container.duration else None
 
 

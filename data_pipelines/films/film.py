@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from data_pipelines.films.animated_picture import open_animated_picture
 from data_pipelines.films.decoding import has_moving_pictures
 from data_pipelines.films.encoded_film import open_encoded_film
 from data_pipelines.films.frame_folder import open_frame_folder, sound_in
@@ -36,7 +37,7 @@ def open_film(path: Path | str, *, sound: Path | str | None = None, frame_rate_h
     elif frame_rate_hz is not None and path.exists():
         raise UserError(f"{path}: a film file has times of its own. Give a frame rate only with a folder of frames.")
     else:
-        film = open_encoded_film(path)
+        film = open_animated_picture(path) or open_encoded_film(path)
     if sound is None:
         return film
     return replace(film, sound_path=Path(sound), start_seconds=_start_on_its_clock(Path(sound)))

@@ -50,7 +50,8 @@ def write_check(
     scale = min(1.0, HIGHEST / height)
     canvas = _Canvas(frame_size, (max(1, round(width * scale)), max(1, round(height * scale))))
     sheet = _Canvas(frame_size, cell_size(width, height))
-    samples = EvenSamples(SHEET_FRAMES)
+    samples: EvenSamples[np.ndarray] = EvenSamples(SHEET_FRAMES)
+    decimals = 1 if seconds[-1] >= SHEET_FRAMES / 10 else 2
     sound_path = film.sound_path
     names = {name: place for place, name in enumerate(np.unique(gaze.observers.astype(str)))}
     observers = np.array([names[str(name)] for name in gaze.observers], int)
@@ -62,7 +63,7 @@ def write_check(
             frame = raw_layout.read_frame(writer.layout.frame_path(writer.database, writer.name, number))
             density = raw_layout.read_density(writer.layout.density_path(writer.database, writer.name, number))
             points, beside = gaze.points[inside] + 0.5, gaze.outside_points[outside]
-            caption = f"{clock_time(float(time))}  {len(points)} in, {len(beside)} out"
+            caption = f"{clock_time(float(time), decimals)}  {len(points)} in, {len(beside)} out"
             shown = frame, density, points, observers[inside], beside, caption
             add(canvas.draw(*shown), time)
             samples.add(number, partial(sheet.draw, *shown))

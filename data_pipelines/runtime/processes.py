@@ -5,13 +5,16 @@ import multiprocessing
 import multiprocessing.context
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.text_files import read_text
 
 END_SECONDS = 10  # for a process that was killed
 JOBS_AHEAD = 2 * (os.cpu_count() or 1)  # later jobs are not created yet, so their arguments take no memory
@@ -23,8 +26,32 @@ def new_pool(
     """Returns an executor. Each process calls `start(*arguments)` first.
 
     Processes are spawned, not forked: the caller may have threads, such as JAX's, which a fork would leave locked.
+
+    Raises:
+      UserError: the program is a script without a guard; see `_check_guard`.
     """
+    _check_guard()
     return ProcessPoolExecutor(workers, _Context(), initializer=_start, initargs=(start, arguments))
+
+
+def _check_guard() -> None:
+    """Raises UserError if the program is a script without `if __name__ == "__main__":`.
+
+    Each new process imports the script. Without a guard, it runs the script and fails.
+    """
+    main = sys.modules["__main__"]
+    script = getattr(main, "__file__", None)
+    if script is None or getattr(main, "__spec__", None) is not None:  # a session, or python -m
+        return
+    try:
+        is_guarded = "__main__" in read_text(Path(script))
+    except (OSError, UnicodeError):  # no source, as in a frozen program
+        return
+    if not is_guarded:
+        raise UserError(
+            f"{script}: starts processes, which import this script. Put what it runs below "
+            "if __name__ == '__main__':, or give workers=1."
+        )
 
 
 class _Process(multiprocessing.context.SpawnProcess):

@@ -9,6 +9,7 @@ from stavis_jax.scoring.bootstrap import Interval
 from stavis_jax.scoring.comparison import ALL_FILMS, Comparison
 from stavis_jax.scoring.frame_scores import ALL_METRICS, LOWER_IS_BETTER
 from stavis_jax.scoring.observer_scores import OBSERVER_BASELINES
+from stavis_jax.scoring.score_warnings import WITHOUT_GAZE
 
 DECIMALS = {"NSS": 2, "KL": 3, "IG": 3}  # NSS as the paper prints it; the others, within [-1, 1], have four
 MEAN_OF_DATABASES = "mean of databases"
@@ -125,7 +126,7 @@ def scored_table(videos: Iterable[VideoScores]) -> Table:
             len(chosen),
             sum(len(video.frames) for video in chosen),
             sum(video.frames_without_map for video in chosen),
-            sum(video.frames_without_annotation for video in chosen),
+            sum(video.frames_without_annotation + video.doubts.get(WITHOUT_GAZE, 0) for video in chosen),
         )
         rows.append(Row(database, tuple(Cell(value) for value in values)))
     names = ("films", "videos", "frames scored", "without map", "without gaze")

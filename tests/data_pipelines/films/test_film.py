@@ -318,3 +318,8 @@ def test_a_film_whose_first_picture_cannot_be_read_is_named(tmp_path, write_film
     monkeypatch.setattr(encoded_film, "upright_picture", fail)
     with pytest.raises(UserError, match=r"film\.mkv: its pictures cannot be read \(Invalid data\)"):
         open_film(path)
+
+
+def test_frames_are_counted_by_the_pictures_where_the_sound_is_longer(tmp_path, write_film, pictures, click):
+    path = write_film(tmp_path / "film.mkv", pictures(20), [(0, click(1, 60))], start_seconds=0)
+    assert open_film(path).num_frames == 20

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
@@ -56,3 +58,22 @@ def test_a_process_that_was_started_while_the_others_were_ended_ends_too():
         time.sleep(0.01)
     # From Python 3.12 on, the pool may end it with SIGTERM first.
     assert started[0].exitcode in (-signal.SIGKILL, -signal.SIGTERM)
+
+
+def test_a_script_without_a_guard_is_told_so_before_a_process_starts(tmp_path):
+    script = tmp_path / "script.py"
+    imports = "from data_pipelines.runtime.processes import new_pool\n"
+    call = "with new_pool(2) as pool: print(pool.submit(abs, -3).result())"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    results = []
+    for guard in ("", "if __name__ == '__main__':\n  "):
+        script.write_text(imports + guard + call)
+        results.append(
+            subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, timeout=60)
+        )
+    unguarded, guarded = results
+    assert unguarded.stderr.splitlines()[-1].endswith(
+        f"{script}: starts processes, which import this script. Put what it runs below if __name__ == '__main__':, or "
+        "give workers=1."
+    )
+    assert guarded.stdout == "3\n", guarded
