@@ -14,7 +14,7 @@ from data_pipelines.ingestion.gaze import GazeTable, Known, find_units
 from data_pipelines.ingestion.given_maps import GivenMaps
 from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_of_rows
 from data_pipelines.ingestion.viewing_geometry import Units, Viewing
-from data_pipelines.raw import fold_lists, transaction
+from data_pipelines.raw import list_writer, transaction
 from data_pipelines.raw.film_writer import FilmWriter
 from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.runtime import processes
@@ -64,13 +64,13 @@ def ingest(
     Raises:
       UserError: something cannot be read or does not fit together. Nothing is written.
     """
-    fold_lists.check_split(database, test, test_share)
+    list_writer.check_split(database, test, test_share)
     for flag, number, least in (("height", height, 16), ("workers", workers, 1), ("seed", seed, 0)):
         if number is not None and number < least:
             raise UserError(f"--{flag} {number}: is too small. Give {least} or more.")
     with transaction.new_database(Path(raw), database, overwrite) as layout:
         files = film_names.named_films(films)
-        tests: fold_lists.Tests | None = None if test is None else _named_tests(test, files)
+        tests: list_writer.Tests | None = None if test is None else _named_tests(test, files)
         tables = gaze_files.read_gaze(gaze, columns)
         warn_of_rows(tables)
         gaze_of, maps_of = _of_films(tables.gaze, tables.maps, files)
@@ -90,9 +90,9 @@ def ingest(
                 "Check --units and --screen, and that times are seconds since the film's start."
             )
         if tests is None:
-            tests = fold_lists.random_tests([report.name for report in kept], test_share, seed)
+            tests = list_writer.random_tests([report.name for report in kept], test_share, seed)
         listed = [ListedFilm(database, report.name, report.num_frames, report.fps) for report in kept]
-        fold_lists.write_lists(layout.root / "fold_lists", listed, tests)
+        list_writer.write_lists(layout.root / "fold_lists", listed, tests)
     observers = {name for report in kept for table in gaze_of.get(report.name, ()) for name in table.observers if name}
     return IngestReport(kept, used, len(observers))
 

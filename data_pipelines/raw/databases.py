@@ -36,3 +36,8 @@ def in_reading_order(folders: list[str]) -> list[str]:
     """Sorts folders: first the paper's databases in the order of the table, then the others by name."""
     known = list(DATABASES)
     return sorted(folders, key=lambda folder: (known.index(folder) if folder in known else len(known), folder))
+
+
+def has_one_test_list(folder: str) -> bool:
+    """Returns whether the database in this folder has one list of test films for all splits."""
+    return folder in DATABASES and DATABASES[folder].same_test_list_in_every_split

@@ -1,43 +1,30 @@
-"""Train/test splits: reads them from the raw layout's list files or the paper's Table 3, and writes list files."""
+"""Train/test splits: reads them from the raw layout's list files or the paper's Table 3."""
 
-import dataclasses
 import functools
 import importlib.resources
 import json
 import logging
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-
-from data_pipelines.raw.databases import DATABASES
-from data_pipelines.raw.layout import RawLayout, sound_seconds
+from data_pipelines.raw.layout import RawLayout
+from data_pipelines.raw.list_files import (
+    LIST_ADVICE,
+    SPLITS,
+    SUBSETS,
+    ListedFilm,
+    Subset,
+    counted_film,
+    list_path,
+    lists_of,
+    misnamed_lists,
+    plain_name,
+    read_list,
+)
 from data_pipelines.runtime.errors import UserError
-from data_pipelines.runtime.limits import MOST_FRAMES, is_name, is_rate
-from data_pipelines.runtime.text_files import read_text
-
-Subset = Literal["train", "test"]
-SUBSETS: tuple[Subset, ...] = ("train", "test")
-SPLITS = (1, 2, 3)
-Tests = Mapping[int, Collection[str]] | Collection[str]  # split -> names of test films, or those of every split
-STANDARD_FRAME_RATES_HZ = (10, 12, 12.5, 15, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
-FRAME_RATE_OF_SILENT_FILMS_HZ = 25.0
-
-_ADVICE = "Write a line 'name frames fps' for each film."
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class ListedFilm:
-    """A line of a list: one video of a database, with frames 1 to `num_frames` at `fps` frames per second."""
-
-    database: str
-    name: str
-    num_frames: int
-    fps: float
 
 
 def read_films(
@@ -45,11 +32,11 @@ def read_films(
 ) -> list[ListedFilm]:
     """Returns the films of one subset of one split, in the order of the databases and of their lists.
 
-    Uses the files in fold_lists for a database that has some: those whose names end with `_fps.txt`, or else those
-    without `_fps`. Otherwise uses the supplement's Table 3: the films named there are test films, all others are
+    Uses the files in fold_lists for a database that has some; a list whose name lacks `_fps` is read where there is
+    none that has it. Otherwise uses the supplement's Table 3: the films named there are test films, all others are
     training films, and their frames are counted. A frame rate that no list states is the standard rate nearest to
     frames / seconds of sound, or 25 Hz without sound, where it does not matter. Films without frames or annotations are
-    skipped, and one warning counts them.
+    skipped, and a film that is listed twice is used once; one warning counts each.
 
     Args:
       layout: raw data folder.
@@ -64,13 +51,14 @@ def read_films(
         raise UserError(f"subset: {subset!r} is not known. Choose train or test.")
     if split not in SPLITS:
         raise UserError(f"split: {split!r} is not known. Choose 1, 2 or 3.")
-    listed: list[ListedFilm] = []
+    lists: dict[Path, list[ListedFilm]] = {}
     for database in _chosen_databases(layout, databases):
         films = _listed(layout, database, subset, split)
         if films is None:
             raise _missing_list(layout, database, subset, split)
-        listed += films
-    present = _present(layout, listed)
+        lists[list_path(layout, database, subset, split)] = films
+    _warn_of_repeated(lists)
+    present = _present(layout, [film for films in lists.values() for film in _once(films)])
     if not present:
         raise UserError(f"{layout.root}: has none of the films listed for {subset}, split {split}. Fetch the data.")
     return present
@@ -79,20 +67,27 @@ def read_films(
 def read_all_lists(
     layout: RawLayout, databases: Sequence[str] | None = None
 ) -> dict[Subset, dict[int, list[ListedFilm]]]:
-    """Returns subset -> split -> films, as `read_films` gives them, with one warning for all lists together.
+    """Returns subset -> split -> films, as `read_films` gives them, with one warning of each kind for all lists.
 
-    A database of your own need not have all six lists.
+    A database of your own need not have all six lists. Also warns of films in the training list and in the test list of
+    a split, of databases without lists, and of files beside the lists that have other names.
 
     Raises:
       UserError: a database has no list at all, or as in `read_films`.
     """
     lists: dict[Subset, dict[int, list[ListedFilm]]] = {subset: {split: [] for split in SPLITS} for subset in SUBSETS}
-    for database in _chosen_databases(layout, databases):
+    by_path: dict[Path, list[ListedFilm]] = {}
+    chosen = _chosen_databases(layout, databases)
+    for database in chosen:
         found = {(subset, split): _listed(layout, database, subset, split) for subset in SUBSETS for split in SPLITS}
         if all(films is None for films in found.values()):
             raise _missing_list(layout, database, "train", 1)
         for (subset, split), films in found.items():
-            lists[subset][split] += films or []
+            lists[subset][split] += _once(films or [])
+            by_path[list_path(layout, database, subset, split)] = films or []
+    _warn_of_files(layout, chosen)
+    _warn_of_repeated(by_path)
+    _warn_of_shared(lists)
     listed = list(dict.fromkeys(film for splits in lists.values() for films in splits.values() for film in films))
     present = set(_present(layout, listed))
     if not present:
@@ -101,49 +96,6 @@ def read_all_lists(
         subset: {split: [film for film in films if film in present] for split, films in splits.items()}
         for subset, splits in lists.items()
     }
-
-
-def write_lists(folder: Path, films: Sequence[ListedFilm], tests: Tests) -> None:
-    """Writes the lists of one database. A list without films is not written.
-
-    Args:
-      folder: the raw layout's fold_lists.
-      films: all films of the database.
-      tests: the test films; the others are training films.
-    """
-    by_suffix = {f"_{split}": tested for split, tested in tests.items()} if isinstance(tests, Mapping) else {"": tests}
-    for suffix, tested in by_suffix.items():
-        for subset in SUBSETS:
-            listed = [film for film in films if (film.name in tested) == (subset == "test")]
-            if listed:
-                lines = [f"{film.name} {film.num_frames} {film.fps:.9g}\n" for film in listed]
-                path = folder / f"{films[0].database}_list_{subset}{suffix}_fps.txt"
-                path.write_text("".join(lines), encoding="utf-8")
-
-
-def disjoint_tests(names: Sequence[str], count: int) -> dict[int, set[str]]:
-    """Returns split -> `count` test films. No film is in two splits as long as there are enough films."""
-    return {split: {names[((split - 1) * count + place) % len(names)] for place in range(count)} for split in SPLITS}
-
-
-def random_tests(names: Sequence[str], share: float, seed: int) -> dict[int, set[str]]:
-    """Returns split -> test films drawn at random: `share` of all films, at least one.
-
-    With a share below 1, at least one film is left for training, unless there is only one film.
-    """
-    shuffled = np.random.default_rng(seed).permutation(sorted(names)).tolist()
-    count = max(round(share * len(names)), 1 if share > 0 else 0)
-    if share < 1 and len(names) > 1:
-        count = min(count, len(names) - 1)
-    return disjoint_tests(shuffled, count)
-
-
-def check_split(database: str, test: Collection[str] | None, test_share: float) -> None:
-    """Raises UserError unless the films of `database` can be split as asked."""
-    if not 0 <= test_share <= 1:
-        raise UserError(f"--test-share {test_share:g}: is not a share. Give 0 (all train) to 1 (all test).")
-    if test is None and _has_one_test_list(database):
-        raise UserError(f"--database {database}: has one list of test films. Name them with --test.")
 
 
 def _chosen_databases(layout: RawLayout, databases: Sequence[str] | None) -> list[str]:
@@ -161,84 +113,24 @@ def _chosen_databases(layout: RawLayout, databases: Sequence[str] | None) -> lis
 
 def _listed(layout: RawLayout, database: str, subset: Subset, split: int) -> list[ListedFilm] | None:
     """Returns the films of one list, or None if the database has no such list."""
-    path = _list_path(layout, database, subset, split)
+    path = list_path(layout, database, subset, split)
     if path.is_file():
-        return _read_list(path, layout, database)
-    has_lists = bool(_lists_of(layout, database))
-    return None if has_lists or database not in table_3() else _from_table_3(layout, database, subset, split)
+        return read_list(path, layout, database)
+    if lists_of(layout, database) or database not in table_3():
+        return None
+    if misnamed := misnamed_lists(layout, database):
+        raise UserError(
+            f"{misnamed[0].relative_to(layout.root)}: is not the name of a list. Name it {path.name}, or move it away: "
+            "without a list, Table 3 of the paper's supplement decides which films are test films."
+        )
+    return _from_table_3(layout, database, subset, split)
 
 
 def _missing_list(layout: RawLayout, database: str, subset: Subset, split: int) -> UserError:
-    path = _list_path(layout, database, subset, split)
-    found = ", ".join(sorted(path.name for path in _lists_of(layout, database)))
+    path = list_path(layout, database, subset, split)
+    found = ", ".join(path.name for path in lists_of(layout, database) + misnamed_lists(layout, database))
     beside = f" beside {found}" if found else ""
-    return UserError(f"{path.relative_to(layout.root)}: the list is missing{beside}. {_ADVICE}")
-
-
-def _has_one_test_list(database: str) -> bool:
-    return database in DATABASES and DATABASES[database].same_test_list_in_every_split
-
-
-def _lists_of(layout: RawLayout, database: str) -> list[Path]:
-    """Returns the lists of a database; those without a frame rate in their names count if there are no others."""
-    found = [path for path in (layout.root / "fold_lists").glob("*.txt") if path.name.startswith(f"{database}_list_")]
-    return [path for path in found if path.name.endswith("_fps.txt")] or found
-
-
-def _list_path(layout: RawLayout, database: str, subset: Subset, split: int) -> Path:
-    folder, lists = layout.root / "fold_lists", _lists_of(layout, database)
-    end = ".txt" if lists and not lists[0].name.endswith("_fps.txt") else "_fps.txt"
-    of_split = folder / f"{database}_list_{subset}_{split}{end}"
-    of_all = folder / f"{database}_list_{subset}{end}"
-    return of_all if _has_one_test_list(database) or (of_all.is_file() and not of_split.is_file()) else of_split
-
-
-def _read_list(path: Path, layout: RawLayout, database: str) -> list[ListedFilm]:
-    name = path.relative_to(layout.root)
-    try:
-        lines = read_text(path).splitlines()
-    except UnicodeError:
-        raise UserError(f"{name}: is not text in UTF-8. Save it as UTF-8.") from None
-    films = [_read_line(line, f"{name}, line {i}", layout, database) for i, line in enumerate(lines, 1) if line.strip()]
-    if not films:
-        raise UserError(f"{name}: lists no film. {_ADVICE}")
-    return films
-
-
-def _read_line(line: str, place: str, layout: RawLayout, database: str) -> ListedFilm:
-    """Reads 'name frames fps'. A name may have spaces. Further columns are ignored, as the released code does."""
-    words, has_rates = line.split(), "_fps.txt" in place
-    lengths = [(count, 2) for count in range(len(words) - 2, 0, -1)]  # words of the name, and numbers behind it
-    lengths += [(count, 1) for count in range(len(words) - 1, 0, -1) if not has_rates]
-    films = (
-        _film(layout, database, _first_words(line, count), words[count : count + num_numbers])
-        for count, num_numbers in lengths
-    )
-    readings = [film for film in films if film is not None]
-    existing = [film for film in readings if layout.frame_folder(database, film.name).is_dir()]
-    if len({film.name for film in existing}) > 1:
-        names = " or ".join(repr(film.name) for film in existing)
-        raise UserError(f"{place}: may mean the film {names}, and both exist. Leave out what follows the frame rate.")
-    if existing or readings:
-        return (existing or readings)[0]
-    found = line.strip()[:200]
-    raise UserError(f"{place}: expected 'name frames fps', found {found!r}. Correct or remove the line.")
-
-
-def _first_words(line: str, count: int) -> str:
-    """Returns the first `count` words, with the spaces between them as they are."""
-    return line.strip().removesuffix("".join(line.strip().split(maxsplit=count)[count:])).rstrip()
-
-
-def _film(layout: RawLayout, database: str, name: str, numbers: Sequence[str]) -> ListedFilm | None:
-    """Returns the film, or None if these are no name, number of frames and frame rate."""
-    try:
-        num_frames = int(numbers[0])
-        fps = float(numbers[1]) if len(numbers) > 1 else _counted(layout, database, name).fps
-    except ValueError:
-        return None
-    is_film = 1 <= num_frames <= MOST_FRAMES and is_rate(fps) and is_name(name)
-    return ListedFilm(database, name, num_frames, fps) if is_film else None
+    return UserError(f"{path.relative_to(layout.root)}: the list is missing{beside}. {LIST_ADVICE}")
 
 
 @functools.cache
@@ -249,27 +141,55 @@ def table_3() -> dict[str, dict[str, list[str]]]:
 
 
 def _from_table_3(layout: RawLayout, database: str, subset: Subset, split: int) -> list[ListedFilm]:
-    folders = {_plain(video): video for video in layout.videos(database)}
+    folders = {plain_name(video): video for video in layout.videos(database)}
     named = table_3()[database][str(split)]
     if subset == "test":
-        videos = [folders.get(_plain(name), name) for name in named]
+        videos = [folders.get(plain_name(name), name) for name in named]
     else:
-        tested = {_plain(name) for name in named}
+        tested = {plain_name(name) for name in named}
         videos = [video for plain, video in folders.items() if plain not in tested]
-    return [_counted(layout, database, video) for video in videos]
+    return [counted_film(layout, database, video) for video in videos]
 
 
-def _plain(name: str) -> str:
-    """Returns a name without case, punctuation and a size such as _1280x720, as paper and archives differ in these."""
-    return re.sub(r"[^a-z0-9]", "", re.sub(r"_\d+x\d+$", "", name.lower()))
+def _key(film: ListedFilm) -> tuple[str, str]:
+    return film.database, film.name
 
 
-def _counted(layout: RawLayout, database: str, video: str) -> ListedFilm:
-    """Returns a film that is in no list file: counts its frames and estimates its frame rate."""
-    num_frames, sound, fps = layout.num_frames(database, video), layout.sound_path(database, video), None
-    if num_frames and sound.is_file() and (seconds := sound_seconds(sound)):
-        fps = float(min(STANDARD_FRAME_RATES_HZ, key=lambda rate: abs(rate - num_frames / seconds)))
-    return ListedFilm(database, video, num_frames, fps or FRAME_RATE_OF_SILENT_FILMS_HZ)
+def _once(films: Sequence[ListedFilm]) -> list[ListedFilm]:
+    """Returns each film of a list once; its first line counts."""
+    first: dict[tuple[str, str], ListedFilm] = {}
+    for film in films:
+        first.setdefault(_key(film), film)
+    return list(first.values())
+
+
+def _warn_of_repeated(lists: Mapping[Path, Sequence[ListedFilm]]) -> None:
+    counts = {path: Counter(map(_key, films)) for path, films in lists.items()}
+    repeated = [(path, name) for path, of in counts.items() for (_, name), count in of.items() if count > 1]
+    if repeated:
+        path, name = repeated[0]
+        text = "%d films are in a list more than once; their first line counts. First: %s in %s."
+        _log.warning(text, len(repeated), name, path.name)
+
+
+def _warn_of_shared(lists: Mapping[Subset, Mapping[int, Sequence[ListedFilm]]]) -> None:
+    shared: dict[tuple[str, str], int] = {}  # film -> the first split
+    for split in SPLITS:
+        tests = set(map(_key, lists["test"][split]))
+        shared = {_key(film): split for film in lists["train"][split] if _key(film) in tests} | shared
+    if shared:
+        (database, name), split = next(iter(shared.items()))
+        text = "%d films are in the training list and in the test list of a split; first: %s/%s, split %d. %s"
+        _log.warning(text, len(shared), database, name, split, "Their scores are not those of unseen films.")
+
+
+def _warn_of_files(layout: RawLayout, databases: Sequence[str]) -> None:
+    if without := [database for database in databases if not lists_of(layout, database)]:
+        text = "fold_lists: has no lists of %s. Table 3 of the paper's supplement decides which films are test films."
+        _log.warning(text, ", ".join(without))
+    if misnamed := [path for database in databases for path in misnamed_lists(layout, database)]:
+        text = "%d files in fold_lists are not read; first: %s. Names of lists are %s_list_train_1_fps.txt and so on."
+        _log.warning(text, len(misnamed), misnamed[0].name, "DATABASE")
 
 
 def _present(layout: RawLayout, listed: Sequence[ListedFilm]) -> list[ListedFilm]:

@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.progress import track
 
 from data_pipelines.raw.film_writer import FilmWriter
-from data_pipelines.raw.fold_lists import ListedFilm, disjoint_tests, write_lists
+from data_pipelines.raw.fold_lists import ListedFilm
 from data_pipelines.raw.layout import RawLayout
+from data_pipelines.raw.list_writer import disjoint_tests, write_lists
 from data_pipelines.runtime import atomic, processes
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_free

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from data_pipelines.raw.fold_lists import STANDARD_FRAME_RATES_HZ, ListedFilm, read_all_lists, read_films
+from data_pipelines.raw.fold_lists import ListedFilm, read_all_lists, read_films
 from data_pipelines.raw.layout import RawLayout
+from data_pipelines.raw.list_files import STANDARD_FRAME_RATES_HZ
 from data_pipelines.runtime.errors import UserError
 
 
@@ -103,8 +104,9 @@ def test_all_lists_together_warn_once_of_a_film(golden_layout, caplog):
     lists = read_all_lists(golden_layout)
     assert [film.name for film in lists["train"][2]] == ["alpha", "beta", "gamma"]
     assert lists["test"][2] == read_films(golden_layout, "test", 2)
-    (message,) = [record.message for record in caplog.records]
-    assert message.startswith("1 of 4 listed films are skipped; first: AVAD/ghost has no folder")
+    both, skipped = [record.message for record in caplog.records]
+    assert both.startswith("3 films are in the training list and in the test list of a split; first: DIEM/alpha")
+    assert skipped.startswith("1 of 4 listed films are skipped; first: AVAD/ghost has no folder")
 
 
 def test_a_database_need_not_have_every_split(tiny_raw, list_writer):
@@ -180,3 +182,55 @@ def test_lists_without_a_frame_rate_of_a_paper_database_go_before_table_3(etmd):
     for subset, lines in (("test", tests), ("train", trains)):
         (etmd.root / "fold_lists" / f"ETMD_av_list_{subset}_1.txt").write_text("\n".join(lines))
     assert [film.name for film in read_films(etmd, "test", 1)] == [tests[0].split()[0]]
+
+
+def test_a_list_whose_name_lacks_fps_is_read_beside_lists_that_have_it(tiny_raw):
+    folder = tiny_raw / "fold_lists"
+    (folder / "Mine_list_test_fps.txt").rename(folder / "Mine_list_test_1.txt")
+    assert [film.name for film in read_films(RawLayout(tiny_raw), "test", 1)]
+    assert [film.name for film in read_films(RawLayout(tiny_raw), "train", 1)] == ["short", "long"]
+
+
+@pytest.mark.parametrize("name", ["etmd_list_test_1_fps.txt", "ETMD_av_test.txt", "ETMD_av_list_test_1_fps.csv"])
+def test_table_3_does_not_decide_where_a_file_seems_meant_as_a_list(etmd, list_writer, name):
+    (etmd.root / "fold_lists").mkdir(exist_ok=True)
+    list_writer(etmd.root, name, "CHI_1_color 12 25\n")
+    expected = f"fold_lists/{name}: is not the name of a list. Name it ETMD_av_list_train_1_fps.txt"
+    for read in (lambda: read_films(etmd, "train", 1), lambda: read_all_lists(etmd)):
+        with pytest.raises(UserError, match=expected):
+            read()
+
+
+def test_preparing_says_that_table_3_decides(etmd, caplog):
+    read_all_lists(etmd)
+    assert caplog.records[0].message.startswith("fold_lists: has no lists of ETMD_av. Table 3")
+
+
+def test_files_beside_the_lists_that_are_not_read_are_told_in_one_line(tiny_raw, list_writer, caplog):
+    for name in ("Mine_list_validation_fps.txt", "mine_test.txt", "Other_list_train_fps.txt", "notes.txt"):
+        list_writer(tiny_raw, name, "short 20 10\n")
+    read_all_lists(RawLayout(tiny_raw))
+    (message,) = [record.message for record in caplog.records if "not read" in record.message]
+    assert message.startswith("2 files in fold_lists are not read; first: Mine_list_validation_fps.txt.")
+
+
+def test_a_film_that_is_listed_twice_is_used_once_and_told(tiny_raw, list_writer, caplog):
+    list_writer(tiny_raw, "Mine_list_train_fps.txt", "long 100 10\nshort 20 10\nlong 90 10\n")
+    expected = [ListedFilm("Mine", "long", 100, 10.0), ListedFilm("Mine", "short", 20, 10.0)]
+    for read in (
+        lambda layout: read_films(layout, "train", 1),
+        lambda layout: read_all_lists(layout)["train"][1],
+    ):
+        caplog.clear()
+        assert read(RawLayout(tiny_raw)) == expected
+        told = [record.message for record in caplog.records if "more than once" in record.message]
+        line = "1 films are in a list more than once; their first line counts. First: long in Mine_list_train_fps.txt."
+        assert told == [line]
+
+
+def test_a_film_to_train_and_test_with_is_told_in_one_line(tiny_raw, list_writer, caplog):
+    list_writer(tiny_raw, "Mine_list_test_fps.txt", "mute 20 10\n")
+    list_writer(tiny_raw, "Mine_list_test_2_fps.txt", "long 100 10\nshort 20 10\n")
+    read_all_lists(RawLayout(tiny_raw))
+    (message,) = [record.message for record in caplog.records if "training list and in the test list" in record.message]
+    assert message.startswith("2 films are") and "first: Mine/short, split 2." in message
