@@ -24,6 +24,7 @@ from stavis_jax.scoring import baselines, protocol
 from stavis_jax.scoring.aggregation import aggregate
 from stavis_jax.scoring.comparison import compare
 from stavis_jax.scoring.score_warnings import print_warnings, warnings_of
+from stavis_jax.training import sound_watch
 
 
 def score_workdir(
@@ -59,7 +60,8 @@ def score_workdir(
     content = write_results(workdir, results, {"split": data.split, "dtype": dtype, "versions": versions()})
     title = f"Held-out films of split {data.split}"
     print_table(scores_table(title, {name: of.overall for name, of in results.items()}), console)
-    warnings = warnings_of(scores[main])
+    deaf = sound_watch.warning_of(workdir / main)
+    warnings = [*warnings_of(scores[main]), *([deaf] if deaf else [])]
     print_warnings(warnings, console)
     read_frame = film_frames(data.annotations)
     pictures = middle_frames(read_frame, annotations, predictions, settings.pictures)

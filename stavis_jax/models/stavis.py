@@ -62,6 +62,7 @@ class Outputs(NamedTuple):
     side_logits: tuple[jax.Array, ...]  # 4 x [B, H, W] for `visual`, otherwise ()
     attention: tuple[jax.Array, ...]  # 4 x [B, h, w], each sums to 1
     localization: jax.Array | None  # [B, h, w, K], before upsampling; None without sound
+    hidden: tuple[jax.Array, jax.Array] | None = None  # h_v [B, h, w, 128], h_a [B, 128]; in training
 
 
 class Stavis(nnx.Module):
@@ -147,7 +148,7 @@ class Stavis(nnx.Module):
         sound = self.soundnet(waveform, train)  # [B, 1024]
         hidden = self.hidden(middle, sound)  # [B, 14, 14, 128], [B, 128]
         inputs = dataclasses.replace(inputs, localization=self.localization, hidden=hidden)
-        return Outputs(self.fuseav(inputs), (), attention_maps, self.localization(*hidden))
+        return Outputs(self.fuseav(inputs), (), attention_maps, self.localization(*hidden), hidden)
 
     def _visual_path(self, stage1: StageSaliency, x: Video, train: bool) -> tuple[list[StageSaliency], jax.Array]:
         """Returns the four stages' saliency, and the mean of layer2's two middle time steps."""

@@ -69,7 +69,7 @@ class NetworkProgram:
 
 @NetworkProgram
 def outputs(network: Stavis, clip: jax.Array, waveform: jax.Array | None) -> Outputs:
-    return _clip_by_clip(network.form, network, clip, waveform)
+    return _clip_by_clip(network.form, lambda *inputs: network(*inputs)._replace(hidden=None), clip, waveform)
 
 
 @NetworkProgram

@@ -27,7 +27,7 @@ from stavis_jax.training.placed_batches import Placed, PlacedBatches
 from stavis_jax.training.preemption import Preemption
 from stavis_jax.training.progress import EpochLosses, Progress, StepValues
 from stavis_jax.training.settings import TrainingSettings
-from stavis_jax.training.sound_watch import sound_effect, warn_if_deaf
+from stavis_jax.training.sound_watch import SoundEffect, sound_effect, warn_if_deaf
 from stavis_jax.training.state_layout import place_state
 from stavis_jax.training.tensorboard import TensorBoard
 
@@ -201,6 +201,7 @@ class _Training:
         if progress.best_epoch == progress.epoch:
             keep(self.network(), "best")
         self.progress, self.losses = progress, EpochLosses(self.title, self.data.films)
+        self.warn_if_deaf(means)
         self.journal.epoch(progress.epoch, self.settings.epochs, means, self.num_steps)
 
     def validate(self) -> dict[str, float]:
@@ -210,7 +211,7 @@ class _Training:
         for i, batch in enumerate(self.data.validation()):
             placed = self.on_devices(batch)
             sums, outputs = self.loss_step(self.state, placed)
-            if i == 0 and outputs.localization is not None:
+            if i == 0 and outputs.hidden is not None:
                 effect = self.watch_sound(placed, outputs)
             if self.tensorboard is not None and i == 0:
                 self.tensorboard.pictures(batch, jax.device_get(outputs), self.num_steps)
@@ -222,13 +223,16 @@ class _Training:
         return {"validation_loss": loss, "validation_cc": -correlation} | effect
 
     def watch_sound(self, batch: DeviceArrays, outputs: Outputs) -> dict[str, float]:
-        """Returns the effect of the sound on a batch, and warns once if there is none."""
+        """Returns the effect of the sound on a batch; nothing if the batch has no sound."""
         _, silenced = self.loss_step(self.state, {**batch, "waveform": jnp.zeros_like(batch["waveform"])})
         effect = sound_effect(batch["waveform"], outputs, silenced)
-        epoch = self.progress.epoch + 1
-        if not self.is_deaf and is_first_host():
-            self.is_deaf = warn_if_deaf(effect, self.title, epoch, is_last=epoch == self.settings.epochs)
-        return {} if math.isnan(effect.contrast) else {"sound_effect": effect.change}
+        return {} if math.isnan(effect.active) else {"sound_effect": effect.change, "active_units": effect.active}
+
+    def warn_if_deaf(self, means: Mapping[str, float]) -> None:
+        """Warns once if the sound has no effect on the clips of an epoch's validation."""
+        if "active_units" in means and not self.is_deaf and is_first_host():
+            effect = SoundEffect(means["sound_effect"], means["active_units"])
+            self.is_deaf = warn_if_deaf(effect, self.title, self.progress.epoch, is_last=self.is_finished())
 
     def is_due(self) -> bool:
         """Returns whether a checkpoint is due: at the start, by steps, or at the end of an epoch."""

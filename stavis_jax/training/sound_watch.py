@@ -4,16 +4,19 @@ After a step that is too large, the ReLUs of the localisation may never be activ
 the training goes on with a network that is deaf, and its scores are about those of `visual`.
 """
 
+import json
 import logging
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from data_pipelines.runtime.text_files import read_text
 from stavis_jax.models.stavis import Outputs
 
-LEAST_EFFECT = 1e-3  # of the logits' standard deviation; less changes no 8-bit map
+LEAST_EFFECT = 1e-3  # of the logits' standard deviation; a level of an 8-bit picture of the logits is 0.0078 or more
 
 _log = logging.getLogger("stavis_jax")
 
@@ -23,44 +26,59 @@ class SoundEffect(NamedTuple):
 
     Attributes:
       change: mean change of the logits when the sound is silenced, in standard deviations of the logits.
-      contrast: largest difference within a localisation map. It is 0 if no hidden unit is active.
+      active: share of the hidden units of the localisation that are active in some of the clips: those of the picture
+        or those of the sound, whichever is smaller. At 0, the sound has no effect and no gradient.
     """
 
     change: float
-    contrast: float
+    active: float
 
 
 @jax.jit
 def _effect(waveform: jax.Array, outputs: Outputs, silenced: Outputs) -> tuple[jax.Array, jax.Array]:
+    assert outputs.hidden is not None, "only networks with sound have hidden units"
     has_sound = jnp.any(waveform != 0, axis=1).astype(jnp.float32)  # [B]
     changes = jnp.mean(jnp.abs(outputs.logits - silenced.logits), axis=(1, 2))
     change = jnp.sum(changes * has_sound) / jnp.sum(has_sound)
     spread = jnp.std(outputs.logits)
-    maps = outputs.localization
-    assert maps is not None, "only networks with sound have an effect"
-    contrasts = jnp.max(jnp.max(maps, axis=(1, 2)) - jnp.min(maps, axis=(1, 2)), axis=1)
-    contrast = jnp.max(contrasts * has_sound) + 0 * change  # NaN without sound
-    return jnp.where(spread > 0, change / jnp.where(spread > 0, spread, 1), 0 * change), contrast
+    visual, sound = (jnp.max(x, axis=tuple(range(1, x.ndim - 1))) for x in outputs.hidden)  # [B, 128]
+    shares = [jnp.mean(jnp.any((of > 0) & (has_sound[:, None] > 0), axis=0)) for of in (visual, sound)]
+    active = jnp.minimum(*shares) + 0 * change  # NaN without sound
+    return jnp.where(spread > 0, change / jnp.where(spread > 0, spread, 1), 0 * change), active
 
 
 def sound_effect(waveform: jax.Array, outputs: Outputs, silenced: Outputs) -> SoundEffect:
-    """Compares outputs [B, ...] of clips with their waveforms [B, S], and of the same clips without sound."""
-    change, contrast = _effect(waveform, outputs, silenced)
-    return SoundEffect(float(np.asarray(change)), float(np.asarray(contrast)))
+    """Compares outputs [B, ...] of clips with waveforms [B, S] and outputs of the same clips without sound."""
+    change, active = _effect(waveform, outputs, silenced)
+    return SoundEffect(float(np.asarray(change)), float(np.asarray(active)))
 
 
 def warn_if_deaf(effect: SoundEffect, title: str, epoch: int, *, is_last: bool) -> bool:
     """Logs one line if the sound has no effect and cannot get one, or if it has none at the end. Returns whether."""
-    advice = (
-        "Train again with --config.stages.audiovisual.max_gradient_norm=100, or with a lower learning rate of the "
-        "groups localization and sound"
+    warning = _warning(effect, title, epoch, is_last=is_last)
+    if warning:
+        _log.warning("%s", warning)
+    return bool(warning)
+
+
+def warning_of(directory: Path) -> str:
+    """Returns the warning about the sound of a finished training, from DIRECTORY/metrics.jsonl, or an empty string."""
+    try:
+        epoch = json.loads(read_text(directory / "metrics.jsonl").splitlines()[-1])
+        effect = SoundEffect(float(epoch["sound_effect"]), float(epoch["active_units"]))
+        return _warning(effect, directory.name, int(epoch["epoch"]), is_last=True)
+    except (OSError, ValueError, LookupError, TypeError):  # no training with sound, or one of an earlier version
+        return ""
+
+
+def _warning(effect: SoundEffect, title: str, epoch: int, *, is_last: bool) -> str:
+    if effect.active == 0:
+        fault = f"after epoch {epoch}, no hidden unit of the localisation is active, so the sound has no effect"
+    elif is_last and effect.change < LEAST_EFFECT:
+        fault = f"the sound hardly changes the maps: by {effect.change:.1e} standard deviations of the logits"
+    else:
+        return ""
+    return (
+        f"{title}: {fault}. Train again with --config.stages.audiovisual.max_gradient_norm=100, or with a lower "
+        "learning rate of the groups localization and sound."
     )
-    if effect.contrast == 0:
-        text = "%s: after epoch %d, no hidden unit of the localisation is active, so the sound has no effect. %s."
-        _log.warning(text, title, epoch, advice)
-        return True
-    if is_last and effect.change < LEAST_EFFECT:
-        text = "%s: the sound hardly changes the maps: by %.1e standard deviations of the logits. %s."
-        _log.warning(text, title, effect.change, advice)
-        return True
-    return False

@@ -40,6 +40,8 @@ def test_scoring_a_workdir_ends_in_a_report_with_pictures_from_the_shards(shards
     workdir = tmp_path / "run"
     for variant in ("visual", "l3mul-s3"):
         (workdir / variant / "last").mkdir(parents=True)
+    deaf = '{"epoch": 12, "sound_effect": 0.0, "active_units": 0.0}'
+    (workdir / "l3mul-s3" / "metrics.jsonl").write_text(deaf)
     console = Console(file=io.StringIO(), width=200)
     scoring.score_workdir(av.get_config("demo"), ExperimentData(shards), workdir, console)
     assert f"Report: {workdir / 'report.html'}" in console.file.getvalue()
@@ -47,6 +49,7 @@ def test_scoring_a_workdir_ends_in_a_report_with_pictures_from_the_shards(shards
     assert "Held-out films of split 1" in page and "l3mul-s3 minus visual, film by film" in page
     assert page.count('alt="film frame: Synthetic/film_00') == 4  # best and worst of two films
     assert "By CC of l3mul-s3" in page and "not there" not in page
+    assert "l3mul-s3: after epoch 12, no hidden unit of the localisation is active" in page
     for name in ("tables.md", "tables.tex"):
         text = (workdir / name).read_text()
         assert "center-bias" in text and "visual" in text and "l3mul-s3" in text

@@ -13,7 +13,7 @@ from rich.console import Console
 from small_training import RATES, SmallNetwork
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.models.stavis import NetworkConfig
+from stavis_jax.models.stavis import NetworkConfig, Outputs
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.training import loop, optimizer, state_layout, step
 from stavis_jax.training.devices import DataParallel
@@ -63,7 +63,7 @@ def recipe(**changes) -> TrainingSettings:
 def run(network, tmp_path):
     """Trains in tmp_path/NAME on one device; returns the trained arrays and the journal."""
 
-    def train(name: str, recipe: TrainingSettings, validation=lambda: [make_batch(0, 4)]):
+    def train(name: str, recipe: TrainingSettings, validation=lambda: [make_batch(0, 4)], network=network):
         kept = {}
         trained = loop.train(
             network,
@@ -149,6 +149,39 @@ def test_patience_counts_from_its_share_of_the_epochs(run):
         lambda: [make_batch(0, 4) | {"density": np.full((4, SIZE, SIZE), 2.0 * next(worse), np.float32)}],
     )
     assert len(journal) == 6
+
+
+class NetworkWithSound(SmallNetwork):
+    """A network whose logits ignore the sound, and whose hidden units of the sound have one value."""
+
+    unit = 1.0
+
+    def __call__(self, clip, waveform, *, train: bool = False) -> Outputs:
+        hidden = jnp.ones((len(clip), 2, 2, 4)), jnp.full((len(clip), 4), self.unit)
+        return super().__call__(clip, waveform, train=train)._replace(hidden=hidden)
+
+
+class DeafNetwork(NetworkWithSound):
+    unit = 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "active", "warning"),
+    [
+        (NetworkWithSound, 1.0, "ends: the sound hardly changes the maps: by 0.0e+00 standard deviations"),
+        (DeafNetwork, 0.0, "ends: after epoch 1, no hidden unit of the localisation is active"),
+    ],
+)
+def test_a_training_whose_sound_has_no_effect_warns_once_wherever_it_ends(run, caplog, kind, active, warning):
+    batch = make_batch(0, 4) | {"waveform": np.ones((4, 16), np.float32)}
+    worse = iter(range(1, 100))
+    settings = recipe(epochs=50, patience=1)
+    levels = ({"density": np.full((4, SIZE, SIZE), 2.0 * level, np.float32)} for level in worse)
+    _, journal, _ = run("ends", settings, lambda: [batch | next(levels)], kind(rngs=nnx.Rngs(0)))
+    assert [(line["sound_effect"], line["active_units"]) for line in journal] == [(0.0, active)] * 2
+    messages = [record.message for record in caplog.records if record.name == "stavis_jax"]
+    assert [message.startswith(warning) for message in messages] == [True]
 
 
 @pytest.mark.slow
