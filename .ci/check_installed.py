@@ -59,7 +59,7 @@ def main() -> None:
     run("export", "run", "--output=stavis.stablehlo")
     check(Path("stavis.stablehlo").stat().st_size > 10_000_000, "the export holds the weights")
 
-    check("need PyTorch" in failing("convert", "run", "--output=stavis.pth"), "convert asks for PyTorch")
+    check("need PyTorch" in failing("convert", "run", "--output=written.pth"), "convert asks for PyTorch")
     check("needs gradio" in failing("demo", "--checkpoint=run"), "demo asks for gradio")
     check(
         "apache" in failing("prepare", "--data=raw", "--output=beam", "--runner=DirectRunner"), "prepare asks for Beam"
