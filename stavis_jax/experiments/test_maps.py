@@ -17,12 +17,10 @@ from stavis_jax.experiments.data import ExperimentData
 from stavis_jax.experiments.score_batches import clips_per_batch, predict_batches
 from stavis_jax.experiments.settings import ScoringSettings
 from stavis_jax.maps.map_folders import MapFiles, MapFolder, find_video_folder, scored_map_path
-from stavis_jax.maps.pictures import saliency_picture
+from stavis_jax.maps.pictures import RELEASED_JPEG_QUALITY, saliency_picture
 from stavis_jax.prediction.model import StavisModel
 from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME, PredictedVideo
 from stavis_jax.weights.directory import read_weights
-
-JPEG_QUALITY = 95  # of 100; a PNG has no use for it
 
 
 def predict_test_films(
@@ -86,7 +84,8 @@ def write_test_maps(
                 number = FIRST_SCORED_FRAME + int(clips.frames(index)[0]) - 1
                 path = scored_map_path(unfinished, data.split, film.database, film.name, number, files)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(saliency_picture(saliency_map)).save(path, quality=JPEG_QUALITY)
+                picture = Image.fromarray(saliency_picture(saliency_map))
+                picture.save(path, quality=RELEASED_JPEG_QUALITY)  # a PNG has no use for it
         atomic.replace_folder(unfinished, output)
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+RELEASED_JPEG_QUALITY = 75  # of 100: that of the released code's maps
+
 
 def saliency_picture(saliency_map: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
     """Returns a saliency map as an 8-bit grey picture.

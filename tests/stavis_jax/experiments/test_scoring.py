@@ -3,6 +3,7 @@
 import io
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from data_pipelines.prepare import prepare
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.synthesize import synthesize
 from stavis_jax.configs import av, visual
-from stavis_jax.experiments import scoring
+from stavis_jax.experiments import scoring, test_maps
 from stavis_jax.experiments.data import ExperimentData
 from stavis_jax.experiments.settings import check_settings
 from stavis_jax.experiments.stages import plan_stages
 from stavis_jax.experiments.training import train_stages
+from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.scoring.baselines import same_map_predictions
 
 
@@ -53,6 +55,20 @@ def test_scoring_a_workdir_ends_in_a_report_with_pictures_from_the_shards(shards
     for name in ("tables.md", "tables.tex"):
         text = (workdir / name).read_text()
         assert "center-bias" in text and "visual" in text and "l3mul-s3" in text
+
+
+def test_maps_for_the_released_matlab_code_are_jpegs_that_scoring_reads(shards, tmp_path, monkeypatch):
+    ramp = np.tile(np.linspace(0, 1, 32, dtype=np.float32), (32, 1))
+    monkeypatch.setattr(
+        test_maps, "predict_batches", lambda _, batches: ((batch, np.stack([ramp] * 8)) for batch in batches)
+    )
+    data, output = ExperimentData(shards), tmp_path / "maps"
+    test_maps.write_test_maps(SimpleNamespace(uses_sound=False), data, output, files="matlab")
+    films = data.films("test")
+    for film, read in zip(films, test_maps.read_test_maps(output, films, 1), strict=True):
+        names = [f"pred_sal_{number:06d}.jpg" for number in range(9, film.num_frames + 8)]
+        assert sorted(os.listdir(output / "split1_results" / "synthetic" / film.name)) == names
+        np.testing.assert_allclose(read.maps[9], saliency_picture(ramp), atol=4)  # JPEG
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_pipelines.raw.databases import DATABASES
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.maps import map_folders
 from stavis_jax.maps.map_folders import MapFolder, find_video_folder, read_map
@@ -115,6 +116,13 @@ def test_names_that_all_end_alike_are_an_error(tmp_path):
         Image.fromarray(PIXELS).save(tmp_path / name)
     with pytest.raises(UserError, match="same frame, 4"):
         MapFolder(tmp_path)
+
+
+def test_the_released_matlab_code_finds_every_database():
+    root = Path()
+    paths = [map_folders.scored_map_path(root, 1, folder, "one", 9, "matlab") for folder in DATABASES]
+    expected = ["diem", "coutrot1", "coutrot2", "summe", "etmd", "avad"]
+    assert [path.parts[1] for path in paths] == expected
 
 
 @pytest.mark.parametrize(

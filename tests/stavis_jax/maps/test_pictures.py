@@ -1,10 +1,13 @@
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.special import expit
 
-from stavis_jax.maps.pictures import saliency_picture
+from stavis_jax.maps.pictures import RELEASED_JPEG_QUALITY, saliency_picture
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -16,6 +19,14 @@ def test_picture_matches_the_original():
     difference = np.abs(pictures.astype(int) - expected)
     assert difference.max() <= 1  # rounding on the edge of a level
     assert np.mean(difference > 0) < 1e-3
+
+
+def test_jpegs_have_the_quality_of_the_golden_ones():
+    with zipfile.ZipFile(GOLDEN.parent / "golden_metrics" / "video_tree.zip") as tree:
+        golden = Image.open(io.BytesIO(tree.read("preds/split1_results/diem/dvid_a/pred_sal_000009.jpg")))
+    ours = io.BytesIO()
+    golden.convert("L").save(ours, "JPEG", quality=RELEASED_JPEG_QUALITY)
+    assert Image.open(ours).quantization == golden.quantization
 
 
 def test_constant_map_is_black():
