@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from benchmarks.paired_timing import Pairs
 
 if TYPE_CHECKING:
-    from benchmarks.session import Row
+    from benchmarks.session import SpeedRow
 
 INTRODUCTION = """# Benchmarks
 
@@ -57,7 +57,7 @@ def milliseconds(pairs: Pairs, clips: int) -> list[str]:
     return [theirs, ours, f"**{pairs.ratio:.2f}** ({min(pairs.ratios):.2f} to {max(pairs.ratios):.2f})"]
 
 
-def agreement(rows: "Iterable[Row]") -> str:
+def agreement(rows: "Iterable[SpeedRow]") -> str:
     return f"largest difference {max(row.pairs.difference for row in rows):.1g} of the largest value."
 
 

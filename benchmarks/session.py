@@ -20,7 +20,7 @@ AGREEMENT = 1e-2  # of the largest value; rounding causes 1e-5, so only another 
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class SpeedRow:
     """A row of a table of speeds. Each call of `pairs` handles `clips` clips or maps."""
 
     name: str
@@ -71,7 +71,7 @@ class Session:
                 theirs, ours, self.plan.rounds, self.plan.window_seconds if window_seconds is None else window_seconds
             )
 
-    def speed(self, name: str, job: str, clips: int, malloc: str, **arguments: Any) -> Row:
+    def speed(self, name: str, job: str, clips: int, malloc: str, **arguments: Any) -> SpeedRow:
         """Compares both sides of a job whose calls handle `clips` clips.
 
         Raises:
@@ -80,9 +80,9 @@ class Session:
         pairs = self.compare(job, malloc, **arguments)
         if not pairs.difference <= AGREEMENT:
             raise UserError(f"{name}: results differ by {pairs.difference:.2g} of the largest. Check the weights.")
-        return Row(f"{name}, {malloc}", pairs, clips)
+        return SpeedRow(f"{name}, {malloc}", pairs, clips)
 
-    def speed_section(self, title: str, text: str, rows: Sequence[Row]) -> dict[str, str]:
+    def speed_section(self, title: str, text: str, rows: Sequence[SpeedRow]) -> dict[str, str]:
         """Returns a section with a table of milliseconds a clip, ratios and goals."""
         head = ["", "PyTorch, ms", "ours, ms", "ratio", *targets.HEAD]
         cells = [

@@ -17,10 +17,10 @@ from stavis_jax.cli import process
 RUN = run_flags.define_run_flags(
     "ablation", ["train_and_evaluate", "train", "evaluate", "table"], default_workdir="runs/<preset>-ablation"
 )
-VARIANTS = flags.DEFINE_multi_string(
-    "variants", None, "Systems to train besides visual. Default: all in the configuration"
+VARIANTS = run_flags.define_list(
+    "variants", "Systems to train besides visual, such as l1-s1 l2-s2. Default: all in the configuration."
 )
-SPLITS = flags.DEFINE_multi_string("splits", None, "Splits to train on. Default: all in the configuration")
+SPLITS = run_flags.define_list("splits", "Splits to train on, such as 1 2 3. Default: all in the configuration.")
 ONLY = flags.DEFINE_string(
     "only",
     None,

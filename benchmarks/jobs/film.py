@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.session import Row, Session
+from benchmarks.session import Session, SpeedRow
 
 
 def theirs(weights: str, frames: str, sound: str, path: str, size: int) -> Callable[[], None]:
@@ -41,7 +41,9 @@ def measure(session: Session) -> dict[str, str]:
     film, plan = session.film, session.plan
     paths = {"frames": str(film.frames), "sound": str(film.sound), "path": str(film.path)}
     rows = [
-        Row(f"film to maps, {malloc}", session.compare("film", malloc, window_seconds=0, **paths), plan.film_frames)
+        SpeedRow(
+            f"film to maps, {malloc}", session.compare("film", malloc, window_seconds=0, **paths), plan.film_frames
+        )
         for malloc in session.plan.mallocs
         if malloc != "plain"
     ]

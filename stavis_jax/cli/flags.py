@@ -40,6 +40,13 @@ def define_run_flags(recipe: str, modes: Sequence[str], default_workdir: str) ->
     )
 
 
+def define_list(name: str, meaning: str) -> flags.FlagHolder:
+    """Defines a flag with several values: --NAME A B, --NAME=A,B or --NAME=A --NAME=B. None if it is not given."""
+    holder = flags.DEFINE_multi_string(name, None, meaning)
+    flags.FLAGS[name].help = meaning  # absl adds that the flag is to be repeated, which is one way of three
+    return holder
+
+
 def start(run: Callable[[list[str]], None], module: str, description: str | None) -> None:
     """Parses the flags and calls `run`. --help is the same for `python -m module` and the console script.
 

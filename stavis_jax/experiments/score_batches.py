@@ -1,7 +1,7 @@
 """Predicts the clips of a database on all devices of this host. The next batch is computed while one is fetched."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -11,9 +11,7 @@ from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.prediction import programs
 from stavis_jax.prediction.model import ACCELERATOR_BATCH, StavisModel
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.training.network_inputs import network_inputs
-
-Batch = Mapping[str, np.ndarray]
+from stavis_jax.training.network_inputs import HostBatch, network_inputs
 
 CPU_BATCH = 8  # clips
 
@@ -26,8 +24,8 @@ def clips_per_batch(setting: int) -> int:
 
 
 def predict_batches(
-    model: StavisModel, batches: Iterable[Batch], devices: Sequence[jax.Device] | None = None
-) -> Iterator[tuple[Batch, np.ndarray]]:
+    model: StavisModel, batches: Iterable[HostBatch], devices: Sequence[jax.Device] | None = None
+) -> Iterator[tuple[HostBatch, np.ndarray]]:
     """Yields each batch with its saliency maps, float32 [B, S, S] in [0, 1].
 
     Each device predicts an equal share of a batch, as it would alone. A batch is sent before the maps of the previous
@@ -78,6 +76,6 @@ class _Predictor:
             compiler_options=compiler_options(),
         )
 
-    def __call__(self, batch: Batch) -> jax.Array:
+    def __call__(self, batch: HostBatch) -> jax.Array:
         inputs = self._devices.split_batch({name: batch[name] for name in self._names})
         return self._saliency(self._weights, inputs)

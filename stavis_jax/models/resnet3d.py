@@ -22,7 +22,7 @@ from stavis_jax.models.layers import BatchNorm, Conv3D, convolve_and_normalise
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.clip_pairs import LANES, unpaired
 from stavis_jax.ops.conv3d import conv_inner_frames
-from stavis_jax.ops.folded_norm import add_and_rectify
+from stavis_jax.ops.rectified_sum import add_and_rectify
 from stavis_jax.ops.time_chunks import TimeChunks
 from stavis_jax.ops.video import Video, map_frames, scale_by_map
 

@@ -22,7 +22,7 @@ from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel, is_first_host
 from stavis_jax.training.first_state import first_state
 from stavis_jax.training.journal import Journal
-from stavis_jax.training.network_inputs import HOST_KEYS
+from stavis_jax.training.network_inputs import HOST_KEYS, DeviceBatch, HostBatch
 from stavis_jax.training.placed_batches import Placed, PlacedBatches
 from stavis_jax.training.preemption import Preemption
 from stavis_jax.training.progress import EpochLosses, Progress, StepValues
@@ -31,8 +31,6 @@ from stavis_jax.training.sound_watch import SoundEffect, sound_effect, warn_if_d
 from stavis_jax.training.state_layout import place_state
 from stavis_jax.training.tensorboard import TensorBoard
 
-Batch = Mapping[str, np.ndarray]
-DeviceArrays = Mapping[str, jax.Array]
 TrainState = step.TrainState  # in the class below, `step` is a method
 PRECISION = "highest"  # of products: float32 means float32 on a GPU and a TPU too
 
@@ -50,9 +48,9 @@ class TrainingData:
       place_films: returns the films on these devices, for training batches without pixels; None if they have pixels.
     """
 
-    batches: Iterator[Batch]
+    batches: Iterator[HostBatch]
     steps_per_epoch: int
-    validation: Callable[[], Iterable[Batch]]
+    validation: Callable[[], Iterable[HostBatch]]
     films: Sequence[str] = ()
     digest: str = ""
     place_films: Callable[[DataParallel], DeviceFilms] | None = None
@@ -222,7 +220,7 @@ class _Training:
         loss, correlation = (float(totals[name] / totals["count"]) for name in ("loss", "correlation"))
         return {"validation_loss": loss, "validation_cc": -correlation} | effect
 
-    def watch_sound(self, batch: DeviceArrays, outputs: Outputs) -> dict[str, float]:
+    def watch_sound(self, batch: DeviceBatch, outputs: Outputs) -> dict[str, float]:
         """Returns the effect of the sound on a batch; nothing if the batch has no sound."""
         _, silenced = self.loss_step(self.state, {**batch, "waveform": jnp.zeros_like(batch["waveform"])})
         effect = sound_effect(batch["waveform"], outputs, silenced)
@@ -263,21 +261,21 @@ class _Training:
                 self.save_and_stop()  # the signal that stops this process has stopped the readers first
             raise
 
-    def step(self, batch: DeviceArrays) -> dict[str, jax.Array]:
+    def step(self, batch: DeviceBatch) -> dict[str, jax.Array]:
         """Updates the state with a batch on the devices. Returns the loss terms, which may still be computing."""
         side_weight = np.float32(1 - (self.progress.epoch + 1) / self.settings.epochs)
         films = self.films.arrays if self.films else {}
         self.state, values = self.train_step(self.state, films, batch, side_weight)
         return values
 
-    def log(self, batch: Batch, values: dict[str, jax.Array]) -> None:
+    def log(self, batch: HostBatch, values: dict[str, jax.Array]) -> None:
         ready = self.losses.add(self.num_steps + 1, batch.get("film", ()), values)
         self.journal.step(ready, self.num_steps - 1)
 
-    def place(self, batch: Batch) -> dict[str, jax.Array]:
+    def place(self, batch: HostBatch) -> dict[str, jax.Array]:
         return self.on_devices(self.films.rows(batch) if self.films else batch)
 
-    def on_devices(self, batch: Batch) -> dict[str, jax.Array]:
+    def on_devices(self, batch: HostBatch) -> dict[str, jax.Array]:
         return self.devices.split_batch({name: batch[name] for name in batch if name not in HOST_KEYS})
 
 

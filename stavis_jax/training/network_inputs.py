@@ -4,17 +4,22 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from data_pipelines.inputs.windows import MEAN_RGB, WAVEFORM_SAMPLES
 
-Batch = Mapping[str, jax.Array]
+HostBatch = Mapping[str, np.ndarray]
+"""A batch as `data_pipelines.clips.batches` reads it, with 8-bit pixels."""
+DeviceBatch = Mapping[str, jax.Array]
+"""A batch on the devices: as read, with 8-bit pixels, or clip [B, 16, S, S, 3], waveform [B, N], density [B, S, S] in
+0..255, fixations [B, S, S] of 0/1, weight [B]. See `network_inputs`."""
 
 WIDTH_AXES = {"clip": 3, "density": 2, "fixations": 2}
 
 HOST_KEYS = ("film", "clip_index", "target_frame")  # say which clips a batch holds; the other keys go to the devices
 
 
-def network_inputs(batch: Batch) -> Batch:
+def network_inputs(batch: DeviceBatch) -> DeviceBatch:
     """Subtracts the mean, mirrors clip and maps, and completes the waveform. Bit-exact on every backend.
 
     Args:

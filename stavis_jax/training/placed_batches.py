@@ -1,15 +1,14 @@
 """Puts batches on the devices ahead of the step that uses them, and keeps the position of the step."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import grain
-import jax
-import numpy as np
 
-Batch = Mapping[str, np.ndarray]
-Placed = tuple[Batch, Mapping[str, jax.Array]]
+from stavis_jax.training.network_inputs import DeviceBatch, HostBatch
+
+Placed = tuple[HostBatch, DeviceBatch]
 """A batch on the host and on the devices."""
 
 IN_FLIGHT = 2  # batches on the devices: the one that a step uses, and the next one
@@ -22,7 +21,7 @@ class PlacedBatches(grain.DatasetIterator):
     those read ahead. An error while reading ahead is raised when its batch is asked for.
     """
 
-    def __init__(self, batches: Any, place: Callable[[Batch], Mapping[str, jax.Array]]):
+    def __init__(self, batches: Any, place: Callable[[HostBatch], DeviceBatch]):
         super().__init__()
         self._batches, self._place = batches, place
         self._ahead: deque[tuple[Placed | Exception, Any]] = deque()  # with the state after it

@@ -14,13 +14,9 @@ from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.training import losses, parameter_groups
 from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.training.network_inputs import network_inputs
+from stavis_jax.training.network_inputs import DeviceBatch, network_inputs
 from stavis_jax.training.state_layout import state_formats
 from stavis_jax.weights.flat_names import flat_name
-
-Batch = Mapping[str, jax.Array]
-"""A batch as read, with 8-bit pixels, or clip [B, 16, S, S, 3], waveform [B, N], density [B, S, S] in 0..255, fixations
-[B, S, S] of 0/1, weight [B]. See `network_inputs`."""
 
 
 class TrainState(NamedTuple):
@@ -74,14 +70,14 @@ def create(
 
 
 def train_step(
-    constants: StepConstants, state: TrainState, batch: Batch, side_weight: jax.Array
+    constants: StepConstants, state: TrainState, batch: DeviceBatch, side_weight: jax.Array
 ) -> tuple[TrainState, dict[str, jax.Array]]:
     """Updates the network from one batch, or adds the batch's share where gradients are accumulated.
 
     Args:
       constants: from `create`.
       state: the state before the batch. Donate it.
-      batch: see `Batch`.
+      batch: see `DeviceBatch`.
       side_weight: weight of each side output's loss, 1 - epoch / epochs.
 
     Returns:
@@ -112,7 +108,7 @@ def compiled_train_step(
     """
 
     def gather_and_train(
-        state: TrainState, arrays: Batch, batch: Batch, side_weight: jax.Array
+        state: TrainState, arrays: DeviceBatch, batch: DeviceBatch, side_weight: jax.Array
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         if films:
             batch = films.gather(arrays, batch)
@@ -132,7 +128,7 @@ def apply_gradients(
 
 
 def loss_gradients(
-    constants: StepConstants, state: TrainState, batch: Batch, side_weight: jax.Array
+    constants: StepConstants, state: TrainState, batch: DeviceBatch, side_weight: jax.Array
 ) -> tuple[nnx.State, dict[str, jax.Array], nnx.State]:
     """Returns gradients of a batch's share of the loss, the batch's means, and the BatchNorm statistics afterwards."""
     batch = network_inputs(batch)
@@ -148,7 +144,7 @@ def loss_gradients(
     return gradients, terms, batch_stats
 
 
-def loss_step(constants: StepConstants, state: TrainState, batch: Batch) -> tuple[dict[str, jax.Array], Outputs]:
+def loss_step(constants: StepConstants, state: TrainState, batch: DeviceBatch) -> tuple[dict[str, jax.Array], Outputs]:
     """Returns the main output's loss on a batch in scoring mode, and the outputs.
 
     The loss is given as sums of the terms over the valid clips, with their "count".
@@ -160,13 +156,13 @@ def loss_step(constants: StepConstants, state: TrainState, batch: Batch) -> tupl
     return sums | {"count": jnp.sum(batch["weight"])}, outputs._replace(side_logits=())
 
 
-def _terms(constants: StepConstants, logits: jax.Array, batch: Batch) -> dict[str, jax.Array]:
+def _terms(constants: StepConstants, logits: jax.Array, batch: DeviceBatch) -> dict[str, jax.Array]:
     """Returns the loss terms and their weighted sum "loss", one value per sample."""
     return losses.loss_terms(logits, batch["density"], batch["fixations"], constants.loss_weights)
 
 
 def _total_loss(
-    constants: StepConstants, outputs: Outputs, batch: Batch, side_weight: jax.Array
+    constants: StepConstants, outputs: Outputs, batch: DeviceBatch, side_weight: jax.Array
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Returns the batch's share of the loss, and the means of the terms over its valid clips."""
     terms = _terms(constants, outputs.logits, batch)

@@ -1,4 +1,6 @@
-from stavis_jax.cli.flags import _absl_syntax
+from absl import flags
+
+from stavis_jax.cli.flags import _absl_syntax, define_list
 
 
 def test_a_value_may_begin_with_the_home_folder(monkeypatch):
@@ -8,3 +10,8 @@ def test_a_value_may_begin_with_the_home_folder(monkeypatch):
         *("main", "--config=/home/somebody/own.py", "--workdir=/home/somebody/run"),
         *("--config.data.path=/home/somebody/shards", "--config.seed=1"),
     ]
+
+
+def test_the_help_of_a_list_does_not_demand_that_the_flag_is_repeated():
+    define_list("letters_of_a_test", "Letters, such as a b.")
+    assert flags.FLAGS["letters_of_a_test"].help == "Letters, such as a b."

@@ -14,7 +14,7 @@ from stavis_jax.ops.backend_form import TEXTBOOK
 from stavis_jax.ops.batch_norm import statistics
 from stavis_jax.ops.clip_pairs import paired
 from stavis_jax.ops.conv3d import conv3d
-from stavis_jax.ops.folded_norm import add_and_rectify, folded
+from stavis_jax.ops.folded_norm import folded
 
 FOLDED = dataclasses.replace(TEXTBOOK, batch_norm="folded")
 draw = np.random.default_rng(0)
@@ -52,10 +52,3 @@ def test_a_blocks_output_gradients_and_running_statistics_are_those_of_the_textb
     textbook, ours = map(jax.tree.leaves, results)
     for one, other in zip(ours, textbook, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * float(jnp.max(jnp.abs(other))))
-
-
-def test_the_gradient_of_a_rectified_sum_is_zero_where_the_sum_is_not_positive():
-    x, y = jnp.asarray([-1.0, 2.0, 1.0]), jnp.asarray([-1.0, 1.0, -1.0], jnp.bfloat16)
-    d_x, d_y = jax.grad(lambda x, y: jnp.sum(add_and_rectify(x, y, "bfloat16")), argnums=(0, 1))(x, y)
-    np.testing.assert_array_equal(d_x, [0, 1, 0])
-    assert d_x.dtype == jnp.float32 and d_y.dtype == jnp.bfloat16
