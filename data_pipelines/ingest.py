@@ -1,4 +1,4 @@
-"""Command: makes a database in the raw layout from films and tables of gaze, for data_pipelines.prepare.
+"""Command: makes a database in the raw layout from films or pictures and their gaze, for data_pipelines.prepare.
 
 The columns of the tables are described in docs/your_own_data.md.
 """
@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         workers=flags.workers,
         overwrite=flags.overwrite,
         check=flags.check,
+        stills=flags.stills,
     )
     if flags.check:
         print(film_lines(report.films, flags.output, flags.database))
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     paths: dict[str, Any] = {"nargs": "+", "type": Path, "required": True, "metavar": "PATH"}
     add("--films", **paths, help="films, folders of films or of a film's frames, or patterns")
     add("--gaze", **paths, help="tables, files of trackers or databases (docs/your_own_data.md), or folders")
+    add("--stills", action="store_true", help="--films are pictures, each a still film (docs/stills.md)")
     add("--database", required=True, metavar="NAME", help="name of the database to make")
     add("--output", type=Path, required=True, metavar="RAW", help="raw data folder; its other databases are kept")
     add(

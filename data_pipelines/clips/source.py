@@ -31,8 +31,13 @@ class Clips:
         self._silent = frozenset(silent)
         self.windows = windows
         windows_of = clips.test_windows if windows == "test" else clips.training_windows
+        num_frames = {film: shards.films[film].num_frames for film in films}
         self._windows = np.array(
-            [(film, *window) for film in films for window in windows_of(shards.films[film].num_frames)]
+            [
+                (film, *window)
+                for film in films
+                for window in (windows_of(num_frames[film]) if num_frames[film] > 1 else clips.windows_of_still())
+            ]
         ).reshape(-1, 3)  # film, first frame, last frame
 
     @property
@@ -136,7 +141,7 @@ def open_clips(
       split: number of the split, from 1.
       windows: "train" for up to 90 frames every 74 frames, to be cropped at random; "validation" for the middle 16 of
         each training window; "test" for 16 frames from every frame but the last, where short windows are repeated from
-        their start. By default the name of the subset.
+        their start. By default the name of the subset. A still has one window of each kind, its frame 16 times.
       databases: folders to read, by default all.
       silence_last_video: whether to leave out the sound of the last film of each list, as the released code does.
 

@@ -1,4 +1,4 @@
-"""Makes a database in the raw layout from a user's films and gaze tables."""
+"""Makes a database in the raw layout from a user's films, or pictures, and their gaze."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +39,7 @@ def ingest(
     workers: int | None = None,
     overwrite: bool = False,
     check: bool = False,
+    stills: bool = False,
 ) -> IngestReport:
     """Adds a database to a raw data folder.
 
@@ -60,6 +61,7 @@ def ingest(
       workers: number of processes, by default one per core.
       overwrite: whether to replace a database of this name.
       check: whether to draw the gaze over each film, as check.mp4 and check.png beside its annotations.
+      stills: whether `films` are pictures, each a film of one frame. Its gaze needs no times.
 
     Raises:
       UserError: something cannot be read or does not fit together. Nothing is written.
@@ -69,32 +71,32 @@ def ingest(
         if number is not None and number < least:
             raise UserError(f"--{flag} {number}: is too small. Give {least} or more.")
     with transaction.new_database(Path(raw), database, overwrite) as layout:
-        files = film_names.named_films(films)
+        files = film_names.named_pictures(films) if stills else film_names.named_films(films)
         tests: list_writer.Tests | None = None if test is None else _named_tests(test, files)
-        tables = gaze_files.read_gaze(gaze, columns)
+        tables = gaze_files.read_gaze(gaze, columns, stills=stills)
         warn_of_rows(tables)
         gaze_of, maps_of = _of_films(tables.gaze, tables.maps, files)
         gaze_of, maps_of, used = _with_flags(gaze_of, maps_of, units, viewing or Viewing())
         jobs = [
-            FilmJob(files[name].absolute(), gaze_of.get(name, []), maps_of.get(name), height, check, writer)
+            FilmJob(files[name].absolute(), gaze_of.get(name, []), maps_of.get(name), height, check, stills, writer)
             for name in sorted({*gaze_of, *maps_of})
             for writer in [FilmWriter(layout, database, name)]
         ]
         reports = sorted(_write_all(jobs, workers), key=lambda report: report.name)
         without_gaze = [FilmReport(name, "has no gaze") for name in files if name not in {*gaze_of, *maps_of}]
-        warn_of_films(reports + without_gaze)
+        warn_of_films(reports + without_gaze, stills)
         kept = [report for report in reports if not report.left_out]
         if not kept:
             raise UserError(
                 f"--gaze: no film can be used; first: {reports[0].name} {reports[0].left_out}. "
-                "Check --units and --screen, and that times are seconds since the film's start."
+                f"Check --units and --screen{'' if stills else ', and that times are seconds since the film starts'}."
             )
         if tests is None:
             tests = list_writer.random_tests([report.name for report in kept], test_share, seed)
         listed = [ListedFilm(database, report.name, report.num_frames, report.fps) for report in kept]
         list_writer.write_lists(layout.root / "fold_lists", listed, tests)
     observers = {name for report in kept for table in gaze_of.get(report.name, ()) for name in table.observers if name}
-    return IngestReport(kept, used, len(observers))
+    return IngestReport(kept, used, len(observers), stills)
 
 
 def _named_tests(names: Sequence[str], files: Mapping[str, Path]) -> set[str]:

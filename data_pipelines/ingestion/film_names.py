@@ -1,4 +1,4 @@
-"""Names of a user's films: in the raw layout and in gaze tables."""
+"""Names of a user's films and pictures: in the raw layout and in gaze tables."""
 
 import re
 import unicodedata
@@ -7,7 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from data_pipelines.films.film import film_name
-from data_pipelines.films.paths import FILM_SUFFIXES, find_films
+from data_pipelines.films.frame_folder import PICTURE_SUFFIXES
+from data_pipelines.films.paths import FILM_SUFFIXES, find_films, find_pictures
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_system_name
 
@@ -24,9 +25,26 @@ def named_films(paths: Sequence[Path | str]) -> dict[str, Path]:
     Raises:
       UserError: a path gives no film, or two films have the same name.
     """
+    found = find_films([inner for path in paths for inner in _with_images(path)])
+    return _named((_shown_name(film), film) for film in found)
+
+
+def named_pictures(paths: Sequence[Path | str]) -> dict[str, Path]:
+    """Returns the pictures of files, folders and patterns by their names in the raw layout, sorted by name.
+
+    Raises:
+      UserError: a path gives no picture, or two pictures have the same name.
+    """
+    return _named((picture.stem, picture) for picture in find_pictures(paths))
+
+
+def _shown_name(film: Path) -> str:
+    return film.parent.name if film.name in IMAGES and film.is_dir() else film_name(film)
+
+
+def _named(found: Iterable[tuple[str, Path]]) -> dict[str, Path]:
     films: dict[str, Path] = {}
-    for film in find_films([inner for path in paths for inner in _with_images(path)]):
-        name = film.parent.name if film.name in IMAGES and film.is_dir() else film_name(film)
+    for name, film in found:
         other = films.setdefault(safe_name(name), film)
         if other is not film:
             raise UserError(f"{film}: has the same name as {other}, without suffix and blanks. Rename one of them.")
@@ -75,7 +93,7 @@ def _forms(names: str) -> Iterator[str]:
         yield from (whole, last, unquote(last))  # experiments in a browser write my%20film.mp4
         last = unquote(last)
         stem, _, suffix = last.rpartition(".")
-        if f".{suffix.lower()}" in FILM_SUFFIXES:  # a film may be kept in another format than it was shown in
+        if f".{suffix.lower()}" in (*FILM_SUFFIXES, *PICTURE_SUFFIXES):  # it may have been shown in another format
             yield stem
 
 

@@ -14,11 +14,13 @@ import numpy as np
 from PIL import Image
 
 from data_pipelines.films.film import Film, open_film
+from data_pipelines.films.still import Still
 from data_pipelines.ingestion.gaze import GazeTable
 from data_pipelines.ingestion.gaze_check import write_check
 from data_pipelines.ingestion.gaze_on_frames import FrameGaze, gaze_on_frames
 from data_pipelines.ingestion.given_maps import GivenMaps, MapsOfFrames, maps_of_frames
 from data_pipelines.raw.film_writer import FilmWriter
+from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.limits import is_rate
 
 LARGEST_DIFFERENCE_OF_SHAPE = 0.05  # of width over height, between given maps and frames
@@ -34,6 +36,7 @@ class FilmJob:
       maps: maps in place of gaze, if a database publishes maps.
       height: pixels; a higher film is scaled down to it. None keeps the size.
       check: whether to draw the gaze over the film; see `gaze_check`.
+      still: whether the film is a picture, at which all of its gaze looks.
       writer: writes the film's files.
     """
 
@@ -42,6 +45,7 @@ class FilmJob:
     maps: GivenMaps | None
     height: int | None
     check: bool
+    still: bool
     writer: FilmWriter
 
 
@@ -85,16 +89,22 @@ class FilmReport:
 def ingest_film(job: FilmJob) -> FilmReport:
     """Writes a film. Leaves out a film without gaze, with a single frame or with an impossible frame rate.
 
+    A still has a single frame, which is shown at all times.
+
     Raises:
       UserError: the film cannot be decoded.
     """
-    film, writer = open_film(job.path), job.writer
+    film, writer = open_film(job.path, stills=job.still), job.writer
     film_size = film.width, film.height
     frame_size = _scaled(film_size, job.height)
     seconds = _write_frames(writer, film, frame_size)
     num_frames = len(seconds)
+    if job.still and not isinstance(film, Still):
+        raise UserError(f"{job.path}: is a film, not a picture. Leave it out, or leave out --stills.")
     rate_hz = (num_frames - 1) / seconds[-1] if num_frames > 1 else film.nominal_rate_hz
     times = np.array([float(time) for time in (*seconds, seconds[-1] + 1 / rate_hz)])
+    if job.still:
+        times = np.array([-np.inf, np.inf])
     fps = float(rate_hz)
     maps = maps_of_frames(job.maps, film, num_frames) if job.maps else None
     gaze = maps.gaze(frame_size) if maps else gaze_on_frames(job.gaze, times, film_size, frame_size)
@@ -106,7 +116,7 @@ def ingest_film(job: FilmJob) -> FilmReport:
         "num_on_frames": len(gaze.frames),
         "gaze_seconds": _span(job.gaze),
     }
-    left_out = _why_left_out(num_frames, fps, gaze) or _other_shape(maps, frame_size)
+    left_out = _why_left_out(job.still, num_frames, fps, gaze) or _other_shape(maps, frame_size)
     if left_out:
         writer.remove()
         return FilmReport(writer.name, left_out, num_frames=num_frames, fps=fps, **counts)
@@ -132,13 +142,16 @@ def ingest_film(job: FilmJob) -> FilmReport:
         sigma=0.0 if maps and any(maps.density) else sigma,
         num_frames_without_gaze=num_without_gaze,
         has_sound=sound is not None,
-        clock_error_seconds=float(np.abs(times - np.arange(len(times)) / fps).max()),
+        clock_error_seconds=0.0 if job.still else float(np.abs(times - np.arange(len(times)) / fps).max()),
         **counts,
     )
 
 
 def _write_frames(writer: FilmWriter, film: Film, frame_size: tuple[int, int]) -> list[Fraction]:
     """Returns the time of each frame in seconds since the first one."""
+    if isinstance(film, Still) and film.is_upright_jpeg and frame_size == (film.width, film.height):
+        writer.copy_frame(1, film.path)
+        return [Fraction(0)]
     seconds = []
     for number, shown in enumerate(film.pictures(warn=True), start=1):
         picture = Image.fromarray(shown.pixels)
@@ -174,10 +187,10 @@ def _other_shape(maps: MapsOfFrames | None, frame_size: tuple[int, int]) -> str:
     return f"has maps of {width}x{height} for frames of {frame_size[0]}x{frame_size[1]}"
 
 
-def _why_left_out(num_frames: int, fps: float, gaze: FrameGaze) -> str:
+def _why_left_out(still: bool, num_frames: int, fps: float, gaze: FrameGaze) -> str:
     """Returns why a film cannot be used, or an empty string."""
-    if num_frames < 2:
+    if num_frames < 2 and not still:
         return "has a single frame"
     if not is_rate(fps):
         return f"has {fps:g} frames a second on average, which raw data cannot have"
-    return "" if len(gaze.frames) else "has no gaze within its picture and time"
+    return "" if len(gaze.frames) else "has no gaze within its picture" + (" and time" if not still else "")

@@ -7,11 +7,12 @@ from data_pipelines.ingestion import gaze_tables
 from data_pipelines.ingestion.gaze import GazeTables
 from data_pipelines.ingestion.gaze_formats import registry
 from data_pipelines.ingestion.given_maps import find_map_folders
+from data_pipelines.ingestion.given_maps_of_pictures import find_map_pictures
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_system_name
 
 
-def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
+def gaze_files(paths: Sequence[Path | str], stills: bool = False) -> list[tuple[Path, str]]:
     """Returns the tables of files and folders, each with the name of its film, for tables without a column `video`.
 
     A file is named after its film. In a folder within one of the paths, files are named after observers, and the folder
@@ -20,7 +21,8 @@ def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
     Raises:
       UserError: a path is missing, or no file is found.
     """
-    files, suffixes = [], (*gaze_tables.SUFFIXES, *registry.SUFFIXES)
+    files: list[tuple[Path, str]] = []
+    suffixes = (*gaze_tables.SUFFIXES, *registry.SUFFIXES, *((".json",) if stills else ()))
     for path in map(Path, paths):
         if not path.exists():
             raise UserError(f"{path}: no such file or folder. Give tables of gaze, or folders of them.")
@@ -34,7 +36,9 @@ def gaze_files(paths: Sequence[Path | str]) -> list[tuple[Path, str]]:
     return list(dict(files).items())
 
 
-def read_gaze(paths: Sequence[Path | str], columns: Mapping[str, str] | None = None) -> GazeTables:
+def read_gaze(
+    paths: Sequence[Path | str], columns: Mapping[str, str] | None = None, *, stills: bool = False
+) -> GazeTables:
     """Reads all files.
 
     Files of known formats (see `gaze_formats.registry`) are told by their content; all others are tables. Folders of
@@ -42,24 +46,26 @@ def read_gaze(paths: Sequence[Path | str], columns: Mapping[str, str] | None = N
 
     Required columns of a table are x, y and one of time (seconds), time_ms and frame (from 1), of which the first
     present is used.
+    Gaze on pictures needs no time, and times are not used. Their name may be in a column video, picture or image.
     A row at exactly (0, 0) has no position: trackers write this for a lost eye.
 
     Args:
       paths: tables, or folders of them.
       columns: our names, of COLUMNS -> the names in the files, where they differ. Case does not matter.
+      stills: whether the gaze is on pictures.
 
     Raises:
       UserError: a table cannot be read. The message names the file and the line.
     """
     columns = gaze_tables.checked_columns(columns)
-    maps, others = find_map_folders(paths)
+    maps, others = find_map_pictures(paths) if stills else find_map_folders(paths)
     tables = GazeTables(maps=maps)
-    files = gaze_files(others) if others else []
+    files = gaze_files(others, stills) if others else []
     given = {path for path, _ in files}
     for path, film in files:
         known = registry.format_of(path, bool(columns))
         if known is None:
-            gaze = gaze_tables.read_table(path, film, columns, tables)
+            gaze = gaze_tables.read_table(path, film, columns, tables, stills)
         elif registry.has_better_file(known, path, given):
             continue
         else:

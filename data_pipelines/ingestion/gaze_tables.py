@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from data_pipelines.runtime.errors import UserError
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 COLUMNS = ("video", "observer", "time", "time_ms", "frame", "x", "y", "duration", "duration_ms", "valid")
+PICTURE_TITLES = ("video", "picture", "image")
 CLOCKS, DURATIONS = ("time", "time_ms", "frame"), ("duration", "duration_ms")
 _SECONDS = {"time": 1.0, "time_ms": 1e-3, "duration": 1.0, "duration_ms": 1e-3}  # in one unit of the column
 
@@ -25,9 +26,11 @@ def checked_columns(columns: Mapping[str, str] | None) -> dict[str, str]:
     return dict(columns or {})
 
 
-def read_table(path: Path, film: str, columns: Mapping[str, str], tables: GazeTables) -> dict[str, GazeTable]:
+def read_table(
+    path: Path, film: str, columns: Mapping[str, str], tables: GazeTables, stills: bool = False
+) -> dict[str, GazeTable]:
     """Returns the gaze of each video of a table, and counts its rows in `tables`. See `gaze_files.read_gaze`."""
-    table = _GazeColumns(path, columns)
+    table = _GazeColumns(path, columns, stills)
     values: dict[str, tuple[array, array, dict[str, int]]] = {}
     for line, row in table.rows():
         tables.num_rows += 1
@@ -55,27 +58,29 @@ def read_table(path: Path, film: str, columns: Mapping[str, str], tables: GazeTa
 class _GazeColumns(TextTable):
     """The columns of a gaze table."""
 
-    def __init__(self, path: Path, columns: Mapping[str, str]):
-        titles = {name: (columns.get(name, name).strip(),) for name in COLUMNS}
+    def __init__(self, path: Path, columns: Mapping[str, str], stills: bool):
+        titles: dict[str, Sequence[str]] = {name: (columns.get(name, name).strip(),) for name in COLUMNS}
+        if stills and "video" not in columns:
+            titles["video"] = PICTURE_TITLES
         super().__init__(path, titles, clocks=CLOCKS, positions=("x", "y"), others=DURATIONS)
         for name, title in columns.items():
             if name not in self:
                 raise UserError(f"{path}: has no column {title!r}. It has {', '.join(self.header)}.")
-        for needed in (("x",), ("y",), CLOCKS):
+        for needed in (("x",), ("y",), *([] if stills else [CLOCKS])):
             if not self.places.keys() & set(needed):
                 raise UserError(
                     f"{path}: has no column {' or '.join(needed)}. It has {', '.join(self.header)}. "
                     f"Give its name as --columns {needed[0]}=NAME."
                 )
         self._width = 1 + max(place for place, title in enumerate(self.header) if title.strip())
-        self.clock = next(name for name in CLOCKS if name in self)
+        self.clock = "" if stills else next(name for name in CLOCKS if name in self)  # a still is shown at all times
         self.length = next((name for name in DURATIONS if name in self), "duration")
 
     def values(self, line: int, row: list[str]) -> tuple[float, float, float, float, bool | None]:
         """Returns start, duration, x, y (NaN if missing) and whether the row is valid (None if missing)."""
         if len(row) < self._width or any(row[self._width :]):
             raise self.error(line, f"has {len(row)} fields where the header has {self._width}")
-        start = self.number(line, row, self.clock)
+        start = self.number(line, row, self.clock) if self.clock else 0.0
         if self.clock == "frame" and start < 1:
             raise self.error(line, "frames are numbered from 1")
         if self.clock == "frame" and start % 1 > 0:

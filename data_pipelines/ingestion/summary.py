@@ -26,11 +26,13 @@ class IngestReport:
       films: the films of the database.
       known: what is assumed of the recordings, each kind once.
       num_observers: 0 if the tables do not name observers.
+      stills: whether the films are pictures.
     """
 
     films: list[FilmReport]
     known: list[Known]
     num_observers: int
+    stills: bool = False
 
     @property
     def units(self) -> Units | None:
@@ -48,9 +50,10 @@ class IngestReport:
         empty = sum(film.num_frames_without_gaze for film in self.films)
         points = sum(film.num_points - film.num_outside - film.num_untimely for film in self.films)
         observers = f" of {self.num_observers} observers" if self.num_observers else ""
+        films = f"{len(self.films)} films, {frames} frames, {empty} of them without gaze"
         return (
             "".join(f"gaze: {line}.\n" for line in lines)
-            + f"{raw}: {database}, {len(self.films)} films, {frames} frames, {empty} of them without gaze; "
+            + f"{raw}: {database}, {f'{len(self.films)} pictures' if self.stills else films}; "
             f"{points} gaze points{observers}."
         )
 
@@ -76,8 +79,9 @@ def warn_of_rows(tables: GazeTables) -> None:
             _log.warning("%d of %d rows of gaze %s and are left out.", count, tables.num_rows, fault)
 
 
-def warn_of_films(reports: Sequence[FilmReport]) -> None:
-    """Logs one line for each kind of fault, with its count and a film."""
+def warn_of_films(reports: Sequence[FilmReport], stills: bool = False) -> None:
+    """Logs one line for each kind of fault, with its count and a film. `stills`: whether the films are pictures."""
+    films = "pictures" if stills else "films"
     total = sum(report.num_points for report in reports)
     for fault, count_of in (
         ("are outside the picture", lambda report: report.num_outside),
@@ -105,7 +109,7 @@ def warn_of_films(reports: Sequence[FilmReport]) -> None:
         )
     for fault, faulty in (
         ("are left out", [report for report in reports if report.left_out]),
-        ("have no sound", [report for report in reports if not (report.left_out or report.has_sound)]),
+        ("have no sound", [report for report in reports if not (report.left_out or report.has_sound or stills)]),
         (
             "have no steady frame rate, so that their sound is cut too early or too late",
             [report for report in reports if report.clock_error_seconds > CLOCK_ERROR_SECONDS],
@@ -113,7 +117,7 @@ def warn_of_films(reports: Sequence[FilmReport]) -> None:
     ):
         if faulty:
             first = " ".join(filter(None, (faulty[0].name, faulty[0].left_out)))
-            _log.warning("%d of %d films %s; first: %s.", len(faulty), len(reports), fault, first)
+            _log.warning("%d of %d %s %s; first: %s.", len(faulty), len(reports), films, fault, first)
 
 
 def _warn_of_place_and_clock(reports: Sequence[FilmReport]) -> None:

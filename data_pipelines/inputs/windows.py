@@ -29,6 +29,11 @@ def test_windows(num_frames: int) -> list[tuple[int, int]]:
     return [(first, min(first + CLIP_FRAMES - 1, num_frames)) for first in range(1, num_frames)]
 
 
+def windows_of_still() -> list[tuple[int, int]]:
+    """Returns the one window of a film of one frame, for training and scoring. The original has none."""
+    return [(1, 1)]
+
+
 test_windows.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest
 
 

@@ -4,6 +4,7 @@ import shutil
 import wave
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,18 @@ class FilmWriter:
 
     def write_frame(self, number: int, picture: Image.Image, **jpeg_options: int) -> None:
         """Writes a frame as JPEG, by default of quality 95 with full colour resolution."""
-        path = self.layout.frame_path(self.database, self.name, number)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = self._new_frame(number)
         options: dict[str, Any] = {"quality": JPEG_QUALITY, "subsampling": 0} | jpeg_options
         picture.save(path, **options)
+
+    def copy_frame(self, number: int, jpeg: Path) -> None:
+        """Writes the content of a JPEG file as a frame."""
+        shutil.copyfile(jpeg, self._new_frame(number))
+
+    def _new_frame(self, number: int) -> Path:
+        path = self.layout.frame_path(self.database, self.name, number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def write_maps(
         self, number: int, points: np.ndarray, frame_size: tuple[int, int], sigma: float, **options: float

@@ -36,7 +36,8 @@ def read_films(
     none that has it. Otherwise uses the supplement's Table 3: the films named there are test films, all others are
     training films, and their frames are counted. A frame rate that no list states is the standard rate nearest to
     frames / seconds of sound, or 25 Hz without sound, where it does not matter. Films without frames or annotations are
-    skipped, and a film that is listed twice is used once; one warning counts each.
+    skipped, and a film that is listed twice is used once; one warning counts each. So is a film of one frame, unless
+    all listed films of its database have one: these are stills.
 
     Args:
       layout: raw data folder.
@@ -194,7 +195,8 @@ def _warn_of_files(layout: RawLayout, databases: Sequence[str]) -> None:
 
 def _present(layout: RawLayout, listed: Sequence[ListedFilm]) -> list[ListedFilm]:
     """Returns the films that can be used. One warning counts the others."""
-    faults = {film: fault for film in listed if (fault := _why_unusable(layout, film))}
+    stills = {film.database for film in listed} - {film.database for film in listed if film.num_frames > 1}
+    faults = {film: fault for film in listed if (fault := _why_unusable(layout, film, film.database in stills))}
     if faults:
         film, fault = next(iter(faults.items()))
         text = "%d of %d listed films are skipped; first: %s/%s %s."
@@ -202,9 +204,12 @@ def _present(layout: RawLayout, listed: Sequence[ListedFilm]) -> list[ListedFilm
     return [film for film in listed if film not in faults]
 
 
-def _why_unusable(layout: RawLayout, film: ListedFilm) -> str:
-    """Returns what a film lacks, or an empty string if it can be used."""
+def _why_unusable(layout: RawLayout, film: ListedFilm, still: bool) -> str:
+    """Returns what a film lacks, or an empty string if it can be used.
+
+    A film of one frame is a still where all films of a database have one. Among longer films it is taken for damaged.
+    """
     for folder in (layout.frame_folder(film.database, film.name), layout.annotation_folder(film.database, film.name)):
         if not folder.is_dir():
             return f"has no folder {folder}"
-    return "has a single frame" if film.num_frames < 2 else ""
+    return "has a single frame" if film.num_frames < 2 and not still else ""

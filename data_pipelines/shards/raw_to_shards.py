@@ -135,6 +135,7 @@ def _refuse_to_replace(output: Path, overwrite: bool) -> None:
 
 
 def _warn_of_silent(layout: RawLayout, films: Sequence[ListedFilm]) -> None:
+    films = [film for film in films if film.num_frames > 1]  # nobody expects a still to sound
     paths = [layout.sound_path(film.database, film.name) for film in films]
     missing = [path for path in paths if not path.is_file()]
     if missing:

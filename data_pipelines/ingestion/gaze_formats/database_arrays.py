@@ -1,5 +1,7 @@
 """Gaze of whole databases in .mat files: Coutrot 1 and 2, SumMe and ETMD, and files like them.
 
+Databases of pictures are read by `picture_databases`.
+
 Each film has an array [x and y, frames, observers]: position on each frame of each observer, NaN where it is missing.
 The arrays lie in nested structures whose fields name the films. Sources: the databases' pages and public readers.
 """
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze_formats import picture_databases
 from data_pipelines.ingestion.gaze_formats.recording import Recording
 from data_pipelines.ingestion.viewing_geometry import Units, Viewing
 from data_pipelines.raw.matlab_files import NEEDS_H5PY, read_variables
@@ -46,6 +49,8 @@ def looks_like(path: Path, head: bytes) -> bool:
 
 def read(path: Path, film: str) -> Recording:
     variables = mat_variables(path)
+    if (of_pictures := picture_databases.read_variables(variables, path)) is not None:
+        return of_pictures
     recording = Recording()
     for variable, value in variables.items():
         database = _DATABASES.get(variable, _Database(path.name))

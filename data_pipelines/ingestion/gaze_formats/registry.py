@@ -20,6 +20,7 @@ from data_pipelines.ingestion.gaze_formats import (
     foreign_files,
     gazepoint_export,
     jspsych_webgazer,
+    picture_databases,
     psychopy_iohub,
     pupil_surfaces,
     savam_records,
@@ -44,6 +45,7 @@ class GazeFormat(Protocol):
 
 FORMATS: tuple[GazeFormat, ...] = (
     database_arrays,
+    picture_databases,
     dhf1k_records,
     savam_records,
     diem_events,
