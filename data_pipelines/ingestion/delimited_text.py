@@ -23,6 +23,8 @@ _CHUNK_BYTES = 1 << 20
 def rows_of(path: Path, comment: str = "") -> Iterator[tuple[int, list[str]]]:
     """Yields the line number and the fields of each line that is not empty, the header first.
 
+    Byte order marks and headers within the file, as of joined files, are left out.
+
     Args:
       path: the file.
       comment: start of the lines before the header that are left out; none if empty.
@@ -36,10 +38,12 @@ def rows_of(path: Path, comment: str = "") -> Iterator[tuple[int, list[str]]]:
             file.seek(0)
             for _ in range(num_skipped):
                 next(file)
-            reader = csv.reader(file, delimiter=delimiter)
+            reader = csv.reader((line.replace("\ufeff", "") for line in file), delimiter=delimiter)
+            header: list[str] | None = None
             try:
                 for row in reader:
-                    if any(map(str.strip, row)):
+                    if row != header and any(map(str.strip, row)):
+                        header = header or row
                         yield num_skipped + reader.line_num, row
             except csv.Error as error:
                 line = num_skipped + reader.line_num
@@ -72,12 +76,12 @@ def titles_in(head: bytes, plain: Callable[[str], str] = lambda title: title.str
       head: the file's first bytes.
       plain: returns a title as it is wanted.
     """
-    file = io.StringIO(head.decode(encoding_of(head), "replace"))
+    file = io.StringIO(head.decode(encoding_of(head), "replace"), newline="")
     num_skipped, delimiter = _find_header(file, "")
     file.seek(0)
     rows = csv.reader(itertools.islice(file, num_skipped, None), delimiter=delimiter)
     with contextlib.suppress(csv.Error):
-        return set(map(plain, next(rows, [])))
+        return {plain(title.replace("\ufeff", "")) for title in next(rows, [])}
     return set()
 
 
@@ -99,6 +103,7 @@ def _is_utf8(chunks: Iterator[bytes]) -> bool:
 def _find_header(file: TextIO, comment: str) -> tuple[int, str]:
     """Returns the number of lines before the header and the delimiter."""
     for number, line in enumerate(file):
+        line = line.lstrip("\ufeff")
         if separator := _SEPARATOR_LINE.fullmatch(line):
             return number + 1, separator[1]
         if line.strip() and not (comment and line.startswith(comment)):

@@ -1,6 +1,7 @@
 """Reads gaze tables: text files with a header and one gaze sample or fixation per line."""
 
 import math
+import re
 from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,11 @@ SUFFIXES = (".csv", ".tsv", ".txt")
 COLUMNS = ("video", "observer", "time", "time_ms", "frame", "x", "y", "duration", "duration_ms", "valid")
 PICTURE_TITLES = ("video", "picture", "image")
 CLOCKS, DURATIONS = ("time", "time_ms", "frame"), ("duration", "duration_ms")
+_UNITS = (  # in titles: units, names of columns, and what our name ends with
+    ("px|pixels?", "x|y", ""),
+    ("s|secs?|seconds?", "time|duration", ""),
+    ("ms|msecs?|milliseconds?", "time|duration", "_ms"),
+)
 _SECONDS = {"time": 1.0, "time_ms": 1e-3, "duration": 1.0, "duration_ms": 1e-3}  # in one unit of the column
 
 
@@ -55,14 +61,26 @@ def read_table(
     return gaze
 
 
+def _plain(title: str) -> str:
+    """Returns a title in our words if its unit is one of ours: `Time [ms]` -> time_ms, `X (px)` -> x."""
+    text = title.strip().casefold()
+    for units, names, suffix in _UNITS:
+        if found := re.fullmatch(rf"({names})(?: *\[({units})\]| *\(({units})\)|_({units}))", text):
+            return found[1] + suffix
+    return text
+
+
 class _GazeColumns(TextTable):
     """The columns of a gaze table."""
 
     def __init__(self, path: Path, columns: Mapping[str, str], stills: bool):
-        titles: dict[str, Sequence[str]] = {name: (columns.get(name, name).strip(),) for name in COLUMNS}
+        titles: dict[str, Sequence[str]] = {name: (_plain(columns.get(name, name)),) for name in COLUMNS}
+        for name in columns:
+            if titles[name][0] == f"{name}_ms":
+                raise UserError(f"--columns {name}={columns[name]}: is in milliseconds. Give it as {name}_ms.")
         if stills and "video" not in columns:
             titles["video"] = PICTURE_TITLES
-        super().__init__(path, titles, clocks=CLOCKS, positions=("x", "y"), others=DURATIONS)
+        super().__init__(path, titles, clocks=CLOCKS, positions=("x", "y"), others=DURATIONS, plain=_plain)
         for name, title in columns.items():
             if name not in self:
                 raise UserError(f"{path}: has no column {title!r}. It has {', '.join(self.header)}.")

@@ -8,9 +8,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-NO_DATA = {"", ".", "-", "nan", "na", "n/a", "none", "null"}
+NO_DATA = {"", ".", "-", "--", "nan", "na", "n/a", "<na>", "#n/a", "#nv", "none", "null"}  # Excel: #N/A, #NV
 LARGEST_POSITION = 20_000  # pixels; no screen is larger
-_SPACES = " \u00a0\u2009\u202f'\u2019"
+_SPACES = " \u00a0\u2007\u2009\u202f'\u2019"
 _EITHER = re.compile(r"[+-]?([1-9]\d{0,2})[.,]\d{3}")
 _GROUPED = {
     decimal: re.compile(rf"([+-]?\d{{1,3}}(?P<group>[{group}{_SPACES}])\d{{3}}(?:(?P=group)\d{{3}})*)(?:{point}(\d*))?")

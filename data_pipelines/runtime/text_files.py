@@ -11,6 +11,7 @@ _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _HEAD_BYTES = 256
+MOST, LEAST = 0.9, 0.5  # share of zero bytes: nearly all in UTF-32; of a pair of places, some in UTF-16
 
 
 def encoding_of(head: bytes) -> str:
@@ -18,8 +19,14 @@ def encoding_of(head: bytes) -> str:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
-    even, odd = any(head[0:200:2]), any(head[1:200:2])  # some programs write UTF-16 without a mark
-    return "utf-16-le" if even and not odd and len(head) > 1 else "utf-16-be" if odd and not even else "utf-8-sig"
+    start = head[:_HEAD_BYTES]  # some programs write no mark; characters of titles and numbers have zero bytes then
+    zeros = [start[place::4].count(0) / max(1, len(start[place::4])) for place in range(4)]
+    if zeros[0] < 1 and min(zeros[2:]) > MOST:
+        return "utf-32-le"
+    if zeros[3] < 1 and min(zeros[:2]) > MOST:
+        return "utf-32-be"
+    even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
+    return "utf-16-le" if odd > LEAST and not even else "utf-16-be" if even > LEAST and not odd else "utf-8-sig"
 
 
 def open_text(path: Path, *, newline: str | None = None) -> TextIO:

@@ -81,9 +81,13 @@ def read(path: Path, film: str) -> Recording:
     x_title, y_title = (next((title for title in titles if title in columns), None) for titles in (_X, _Y))
     if x_title is None or y_title is None:
         raise UserError(f"{path}: has no x_coordinate and y_coordinate, but {', '.join(columns)}.")
-    told = str(_of(about, x_title, "Units") or about.get("SampleCoordinateUnits", "")).casefold()
-    if told not in _UNITS:
-        raise UserError(f"{path}: positions are in {told or 'unknown units'}, not in pixels. Write a table of gaze.")
+    for title in (y_title, x_title):
+        told = str(_of(about, title, "Units") or about.get("SampleCoordinateUnits", "")).casefold()
+        if told not in _UNITS:
+            raise UserError(
+                f"{path}: positions are in {told or 'unknown units'}, not in pixels. Write a table of gaze."
+            )
+    height = _height_below(path, about, _UNITS[told], screen)
     x_place, y_place = columns.index(x_title), columns.index(y_title)
     time_place = columns.index("timestamp") if "timestamp" in columns else None
     try:
@@ -101,11 +105,12 @@ def read(path: Path, film: str) -> Recording:
         if len(row) < len(columns):
             raise UserError(f"{path}, line {line}: has {len(row)} fields, but its .json has {len(columns)} Columns.")
         tracker = _number(path, line, row[time_place]) * second if time_place is not None else (line - 1) / rate
-        if first is None:
+        if first is None and not math.isnan(tracker):
             first = tracker
             by_message = _shown_by_messages(path, second if time_place is not None else 1 / rate)
-        time = tracker - first + (0.0 if math.isnan(offset) else offset)
+        time = tracker - (first or 0.0) + (0.0 if math.isnan(offset) else offset)
         x, y = _number(path, line, row[x_place]), _number(path, line, row[y_place])
+        y = y if height is None else height - y
         for shown, now in ((by_event, time), (by_message or [], tracker)):
             for showing in shown:
                 if showing.start <= now < showing.end:
@@ -114,17 +119,36 @@ def read(path: Path, film: str) -> Recording:
                 break
         else:
             video = OR.join(dict.fromkeys(filter(None, (film, entities.get("task", ""), entities.get("stim", "")))))
-            gaze.add(video, entities["sub"], tracker - first, 0.0, x, y)
+            gaze.add(video, entities["sub"], tracker - (first or 0.0), 0.0, x, y)
     clock = "events" if by_event else "messages of the film's start" if by_message else "the first sample"
     known = Known("BIDS", _UNITS[told], screen, f"samples, times from {clock}")
     return gaze.recording(lambda video: known)
+
+
+def _height_below(path: Path, about: dict[str, Any], units: Units, screen: Viewing) -> float | None:
+    """Returns the height to measure y from, if positions are of the lower left corner. None: of the upper left one.
+
+    Raises:
+      UserError: they are of neither.
+    """
+    shown = _metadata(path, "events").get("StimulusPresentation")
+    origin = (
+        about.get("EnvironmentCoordinates") or (isinstance(shown, dict) and shown.get("ScreenOrigin")) or "top-left"
+    )
+    words = set(re.findall("[a-z]+", str(origin).casefold()))
+    if words <= {"top", "upper", "left"}:
+        return None
+    height = 1.0 if units == "fraction" else screen.screen and screen.screen[1]
+    if not words <= {"bottom", "lower", "left"} or not height:
+        raise UserError(f"{path}: positions are measured from {origin} of a screen. Write a table of gaze.")
+    return float(height)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yields the line number and the fields of each line of a table without a header."""
     try:
         open_text = gzip.open if path.suffix == ".gz" else open
-        with open_text(path, "rt", encoding="utf-8") as file:
+        with open_text(path, "rt", encoding="utf-8-sig") as file:
             for line, text in enumerate(file, start=1):
                 if text.strip():
                     yield line, [field.strip().strip('"') for field in text.rstrip("\r\n").split("\t")]
@@ -216,7 +240,9 @@ def _shown_by_messages(path: Path, second: float) -> list[_Showing]:
         if messages.ends_film(text) and shown:
             shown[-1] = _Showing(shown[-1].film, shown[-1].start, _number(file, line, row[0]) * second)
         elif messages.starts_film(text) or messages.film_in(text):
-            shown.append(_Showing(messages.names_in(text), _number(file, line, row[0]) * second))
+            names, now = messages.names_in(text), shown[-1] if shown else None
+            if now is None or messages.starts_film(text) or messages.is_other_film(names, now.film):
+                shown.append(_Showing(names, _number(file, line, row[0]) * second))
     return _in_turn(shown)
 
 

@@ -20,7 +20,7 @@ _TITLES = {
     "time": ("time",),
     "media": ("media_name",),
     "media_number": ("media_id",),
-    "observer": ("user", "user_name"),
+    "observer": ("user_name",),  # USER holds marks that the experiment sets
     "x": ("fpogx",),
     "y": ("fpogy",),
     "start": ("fpogs",),
@@ -33,6 +33,7 @@ _TITLES = {
 }
 _FILE = re.compile(r"(.*?)[_ -]*(all_gaze|fixations)", re.IGNORECASE)
 _RESTART_SECONDS = 1.0  # a film's clock begins with less
+_MOST_BACK_SECONDS = 0.1  # of a clock that goes on
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -65,13 +66,14 @@ def read(path: Path, film: str) -> Recording:
     whose = (name[1] if name else "") or observer_of(path, film)
     gaze, fixations = GazeRows(), {}
     media, start, last, goes_on, numbers = None, 0.0, math.nan, False, set()
+    num_showings = 0
     for line, row in table.rows():
         time, shown = table.number(line, row, "time"), table.text(row, "media")
         if math.isnan(time):
             continue
         numbers.add(table.text(row, "media_number"))
-        if shown != media or time < last - _RESTART_SECONDS:
-            media, restarts = shown, time < _RESTART_SECONDS
+        if shown != media or time < last - _MOST_BACK_SECONDS:
+            media, restarts, num_showings = shown, time < _RESTART_SECONDS, num_showings + 1
             start = 0.0 if restarts else time
             goes_on |= not restarts
         last = time
@@ -80,7 +82,7 @@ def read(path: Path, film: str) -> Recording:
             if table.truth(line, row, "valid") is not False:
                 begin, x, y = (table.number(line, row, column) for column in ("start", "x", "y"))
                 length = table.duration(line, row, "duration")
-                fixations[video, observer, start, table.text(row, "fixation")] = (begin - start, length, x, y)
+                fixations[video, observer, num_showings, table.text(row, "fixation")] = (begin - start, length, x, y)
         elif table.truth(line, row, "sample_valid") is not False:
             x, y = table.number(line, row, "sample_x"), table.number(line, row, "sample_y")
             gaze.add(video, observer, time - start, 0.0, x, y)

@@ -10,6 +10,10 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 SHOWN = {"video", "movie", "film", "clip", "stimulus", "stim", "playback", "media"}
 _STARTS = {"start", "starts", "started", "onset", "begin", "begins", "on", "play", "playing"}
 _ENDS = {"end", "ends", "ended", "offset", "stop", "stops", "stopped", "off", "finished", "terminates", "terminated"}
+_JOINED = re.compile(
+    rf"\b({'|'.join(SHOWN | {'trial', 'display', 'start', 'begin', 'play', 'end', 'stop'})})"
+    rf"({'|'.join(_STARTS | _ENDS | SHOWN | {'trial'})})\b"
+)
 _NO_NAMES = SHOWN | _STARTS | _ENDS | {"trial", "trialid", "id", "name", "file", "display", "synctime"}
 _LONGEST = 6  # words; a longer message is a sentence, or a list of settings
 
@@ -44,6 +48,12 @@ def names_in(text: str) -> str:
     return OR.join(dict.fromkeys(filter(None, (name_in(text), film_in(text)))))
 
 
+def is_other_film(names: str, shown: str) -> bool:
+    """Returns whether names of `names_in` are of another film than `shown`: `one.mp4 frame 3` is about one.mp4."""
+    name, other = (film_in(each.split(OR)[-1]) or each for each in (names, shown))
+    return name != other
+
+
 def starts_film(text: str) -> bool:
     """Returns whether a message says that a film starts: VIDEO_START, movie_onset one, Stimulus on, play one.mp4."""
     return _says(text, _STARTS) and not _says(text, _ENDS)
@@ -55,14 +65,32 @@ def ends_film(text: str) -> bool:
 
 
 def starts_display(text: str) -> bool:
-    """Returns whether a message says that something appears: SYNCTIME, or DISPLAY ON."""
+    """Returns whether a message says that something appears: SYNCTIME, DISPLAY ON or display_onset."""
     words = words_of(text)
-    return words[:1] == ["synctime"] or words[:2] == ["display", "on"]
+    return words[:1] == ["synctime"] or (words[:1] == ["display"] and bool(_STARTS & set(words[1:2])))
+
+
+def starts_trial(text: str) -> bool:
+    """Returns whether a message says that a trial starts: TRIALID 3, trial start or start_trial one."""
+    words = words_of(text)
+    return words[:1] == ["trialid"] or _says_of_trial(words, {"id", "start", "begin", "onset"})
+
+
+def ends_trial(text: str) -> bool:
+    """Returns whether a message says that a trial ends: TRIAL_RESULT 0, TRIAL OK or end_trial."""
+    return _says_of_trial(words_of(text), {"result", "ok", "end", "stop", "offset"})
+
+
+def _says_of_trial(words: list[str], what: set[str]) -> bool:
+    if words[:1] == ["trial"]:
+        return bool(what & set(words))
+    return words[1:2] == ["trial"] and words[0] in what
 
 
 def words_of(text: str) -> list[str]:
-    """Returns the words of a message in small letters, without file names of films. `VideoStart` has two."""
-    return [word.lower() for word in _WORD.findall(_FILM.sub(" ", text))]
+    """Returns the words of a message in small letters, without film names. VideoStart and VIDEOSTART have two."""
+    words = " ".join(_WORD.findall(_FILM.sub(" ", text))).lower()
+    return _JOINED.sub(r"\1 \2", words).split()
 
 
 def _says(text: str, what: set[str]) -> bool:

@@ -1,10 +1,12 @@
 """Eye samples of PsychoPy's ioHub as .csv: the tables MonocularEyeSampleEvent and BinocularEyeSampleEvent of its .hdf5.
 
 Positions are pixels from the centre of the window, upwards, which the film's centre is taken to be; the film is shown
-at its own size. Positions in other units of PsychoPy are refused, because the file does not tell which. The film starts
-with the file's first row: export one film a file. Source: PsychoPy's documentation of ioHub.
+at its own size. Positions in other units of PsychoPy are refused, because the file does not tell which. Eyes that the
+column `status` calls lost are left out. The film starts with the file's first row: export one film a file. Source:
+PsychoPy's documentation of ioHub.
 """
 
+import math
 from pathlib import Path
 
 from data_pipelines.ingestion.delimited_text import titles_in
@@ -30,16 +32,22 @@ def looks_like(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, film: str) -> Recording:
-    table = TextTable(path, _TITLES, clocks=("time",), positions=_POSITIONS)
+    table = TextTable(path, _TITLES, clocks=("time",), positions=_POSITIONS, others=("status",))
     table.require("time", "x_left", "y_left")
+    has_two_eyes = table.places["x_left"] != table.places["x_right"]
+    lost_by_status = (
+        {"left": (20, 22), "right": (2, 22)} if has_two_eyes else dict.fromkeys(("left", "right"), (2, 20, 22))
+    )
     gaze = GazeRows()
     starts: dict[str, float] = {}
     largest = 0.0
     for line, row in table.rows():
         time, session = table.number(line, row, "time"), table.text(row, "session")
         start = starts.setdefault(session, time)
+        status = table.number(line, row, "status") if "status" in table else 0.0
         left, right = (
-            (table.number(line, row, f"x_{eye}"), table.number(line, row, f"y_{eye}")) for eye in ("left", "right")
+            (math.nan if status in lost else table.number(line, row, f"x_{eye}"), table.number(line, row, f"y_{eye}"))
+            for eye, lost in lost_by_status.items()
         )
         x, y = mean_of_eyes(left, right)
         largest = max(largest, abs(x), abs(y)) if x == x else largest

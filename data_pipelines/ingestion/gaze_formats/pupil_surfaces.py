@@ -6,11 +6,13 @@ the lower left corner in Pupil Player and the upper left one elsewhere. A film s
     film_start (`messages`);
   - where its section starts, by sections.csv beside the file: choose the film's start as the enrichment's start event;
   - else at the file's first row, or the section's.
-Gaze in the picture of the scene camera is not gaze on a film. Sources: docs.pupil-labs.com, public readers.
+Gaze of little confidence is left out. Gaze in the picture of the scene camera is not gaze on a film. Sources:
+docs.pupil-labs.com, public readers.
 """
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data_pipelines.ingestion.delimited_text import titles_in
@@ -28,6 +30,7 @@ _TITLES = {
     "x": ("x_norm", "norm_pos_x", "gaze position on surface x [normalized]", "fixation x [normalized]"),
     "y": ("y_norm", "norm_pos_y", "gaze position on surface y [normalized]", "fixation y [normalized]"),
     "on": ("on_surf", "on_srf", "gaze detected on surface", "fixation detected on surface"),
+    "confidence": ("confidence",),
     "section": ("section id",),
     "recording": ("recording id",),
 }
@@ -39,6 +42,7 @@ _SECTIONS = {
 }
 _ANNOTATIONS = {"time": ("timestamp",), "text": ("label",)}
 _START_WORD = re.compile(r"^(start|begin)[._ -]+|[._ -]+(start|begin|onset)$", re.IGNORECASE)
+LEAST_CONFIDENCE = 0.6  # of Pupil Core: less is of no use by its documentation
 _NO_NAME = re.compile(r"surfaces|exports?|\d+", re.IGNORECASE)
 
 
@@ -49,6 +53,7 @@ class _Section:
     start: float
     film: str = ""
     observer: str = ""
+    end: float = math.inf
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -64,9 +69,9 @@ def better_file(path: Path) -> Path | None:
 
 
 def read(path: Path, film: str) -> Recording:
-    table = TextTable(path, _TITLES, clocks=("time",), positions=("x", "y"), others=("duration",))
+    table = TextTable(path, _TITLES, clocks=("time",), positions=("x", "y"), others=("duration", "confidence"))
     table.require("time", "x", "y", "on")
-    is_core = bool({"gaze_timestamp", "start_timestamp"} & set(table.header))
+    is_core = table.header[table.places["time"]].strip().casefold() in ("gaze_timestamp", "start_timestamp")
     has_fixations = "duration" in table
     name = _NAME.fullmatch(path.stem)
     prefix, surface = (name[1], name[2]) if name else ("", "")
@@ -81,12 +86,16 @@ def read(path: Path, film: str) -> Recording:
         shown = sections.get(section) or _Section(first.setdefault(section, time))
         if annotated:
             shown = next((start for start in reversed(annotated) if start.start <= time), annotated[0])
+        if time >= shown.end:
+            continue
         fixation = (section, table.text(row, "fixation"), shown.start)
         if not table.truth(line, row, "on") or (has_fixations and fixation in seen):  # a row for each frame
             continue
         seen.add(fixation)
         duration = table.duration(line, row, "duration") * 1e-3
         x, y = table.number(line, row, "x"), table.number(line, row, "y")
+        if "confidence" in table and table.number(line, row, "confidence") < LEAST_CONFIDENCE:
+            x = math.nan
         video = OR.join(dict.fromkeys(filter(None, (shown.film, surface, film, *folders))))
         observer = shown.observer or prefix or table.text(row, "recording") or (folders[0] if folders else "")
         gaze.add(video, observer, time - shown.start, duration, x, 1 - y if is_core else y)
@@ -119,9 +128,16 @@ def _annotated(path: Path) -> list[_Section]:
         return []
     table = TextTable(beside, _ANNOTATIONS, clocks=("time",))
     table.require("time", "text")
-    starts = []
+    told = []
     for line, row in table.rows():
-        label = table.text(row, "text")
-        if messages.starts_film(label) or (messages.film_in(label) and not messages.ends_film(label)):
-            starts.append(_Section(table.number(line, row, "time"), messages.names_in(label)))
-    return sorted(starts, key=lambda start: start.start)
+        time, label = table.number(line, row, "time"), table.text(row, "text")
+        if messages.starts_film(label) or messages.ends_film(label) or messages.film_in(label):
+            told.append((time, label))
+    starts: list[_Section] = []
+    for time, label in sorted(told):
+        now, names = starts[-1] if starts else None, messages.names_in(label)
+        if messages.ends_film(label):
+            starts[-1:] = [replace(now, end=min(now.end, time))] if now else []
+        elif now is None or messages.starts_film(label) or messages.is_other_film(names, now.film):
+            starts.append(_Section(time, names))
+    return starts

@@ -26,6 +26,7 @@ _TITLES = {
     "time": ("time", "recordingtime [ms]"),
     "kind": ("type",),
     "media": ("stimulus",),
+    "trial": ("trial",),
     "observer": ("participant", "subject"),
     **{f"x_{eye}": (f"{eye[0]} por x [px]", f"point of regard {eye} x [px]") for eye in _EYES},
     **{f"y_{eye}": (f"{eye[0]} por y [px]", f"point of regard {eye} y [px]") for eye in _EYES},
@@ -60,11 +61,16 @@ def read(path: Path, film: str) -> Recording:
         if table.text(row, "kind").upper() == "MSG":
             clock.message(time, " ".join(row))
             continue
-        video = clock.video(time, table.text(row, "media"))
+        video = clock.video(time, table.text(row, "media"), table.text(row, "trial"))
         if not video or (has_fixations and not _is_fixation(table, row, eyes)):
             continue
+        moving = [
+            eye for eye in eyes if has_fixations and f"event_{eye}" in table and not _is_fixation(table, row, [eye])
+        ]
+        looking = [eye for eye in eyes if eye not in moving]
         first, last = (
-            (table.number(line, row, f"x_{eye}"), table.number(line, row, f"y_{eye}")) for eye in (eyes[0], eyes[-1])
+            (table.number(line, row, f"x_{eye}"), table.number(line, row, f"y_{eye}"))
+            for eye in (looking[0], looking[-1])
         )
         gaze.add(video, observer, time - clock.start, 0.0, *mean_of_eyes(first, last))
     what = "samples within fixations" if has_fixations else "samples"
@@ -87,7 +93,7 @@ class _Clock:
         self._has_stimuli = "media" in table
         names = "" if self._has_stimuli else "".join(_message(table, row) for _, row in table.rows())
         self._shown = "" if self._has_stimuli or messages.film_in(names) else film
-        self._told = ("", math.nan)
+        self._told, self._text, self._trial = ("", math.nan), "", ""
 
     def message(self, time: float, text: str) -> None:
         text = (text.partition("Message:")[2] or text).strip()
@@ -95,19 +101,22 @@ class _Clock:
         if messages.ends_film(text):
             self._shown = "" if not self._has_stimuli else self._shown
         elif film or messages.starts_film(text):
-            self._told = film, time
+            is_about_it = film and self._shown and not messages.is_other_film(film, self._shown)
+            if is_about_it and text != self._text and not messages.starts_film(text):
+                return
+            self._told, self._text = (film, time), text
             if not self._has_stimuli:
                 self._shown = film or self._shown
                 self.start, self.by_message = time, True
 
-    def video(self, time: float, stimulus: str) -> str:
+    def video(self, time: float, stimulus: str, trial: str) -> str:
         """Returns the film shown at the next sample, empty if there is none."""
-        if self._has_stimuli and stimulus != self._shown:
+        if self._has_stimuli and (stimulus, trial) != (self._shown, self._trial):
             film, told = self._told
             by_message = time - told <= SOON_SECONDS and (not film or stimulus.casefold() in film.casefold())
             self.start = told if by_message else time
             self.by_message |= by_message
-            self._shown = stimulus
+            self._shown, self._trial = stimulus, trial
         elif math.isnan(self.start):
             self.start = time
         return "" if self._shown == "-" else self._shown

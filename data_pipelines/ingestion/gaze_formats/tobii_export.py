@@ -18,6 +18,7 @@ import numpy as np
 from data_pipelines.ingestion.delimited_text import titles_in
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording
+from data_pipelines.ingestion.gaze_formats.tobii_showings import Showing, Shown
 from data_pipelines.ingestion.text_table import TextTable
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.runtime.errors import UserError
@@ -43,14 +44,15 @@ _TITLES = {  # as `_plain` returns them
     "y_film": ("fixation point y mcsnorm", "gaze point y mcsnorm"),
     "x_screen": ("fixation point x", "fixation point x dacs", "gaze point x", "gaze point x dacs", "gazepointx adcs"),
     "y_screen": ("fixation point y", "fixation point y dacs", "gaze point y", "gaze point y dacs", "gazepointy adcs"),
-    "x_media": ("fixationpointx mcs", "gazepointx mcs"),
-    "y_media": ("fixationpointy mcs", "gazepointy mcs"),
+    "x_media": ("fixationpointx mcs", "fixation point x mcs", "gazepointx mcs", "gaze point x mcs"),
+    "y_media": ("fixationpointy mcs", "fixation point y mcs", "gazepointy mcs", "gaze point y mcs"),
+    "duration": ("gaze event duration", "eye movement event duration", "gazeeventduration"),
 }
 _POSITIONS = ("x_film", "y_film", "x_screen", "y_screen", "x_media", "y_media")
 _SIZES = ("left", "top", "width", "height", "screen_width", "screen_height")
-_STARTS, _ENDS = {"videostimulusstart", "moviestart"}, {"videostimulusend", "movieend"}
-_LONGEST_INTERVAL_MS = 200  # between samples; in microseconds, none is as short
-_SOON_SECONDS = 1.0  # between the event and the film's first row
+_SHORTEST_INTERVAL_US = 700  # between samples: 1200 Hz; in milliseconds, fixations are not as far apart
+_LONGEST_FIXATION_MS = 10_000  # in microseconds, none is as short
+_MOST_BACK_SECONDS = 0.1  # of a clock in one recording
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -62,7 +64,7 @@ def read(path: Path, film: str) -> Recording:
     table = _Export(path, film)
     seconds, interval, has_fixations = table.survey()
     gaze = GazeRows()
-    fixations: dict[tuple, tuple[_Showing, str, list[tuple[float, float, float]]]] = {}
+    fixations: dict[tuple, _Fixation] = {}
     for line, row in table.rows():
         time = table.number(line, row, "time") * seconds
         whose = table.whose(row)
@@ -73,13 +75,17 @@ def read(path: Path, film: str) -> Recording:
         x, y = table.position(line, row)
         if not has_fixations:
             gaze.add(showing.media, observer, time - showing.start, 0.0, x, y)
-        elif table.text(row, "movement").casefold() == "fixation" and not math.isnan(x + y):
-            key = (whose, showing.start, table.text(row, "fixation"))
-            fixations.setdefault(key, (showing, observer, []))[2].append((time, x, y))
-    for showing, observer, rows in fixations.values():
-        (start, *_), (last, *_) = rows[0], rows[-1]
-        x, y = np.mean(rows, axis=0)[1:]
-        gaze.add(showing.media, observer, start - showing.start, last - start + interval, x, y)
+        elif (number := table.fixation(whose, row, (x, y))) and not math.isnan(x + y):
+            key = (whose, showing.start, number)
+            told = table.number(line, row, "duration") if "duration" in table else math.nan
+            fixations.setdefault(key, _Fixation(showing, observer, told)).rows.append((time, x, y))
+    for of in fixations.values():
+        (start, *_), (last, *_) = of.rows[0], of.rows[-1]
+        x, y = np.mean(of.rows, axis=0)[1:]
+        length = last - start + interval
+        if len(of.rows) == 1 and of.told > 0:  # an export of nothing but fixations
+            length = of.told * (1e-3 if of.told < _LONGEST_FIXATION_MS else 1e-6)
+        gaze.add(of.showing.media, of.observer, start - of.showing.start, length, x, y)
     what = "fixations" if has_fixations else "samples"
     return gaze.recording(lambda media: table.known(media, f"{what}, times from"))
 
@@ -87,51 +93,39 @@ def read(path: Path, film: str) -> Recording:
 def _plain(title: str) -> str:
     """Returns a title without units: `Gaze point X [DACS px]` and `Gaze point X (DACSpx)` -> gaze point x dacs."""
     text = re.sub(r"[\s\[\]()\"\ufeff]+", " ", title).casefold().replace("mcs norm", "mcsnorm")
-    return re.sub(r"(px|\b(ms|μs))(?= |$)", "", text).strip()
+    return re.sub(r"(px|\b(ms|[μu]s))(?= |$)", "", text).strip()
 
 
 @dataclass
-class _Showing:
-    """A film shown in a recording, in seconds of its clock. `by_event`: whether an event told the start."""
+class _Fixation:
+    """The rows (time, x, y) of a fixation, and its duration as the export tells it; NaN if it does not."""
 
-    media: str
-    start: float
-    by_event: bool
-    end: float = math.inf
+    showing: Showing
+    observer: str
+    told: float
+    rows: list[tuple[float, float, float]] = field(default_factory=list)
 
 
 @dataclass
-class _Shown:
-    """The films of one recording so far. `announced`: the time of an event whose film has no rows yet."""
+class _Run:
+    """Rows of one fixation, in an export that does not number fixations."""
 
-    showings: list[_Showing] = field(default_factory=list)
-    announced: float = math.nan
-
-    def event(self, name: str, time: float) -> None:
-        now = self.showings[-1] if self.showings else None
-        if name in _STARTS and now and not now.by_event and time - now.start <= _SOON_SECONDS:
-            now.start, now.by_event = time, True
-        elif name in _STARTS or name in _ENDS:
-            self.announced = time if name in _STARTS else math.nan
-            if now:
-                now.end = min(now.end, time)
-
-    def row(self, media: str, time: float) -> None:
-        now = self.showings[-1] if self.showings else None
-        if now is None or now.media != media or not math.isnan(self.announced):
-            by_event = time - self.announced <= _SOON_SECONDS
-            self.showings.append(_Showing(media, self.announced if by_event else time, by_event))
-            self.announced = math.nan
+    number: int = 0
+    point: tuple[float, float] | None = None
 
 
 class _Export(TextTable):
     """The columns of an export."""
 
     def __init__(self, path: Path, film: str):
-        super().__init__(path, _TITLES, clocks=("time",), positions=_POSITIONS, others=_SIZES, plain=_plain)
+        super().__init__(
+            path, _TITLES, clocks=("time",), positions=_POSITIONS, others=(*_SIZES, "duration"), plain=_plain
+        )
         self.require("time")
+        self._eyes = [name for name in ("valid_left", "valid_right") if name in self]
+        self._runs: dict[tuple[str, str], _Run] = {}
         self._film = film
-        self._shown: dict[tuple[str, str], _Shown] = {}
+        self._shown: dict[tuple[str, str], Shown] = {}
         self._starts: dict[tuple[str, str], list[float]] = {}
         self._screen: tuple[int, int] | None = None
         if "x_film" in self:
@@ -150,6 +144,13 @@ class _Export(TextTable):
                 "or the media's position and size, or the recording's resolution."
             )
 
+        x = self.places.get(f"x_{self._prefix}")
+        self._has_fixation_points = x is not None and self.header[x].strip().casefold().startswith("fixation")
+
+    @property
+    def _prefix(self) -> str:
+        return {"film": "film", "media": "media", "unscaled": "media"}.get(self._system, "screen")
+
     def whose(self, row: list[str]) -> tuple[str, str]:
         return self.text(row, "observer"), self.text(row, "recording")
 
@@ -163,34 +164,50 @@ class _Export(TextTable):
         """
         last: dict[tuple[str, str], float] = {}
         current: dict[tuple[str, str], str] = {}
-        intervals, changes, has_fixations = array("d"), [], False
+        seen: dict[tuple[str, str], float] = {}  # the last row with a film
+        gone: dict[tuple[str, str], float] = {}  # the same, if rows without a film have followed
+        intervals, changes, has_fixations, back = array("d"), [], False, (0.0, 0)
         for line, row in self.rows():
             time, whose, event = self.number(line, row, "time"), self.whose(row), self.text(row, "event")
             if math.isnan(time):
                 continue
+            back = max(back, (last.get(whose, time) - time, line))
             if event:
-                changes.append((whose, time, "", event.replace(" ", "").casefold()))
+                changes.append((whose, time, "", event.replace(" ", "").casefold(), 0.0))
                 current.pop(whose, None)
                 continue
             intervals.append(time - last.get(whose, time))
             last[whose] = time
             media = self.media(row)
-            if media and current.get(whose) != media:
-                changes.append((whose, time, media, ""))
+            if not media:
+                current.pop(whose, None)
+                gone.setdefault(whose, seen.get(whose, time))
+            elif current.get(whose) != media:
+                changes.append((whose, time, media, "", time - gone.get(whose, time)))
                 current[whose] = media
+            if media:
+                seen[whose] = time
+                gone.pop(whose, None)
             has_fixations |= self.text(row, "movement").casefold() == "fixation"
             self._screen = self._screen or self._size_of_screen(line, row)
         passed = np.array(intervals)
         interval = float(np.median(passed[passed > 0])) if (passed > 0).any() else 1.0
         unit = self.header[self.places["time"]].casefold().partition("timestamp")[2]
-        is_micro = "μs" in unit or ("ms" not in unit and interval >= _LONGEST_INTERVAL_MS)
+        is_micro = bool({"μs", "us"} & set(re.findall(r"\w+", unit)))
+        if self.header[self.places["time"]].strip().casefold() == "recording timestamp":  # some versions name no unit
+            is_micro = interval >= _SHORTEST_INTERVAL_US
         seconds = 1e-6 if is_micro else 1e-3
-        for whose, time, media, event in changes:
-            shown = self._shown.setdefault(whose, _Shown())
+        if back[0] * seconds > _MOST_BACK_SECONDS:
+            raise UserError(
+                f"{self.path}, line {back[1]}: the clock goes back, as if another recording began. "
+                "Export the columns Participant name and Recording name."
+            )
+        for whose, time, media, event, absence in changes:
+            shown = self._shown.setdefault(whose, Shown())
             if event:
                 shown.event(event, time * seconds)
             else:
-                shown.row(media, time * seconds)
+                shown.row(media, time * seconds, absence * seconds)
         self._starts = {whose: [showing.start for showing in shown.showings] for whose, shown in self._shown.items()}
         return seconds, interval * seconds, has_fixations
 
@@ -203,20 +220,28 @@ class _Export(TextTable):
         )
         return None if math.isnan(width + height) else (round(width), round(height))
 
-    def showing(self, whose: tuple[str, str], time: float, media: str) -> _Showing | None:
+    def showing(self, whose: tuple[str, str], time: float, media: str) -> Showing | None:
         """Returns the film that a recording shows in a row; None if it shows none."""
         place = bisect_right(self._starts.get(whose, []), time) - 1
         now = self._shown[whose].showings[place] if place >= 0 else None
         return now if now and now.media == media and time < now.end else None
 
+    def fixation(self, whose: tuple[str, str], row: list[str], point: tuple[float, float]) -> str:
+        """Returns the name of the fixation that a row belongs to, empty if it belongs to none. Call it in order."""
+        kind, run = self.text(row, "movement").casefold(), self._runs.setdefault(whose, _Run())
+        if kind != "fixation":
+            run.number += bool(kind)
+            return ""
+        if run.point not in (None, point) and self._has_fixation_points:
+            run.number += 1
+        run.point = point
+        return self.text(row, "fixation") or f"run {run.number}"
+
     def position(self, line: int, row: list[str]) -> tuple[float, float]:
         """Returns x and y, as fractions of the film, or in pixels of the screen if its place is unknown."""
-        if "valid_left" in self and all(
-            self._is_invalid(self.text(row, f"valid_{side}")) for side in ("left", "right")
-        ):
+        if self._eyes and all(self._is_invalid(self.text(row, eye)) for eye in self._eyes):
             return math.nan, math.nan
-        prefix = {"film": "film", "media": "media", "unscaled": "media"}.get(self._system, "screen")
-        x, y = (self.number(line, row, f"{axis}_{prefix}") for axis in "xy")
+        x, y = (self.number(line, row, f"{axis}_{self._prefix}") for axis in "xy")
         if self._system in ("placed", "media"):
             width, height = (self.number(line, row, name) for name in ("width", "height"))
             if not min(width, height) > 0:
@@ -229,7 +254,7 @@ class _Export(TextTable):
     @staticmethod
     def _is_invalid(text: str) -> bool:
         """Returns whether an eye was not found: Invalid in Pro Lab, 2 to 4 in Studio."""
-        return text.casefold() == "invalid" or text in ("2", "3", "4")
+        return text.casefold() == "invalid" or re.sub(r"[.,]0*$", "", text) in ("2", "3", "4")
 
     def known(self, media: str, what: str) -> Known:
         showings = [showing for shown in self._shown.values() for showing in shown.showings if showing.media == media]

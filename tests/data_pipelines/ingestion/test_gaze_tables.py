@@ -54,6 +54,32 @@ def test_every_common_encoding_is_read(table, encoding):
     assert list(tables.gaze) == ["färö"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_encodings_without_a_mark_are_read_in_any_script(table, encoding):
+    tables = read_gaze([table("video,time,x,y\n日本語,0,1,2\n", encoding=encoding)])
+    assert list(tables.gaze) == ["日本語"]
+
+
+def test_marks_and_headers_of_joined_tables_are_left_out(table):
+    gaze = only(read_gaze([table("\ufeff\ufefftime,x,y\n0.1,1,2\n\ufefftime,x,y\n0.2,3,4\n")]))
+    assert (gaze.starts.tolist(), gaze.x.tolist()) == ([0.1, 0.2], [1, 3])
+
+
+@pytest.mark.parametrize(
+    "titles", ["Time [ms],X [px],Y [px]", "time (ms),x (px),y (px)", "time_msec,x_pixels,y_px", "time_ms,X(px),y"]
+)
+def test_titles_may_have_units(table, titles):
+    gaze = only(read_gaze([table(f"{titles},duration (s)\n500,1,2,0.25\n")]))
+    assert (gaze.starts[0], gaze.durations[0], gaze.x[0], gaze.y[0]) == (0.5, 0.25, 1, 2)
+
+
+def test_a_unit_in_a_title_goes_before_the_name_that_the_user_gives_it(table):
+    path = table("t,Time [ms],x,y\n1,500,1,2\n")
+    assert only(read_gaze([path], {"time_ms": "time [ms]"})).starts[0] == 0.5
+    with pytest.raises(UserError, match=r"--columns time=Time \[ms\]: is in milliseconds. Give it as time_ms"):
+        read_gaze([path], {"time": "Time [ms]"})
+
+
 @pytest.mark.parametrize("separator", [";", ",", "\t", "|"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_a_first_line_that_names_the_separator_is_understood(table, separator, mark):
@@ -75,6 +101,7 @@ def test_a_first_line_that_names_the_separator_is_understood(table, separator, m
         (("time_ms;x", "999.5;1", "1,000.5;2", "1,200;3"), (0.9995, 1.0005, 1.2)),
         (("time_ms;x", "800;1", "1 000;2", "1 200,5;3"), (0.8, 1.0, 1.2005)),
         (("time_ms;x", "800;1", "1\u202f000;2", "1\u00a0200,5;3"), (0.8, 1.0, 1.2005)),
+        (("time_ms;x", "800;1", "1\u2007000;2", "1\u2009200,5;3"), (0.8, 1.0, 1.2005)),
         (("time_ms;x", "800;1", "1'000;2", "1\u2019200.5;3"), (0.8, 1.0, 1.2005)),
         (("time;x", "0,800;1", "1,000;2", "1,200;3"), (0.8, 1.0, 1.2)),
         (("time,x", "1.000,1", "1.200,2", "1.400,3"), (1.0, 1.2, 1.4)),
@@ -173,8 +200,8 @@ def test_frame_numbers_are_told_from_seconds(table):
 
 
 def test_rows_without_data_are_counted(table):
-    tables = read_gaze([table("time,x,y\n0,1,2\n1,.,.\n2,NaN,5\n,3,4\n3,0,0\n4,,\n")])
-    assert (tables.num_rows, tables.num_missing) == (6, 5)
+    tables = read_gaze([table("time,x,y\n0,1,2\n1,.,.\n2,NaN,5\n,3,4\n3,0,0\n4,,\n5,#N/A,<NA>\n")])
+    assert (tables.num_rows, tables.num_missing) == (7, 6)
     np.testing.assert_array_equal(only(tables).starts, [0])
 
 

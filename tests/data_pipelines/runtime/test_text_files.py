@@ -5,7 +5,7 @@ import pytest
 from data_pipelines.runtime.json_files import read_object
 from data_pipelines.runtime.text_files import open_text, read_text
 
-ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32"]
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
