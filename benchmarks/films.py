@@ -8,7 +8,7 @@ from PIL import Image
 
 from benchmarks.inputs import FRAME_RATE_HZ
 from benchmarks.shard_lists import repeat_lists
-from data_pipelines.drawing.mp4_film import film_writer
+from data_pipelines.drawing.mp4_film import mp4_writer
 from data_pipelines.prepare import prepare
 from data_pipelines.synthetic.database import DATABASE, synthesize
 
@@ -41,7 +41,7 @@ def make_film_file(folder: Path, num_frames: int, frame_size: tuple[int, int]) -
     frames = folder / "raw" / "video_frames" / DATABASE / "film_001"
     sound = folder / "raw" / "video_audio" / DATABASE / "film_001" / "film_001.wav"
     path = folder / "film.mp4"
-    with film_writer(path, FRAME_RATE_HZ, sound) as add_picture:
+    with mp4_writer(path, FRAME_RATE_HZ, sound) as add_picture:
         for number, picture in enumerate(sorted(frames.iterdir())):
             add_picture(np.asarray(Image.open(picture)), number / FRAME_RATE_HZ)
     return FilmFile(path, frames, sound)

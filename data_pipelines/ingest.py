@@ -77,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
 
     add = parser.add_argument_group("how the films were shown").add_argument
     add("--screen", type=image_size, metavar="WxH", help="x and y are positions on a screen of this size in pixels")
-    add("--shown", choices=("fit", "native"), default="fit", help="size on --screen: as large as fits, or unscaled")
+    shown = "size on the screen: as large as fits, or unscaled (default: as a known database showed it, else fit)"
+    add("--shown", choices=("fit", "native"), help=shown)
     add("--viewing-distance", type=float, metavar="CM", help="distance from eye to screen, for a blur in degrees")
     add("--screen-width", type=float, metavar="CM", help="width of the screen's picture")
     add("--screen-pixels", type=int, metavar="N", help="width of the screen, for films shown unscaled without --screen")

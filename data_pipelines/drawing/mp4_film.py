@@ -23,7 +23,7 @@ AddPicture = Callable[..., None]  # see `_Pictures.add`
 
 
 @contextlib.contextmanager
-def film_writer(
+def mp4_writer(
     path: Path, frame_rate_hz: float, sound_path: Path | None = None, start_seconds: Fraction = Fraction(0)
 ) -> Iterator[AddPicture]:
     """Yields a function that adds a picture to an MP4 film; see `_Pictures.add`. Memory does not grow with the film.

@@ -33,7 +33,7 @@ def rows_of(path: Path, comment: str = "") -> Iterator[tuple[int, list[str]]]:
       UserError: the file is missing, is not text, or has a field that is too long.
     """
     try:
-        with open_text(path) as file:
+        with open_gaze_text(path) as file:
             num_skipped, delimiter = _find_header(file, comment)
             file.seek(0)
             for _ in range(num_skipped):
@@ -52,7 +52,7 @@ def rows_of(path: Path, comment: str = "") -> Iterator[tuple[int, list[str]]]:
         raise not_text(path) from None
 
 
-def open_text(path: Path) -> TextIO:
+def open_gaze_text(path: Path) -> TextIO:
     """Opens a text file of any of ENCODINGS, with line ends as they are. Reading may raise UnicodeError."""
     if not path.is_file():
         raise UserError(f"{path}: is not a file. Give tables of gaze, or folders of them.")

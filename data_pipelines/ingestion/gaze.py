@@ -42,8 +42,8 @@ class Known:
         where, of = "the film", self.viewing
         if not self.name:
             return f"{self.units} of the {'screen' if of.screen else 'film'}"
-        if of.screen:
-            place = "fills it" if of.shown == "fit" else "unscaled"
+        if of.screen and not of.measured_on_film:
+            place = "unscaled" if of.shown == "native" else "fills it"
             if of.corner:
                 place = f"at ({of.corner[0]:g}, {of.corner[1]:g})"
             where = f"a screen of {of.screen[0]}x{of.screen[1]}, the film {place}"

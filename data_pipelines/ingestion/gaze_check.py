@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from data_pipelines.drawing.contact_sheet import EvenSamples, cell_size, clock_time, save_sheet
 from data_pipelines.drawing.heat import blend
-from data_pipelines.drawing.mp4_film import even, film_writer
+from data_pipelines.drawing.mp4_film import even, mp4_writer
 from data_pipelines.drawing.picture_grid import captioned
 from data_pipelines.films.film import Film
 from data_pipelines.ingestion.gaze_on_frames import FrameGaze
@@ -58,7 +58,7 @@ def write_check(
     drawn = zip(
         _of_frames(gaze.frames, len(seconds)), _of_frames(gaze.outside_frames, len(seconds)), seconds, strict=True
     )
-    with film_writer(folder / FILM, film.frame_rate_hz, sound_path, film.start_seconds) as add:
+    with mp4_writer(folder / FILM, film.frame_rate_hz, sound_path, film.start_seconds) as add:
         for number, (inside, outside, time) in enumerate(drawn, start=1):
             frame = raw_layout.read_frame(writer.layout.frame_path(writer.database, writer.name, number))
             density = raw_layout.read_density(writer.layout.density_path(writer.database, writer.name, number))

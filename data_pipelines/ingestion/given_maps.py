@@ -73,7 +73,7 @@ class MapsOfFrames:
     def size(self) -> tuple[int, int]:
         """Returns (width, height) of the first fixation map. Raises UserError if it cannot be read."""
         first = next((path for path in self.fixations if path), None)
-        height, width = read_fixations(first).shape if first else (0, 0)
+        height, width = read_given_fixations(first).shape if first else (0, 0)
         return width, height
 
     def gaze(self, frame_size: tuple[int, int]) -> FrameGaze:
@@ -81,7 +81,7 @@ class MapsOfFrames:
         frames, points = [np.zeros(0, int)], [np.zeros((0, 2), int)]
         for number, path in enumerate(self.fixations, start=1):
             if path:
-                fixations = read_fixations(path)
+                fixations = read_given_fixations(path)
                 rows, columns = np.nonzero(fixations)
                 xy = (np.column_stack([columns, rows]) + 0.5) * frame_size / np.array(fixations.shape[::-1])
                 points.append(np.floor(xy).astype(int))
@@ -153,7 +153,7 @@ def maps_of_frames(maps: GivenMaps, film: Film, num_frames: int) -> MapsOfFrames
     return MapsOfFrames(density, fixations, sum(number not in place for number in numbers))
 
 
-def read_fixations(path: Path) -> np.ndarray:
+def read_given_fixations(path: Path) -> np.ndarray:
     """Reads a fixation map of any kind, uint8 [H, W], 0 or 1. Raises UserError if it cannot be read."""
     if path.suffix.lower() != ".mat":
         picture = read_density(path)

@@ -21,7 +21,10 @@ class Viewing:
 
     Attributes:
       screen: (width, height) in pixels of the screen on which gaze is measured; None if it is measured on the film.
-      shown: how films lie on `screen`, centred: "fit", as large as the screen allows, or "native", pixel on pixel.
+      shown: how films lie on `screen`, centred: "fit", as large as the screen allows, or "native", pixel on pixel. None
+        is "fit", unless a recording or its database tells it.
+      measured_on_film: whether x and y are measured on the film even if there is a `screen`, which then only scales
+        degrees.
       corner: the film's upper left corner on `screen`, if a recording tells it; `shown` is not used then. The film has
         the size that makes it centred if this keeps its shape, else its own.
       from_centre: whether x and y are measured from the centre, to the right and upwards.
@@ -38,7 +41,8 @@ class Viewing:
     """
 
     screen: tuple[int, int] | None = None
-    shown: Shown = "fit"
+    shown: Shown | None = None
+    measured_on_film: bool = False
     corner: tuple[float, float] | None = None
     from_centre: bool = False
     sigma: float | None = None
@@ -48,7 +52,7 @@ class Viewing:
     sigma_degrees: float = 1.0
 
     def __post_init__(self):
-        if self.shown not in get_args(Shown):
+        if self.shown not in (None, *get_args(Shown)):
             raise UserError(f"--shown {self.shown}: is not known. Choose fit or native.")
         lengths = {
             "--screen": min(self.screen) if self.screen else None,
@@ -94,6 +98,8 @@ class Viewing:
         self, x: np.ndarray, y: np.ndarray, units: Units, film_size: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns gaze in pixels of the film, x and y [N]. `units` refer to the screen, or to the film without one."""
+        if self.measured_on_film:
+            return replace(self, screen=None, corner=None, measured_on_film=False).on_film(x, y, units, film_size)
         measured_on = self.screen or film_size
         if units == "fraction":
             x, y = x * measured_on[0], y * measured_on[1]

@@ -36,7 +36,7 @@ def collect(workdir: Path, parts: Sequence[Part], console: Console) -> dict[str,
             videos.setdefault(name, []).extend(scored[name])
     systems = {name: _system(name, videos, done, workdir) for name in videos}
     missing = [part.name for part in parts if part not in done]
-    notes = _notes(systems, missing) + _deaf_parts(done, workdir)
+    notes = _notes(systems, missing) + _parts_without_sound(done, workdir)
     title = f"Held-out films, splits {', '.join(map(str, sorted({part.split for part in done})))}"
     write_ablation(workdir, systems, {"missing": missing, "versions": versions()}, notes)
     main = MAIN if MAIN in systems else list(systems)[-1]
@@ -72,7 +72,7 @@ def _cost(part: Part, workdir: Path) -> cost.Cost:
         raise UserError(f"{path}: holds no cost ({error}). Remove it and score again.") from None
 
 
-def _deaf_parts(parts: Sequence[Part], workdir: Path) -> list[str]:
+def _parts_without_sound(parts: Sequence[Part], workdir: Path) -> list[str]:
     """Returns a note for each trained network whose sound has no effect."""
     warnings = [(part, sound_watch.warning_of(part.weights(workdir).parent)) for part in parts]
     return [f"split{part.split}/{warning}" for part, warning in warnings if warning]

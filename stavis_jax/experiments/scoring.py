@@ -60,8 +60,8 @@ def score_workdir(
     content = write_results(workdir, results, {"split": data.split, "dtype": dtype, "versions": versions()})
     title = f"Held-out films of split {data.split}"
     print_table(scores_table(title, {name: of.overall for name, of in results.items()}), console)
-    deaf = sound_watch.warning_of(workdir / main)
-    warnings = [*warnings_of(scores[main]), *([deaf] if deaf else [])]
+    unused_sound = sound_watch.warning_of(workdir / main)
+    warnings = [*warnings_of(scores[main]), *([unused_sound] if unused_sound else [])]
     print_warnings(warnings, console)
     read_frame = film_frames(data.annotations)
     pictures = middle_frames(read_frame, annotations, predictions, settings.pictures)

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_pipelines.drawing.mp4_film import even, film_writer
+from data_pipelines.drawing.mp4_film import even, mp4_writer
 from data_pipelines.films.film import Film, Picture
 from stavis_jax.maps.pictures import saliency_picture
 from stavis_jax.outputs.frame_writer import WriteFrame
@@ -20,7 +20,7 @@ def overlay_film(path: Path, film: Film, options: OutputOptions) -> Iterator[Wri
     H.264 needs even sizes, so an odd width or height shrinks by one pixel. All pictures get the size of the first.
     """
     grid = PaneGrid((film.width, film.height), options)
-    with film_writer(path, film.frame_rate_hz, film.sound_path, film.start_seconds) as add:
+    with mp4_writer(path, film.frame_rate_hz, film.sound_path, film.start_seconds) as add:
 
         def write(prediction: FramePrediction, picture: Picture | None) -> None:
             assert picture, "this output needs pictures"
@@ -36,7 +36,7 @@ def grey_film(path: Path, film: Film, options: OutputOptions) -> Iterator[WriteF
     An odd width or height shrinks by one pixel.
     """
     size = options.size_of_maps(film)
-    with film_writer(path, film.frame_rate_hz) as add:
+    with mp4_writer(path, film.frame_rate_hz) as add:
 
         def write(prediction: FramePrediction, _: Picture | None) -> None:
             even_size = even(size or prediction.saliency.shape[::-1])

@@ -27,7 +27,7 @@ from stavis_jax.training.placed_batches import Placed, PlacedBatches
 from stavis_jax.training.preemption import Preemption
 from stavis_jax.training.progress import EpochLosses, Progress, StepValues
 from stavis_jax.training.settings import TrainingSettings
-from stavis_jax.training.sound_watch import SoundEffect, sound_effect, warn_if_deaf
+from stavis_jax.training.sound_watch import SoundEffect, sound_effect, warn_if_unused
 from stavis_jax.training.state_layout import place_state
 from stavis_jax.training.tensorboard import TensorBoard
 
@@ -153,7 +153,7 @@ class _Training:
                 f"{data.steps_per_epoch}). Give the same shards, or another --workdir."
             )
         self.losses = EpochLosses(title, data.films, self.progress.losses)
-        self.is_deaf = False  # whether a warning has said so
+        self.has_warned = False  # that the sound is not used
 
     def network(self) -> Stavis:
         return self.constants.network(self.state)
@@ -199,7 +199,7 @@ class _Training:
         if progress.best_epoch == progress.epoch:
             keep(self.network(), "best")
         self.progress, self.losses = progress, EpochLosses(self.title, self.data.films)
-        self.warn_if_deaf(means)
+        self.warn_if_sound_is_unused(means)
         self.journal.epoch(progress.epoch, self.settings.epochs, means, self.num_steps)
 
     def validate(self) -> dict[str, float]:
@@ -226,11 +226,11 @@ class _Training:
         effect = sound_effect(batch["waveform"], outputs, silenced)
         return {} if math.isnan(effect.active) else {"sound_effect": effect.change, "active_units": effect.active}
 
-    def warn_if_deaf(self, means: Mapping[str, float]) -> None:
+    def warn_if_sound_is_unused(self, means: Mapping[str, float]) -> None:
         """Warns once if the sound has no effect on the clips of an epoch's validation."""
-        if "active_units" in means and not self.is_deaf and is_first_host():
+        if "active_units" in means and not self.has_warned and is_first_host():
             effect = SoundEffect(means["sound_effect"], means["active_units"])
-            self.is_deaf = warn_if_deaf(effect, self.title, self.progress.epoch, is_last=self.is_finished())
+            self.has_warned = warn_if_unused(effect, self.title, self.progress.epoch, is_last=self.is_finished())
 
     def is_due(self) -> bool:
         """Returns whether a checkpoint is due: at the start, by steps, or at the end of an epoch."""

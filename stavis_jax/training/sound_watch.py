@@ -1,7 +1,7 @@
 """Watches whether a network uses its sound.
 
 After a step that is too large, the ReLUs of the localisation may never be active again. Their gradient is then zero, so
-the training goes on with a network that is deaf, and its scores are about those of `visual`.
+the training goes on with a network that ignores the sound, and its scores are about those of `visual`.
 """
 
 import json
@@ -53,7 +53,7 @@ def sound_effect(waveform: jax.Array, outputs: Outputs, silenced: Outputs) -> So
     return SoundEffect(float(np.asarray(change)), float(np.asarray(active)))
 
 
-def warn_if_deaf(effect: SoundEffect, title: str, epoch: int, *, is_last: bool) -> bool:
+def warn_if_unused(effect: SoundEffect, title: str, epoch: int, *, is_last: bool) -> bool:
     """Logs one line if the sound has no effect and cannot get one, or if it has none at the end. Returns whether."""
     warning = _warning(effect, title, epoch, is_last=is_last)
     if warning:

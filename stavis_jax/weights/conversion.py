@@ -18,7 +18,7 @@ PYTORCH_SUFFIXES = (".pth", ".pt", ".tar")
 CONTENTS = {"stavis": "STAViS", "kinetics": "3D ResNet trunk", "soundnet": "SoundNet"}
 
 
-class Export(NamedTuple):
+class FilledCheckpoint(NamedTuple):
     """A checkpoint, and the names of missing arrays that were filled with starting values."""
 
     checkpoint: PyTorchCheckpoint
@@ -87,6 +87,8 @@ def directory_to_pytorch(directory: Path, file: Path, variant: str | None = None
     """
     if file.is_dir():
         raise UserError(f"--output {file}: is a directory. Give the name of a .pth file.")
+    if file.suffix not in PYTORCH_SUFFIXES:
+        raise UserError(f"--output {file}: a directory is converted to a .pth file. Give a name that ends in .pth.")
     weights, info = load_weights(directory, variant)
     checkpoint, filled = to_checkpoint(weights, info, str(directory))
     write_checkpoint(file, checkpoint)
@@ -94,7 +96,7 @@ def directory_to_pytorch(directory: Path, file: Path, variant: str | None = None
     return _summary(info) | {"tensors": f"{len(checkpoint.state)}{untrained}", "written": str(file)}
 
 
-def to_checkpoint(weights: Mapping[str, np.ndarray], info: WeightsInfo, source: str) -> Export:
+def to_checkpoint(weights: Mapping[str, np.ndarray], info: WeightsInfo, source: str) -> FilledCheckpoint:
     """Converts weights to the authors' names, layouts and order.
 
     Their files hold the sound part even of a visual network. If it is missing, it gets the starting values of seed 0.
@@ -114,7 +116,7 @@ def to_checkpoint(weights: Mapping[str, np.ndarray], info: WeightsInfo, source: 
         weights = read_network(new_network(config, seed=0)) | dict(weights)
     state = to_pytorch(weights, info.batches_tracked, info.architecture)
     name = f"resnet-{info.depth}" if info.depth else None  # SoundNet files are a bare state dict
-    return Export(PyTorchCheckpoint(state, name, info.epoch), filled)
+    return FilledCheckpoint(PyTorchCheckpoint(state, name, info.epoch), filled)
 
 
 def _summary(info: WeightsInfo, reason: str = "") -> dict[str, str]:

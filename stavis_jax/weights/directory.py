@@ -115,25 +115,29 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
         raise UserError(f"{directory}: cannot be written ({reason}). Give another one.") from error
 
 
-def read_weights(directory: Path) -> tuple[Weights, WeightsInfo]:
+def read_weights(directory: Path, advice: str = ADVICE) -> tuple[Weights, WeightsInfo]:
     """Reads a directory that `save_weights` wrote: float32 arrays on the host, and their description.
+
+    Args:
+      directory: the directory.
+      advice: what to do if it is damaged; ends the error.
 
     Raises:
       UserError: the directory does not exist, is something else or is damaged.
     """
     directory = Path(directory).absolute()
-    info, sha256 = _read_description(directory)
+    info, sha256 = _read_description(directory, advice)
     path = directory / ARRAYS_FILE
     try:
         is_intact = _sha256(path) == sha256
         weights = safetensors.numpy.load_file(path) if is_intact else {}
     # safetensors raises AttributeError and KeyError for number formats that NumPy does not have.
     except (OSError, safetensors.SafetensorError, AttributeError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({_first_line(error)}). {ADVICE}") from error
+        raise UserError(f"{path}: cannot be read ({_first_line(error)}). {advice}") from error
     if not is_intact:
-        raise UserError(f"{path}: damaged (its checksum has changed). {ADVICE}")
+        raise UserError(f"{path}: damaged (its checksum has changed). {advice}")
     if other := [name for name, array in weights.items() if array.dtype != np.float32]:
-        raise UserError(f"{path}: {', '.join(other)} are not float32. {ADVICE}")
+        raise UserError(f"{path}: {', '.join(other)} are not float32. {advice}")
     return weights, info
 
 
@@ -142,7 +146,7 @@ def read_info(directory: Path) -> WeightsInfo:
     return _read_description(directory)[0]
 
 
-def _read_description(directory: Path) -> tuple[WeightsInfo, str]:
+def _read_description(directory: Path, advice: str = ADVICE) -> tuple[WeightsInfo, str]:
     """Returns the description, and the SHA-256 of the arrays' file."""
     path = Path(directory) / INFO_FILE
     if not path.is_file():
@@ -150,7 +154,7 @@ def _read_description(directory: Path) -> tuple[WeightsInfo, str]:
             f"{directory}: not a converted checkpoint, it has no {INFO_FILE}. "
             "Give a directory that `python -m stavis_jax.convert` wrote."
         )
-    content = read_object(path, ADVICE)
+    content = read_object(path, advice)
     if content.pop("format", None) != FORMAT:
         raise UserError(f"{path}: not written by stavis_jax. Give a directory that stavis_jax.convert wrote.")
     version = content.pop("format_version", None)
@@ -159,7 +163,7 @@ def _read_description(directory: Path) -> tuple[WeightsInfo, str]:
     try:
         return WeightsInfo(**{name: value for name, value in content.items() if name != "sha256"}), content["sha256"]
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: damaged ({error}). {ADVICE}") from error
+        raise UserError(f"{path}: damaged ({error}). {advice}") from error
 
 
 def _first_line(error: Exception) -> str:

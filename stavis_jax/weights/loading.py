@@ -8,7 +8,7 @@ from stavis_jax.models import fusion
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import WeightsInfo, is_weights_directory, read_weights
 from stavis_jax.weights.flat_names import Weights
-from stavis_jax.weights.named_checkpoints import NAMES, locate
+from stavis_jax.weights.named_checkpoints import NAMES, advice_if_damaged, locate
 from stavis_jax.weights.pytorch_weights import AUDIOVISUAL, REASONS, read_pytorch_weights
 
 KEPT_BY_TRAINING = ("last", "best")  # WORKDIR/<variant>/<one of these>; the first one found is read
@@ -43,7 +43,8 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
         if info.kind == "stavis" and variant is None:
             log.warning("%s: taken as %s, since %s.", path, info.variant, REASONS[str(info.variant)])
         return weights, info
-    return read_weights(find_directory(path, variant))
+    directory = find_directory(path, variant)
+    return read_weights(directory, advice_if_damaged(directory))
 
 
 def find_directory(path: Path, variant: str | None = None) -> Path:

@@ -12,7 +12,7 @@ from data_pipelines.fetching.archives import KINDS
 from data_pipelines.fetching.archives_to_raw import BASE_URL, fetch
 from data_pipelines.fetching.download import CannotFetchError
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.weights.directory import is_weights_directory, save_weights
+from stavis_jax.weights.directory import ADVICE, is_weights_directory, save_weights
 from stavis_jax.weights.pytorch_weights import AUDIOVISUAL, VISUAL, read_pytorch_weights
 from stavis_jax.weights.safetensors_file import find_state_dict_file
 
@@ -21,7 +21,7 @@ PROJECT_PAGE = "http://cvsp.cs.ntua.gr/research/stavis/"
 log = logging.getLogger("stavis_jax")
 
 
-class Named(NamedTuple):
+class NamedCheckpoint(NamedTuple):
     """One file of the authors' archive `pretrained_models`.
 
     Attributes:
@@ -36,14 +36,14 @@ class Named(NamedTuple):
 
 
 NAMES = {
-    "stavis": Named("stavis_audiovisual/audiovisual_split1_save_60.pth", AUDIOVISUAL),
-    "stavis-split2": Named("stavis_audiovisual/audiovisual_split2_save_60.pth", AUDIOVISUAL),
-    "stavis-split3": Named("stavis_audiovisual/audiovisual_split3_save_60.pth", AUDIOVISUAL),
-    "stavis-visual": Named("stavis_visual_only/visual_split1_save_60.pth", VISUAL),
-    "stavis-visual-split2": Named("stavis_visual_only/visual_split2_save_60.pth", VISUAL),
-    "stavis-visual-split3": Named("stavis_visual_only/visual_split3_save_60.pth", VISUAL),
-    "resnet-50-kinetics": Named("resnet-50-kinetics.pth", None, "Hara, Kataoka and Satoh, CVPR 2018"),
-    "soundnet8": Named("soundnet8.pth", None, "Aytar, Vondrick and Torralba, NIPS 2016"),
+    "stavis": NamedCheckpoint("stavis_audiovisual/audiovisual_split1_save_60.pth", AUDIOVISUAL),
+    "stavis-split2": NamedCheckpoint("stavis_audiovisual/audiovisual_split2_save_60.pth", AUDIOVISUAL),
+    "stavis-split3": NamedCheckpoint("stavis_audiovisual/audiovisual_split3_save_60.pth", AUDIOVISUAL),
+    "stavis-visual": NamedCheckpoint("stavis_visual_only/visual_split1_save_60.pth", VISUAL),
+    "stavis-visual-split2": NamedCheckpoint("stavis_visual_only/visual_split2_save_60.pth", VISUAL),
+    "stavis-visual-split3": NamedCheckpoint("stavis_visual_only/visual_split3_save_60.pth", VISUAL),
+    "resnet-50-kinetics": NamedCheckpoint("resnet-50-kinetics.pth", None, "Hara, Kataoka and Satoh, CVPR 2018"),
+    "soundnet8": NamedCheckpoint("soundnet8.pth", None, "Aytar, Vondrick and Torralba, NIPS 2016"),
 }
 SYNONYMS = {"stavis-split1": "stavis", "stavis-visual-split1": "stavis-visual"}
 
@@ -91,6 +91,12 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("stavis_jax")) / "checkpoints"
 
 
+def advice_if_damaged(directory: Path) -> str:
+    """Returns what a user can do about a converted directory that is damaged."""
+    is_cached = directory.name in NAMES and directory.parent == cache_folder()
+    return f"Remove {directory}: it is made again at its next use." if is_cached else ADVICE
+
+
 def _make(name: str, directory: Path, base_url: str) -> None:
     """Fetches the archive, unless an earlier run did, and converts one of its files."""
     named, folder = NAMES[name], directory.parent
@@ -98,7 +104,8 @@ def _make(name: str, directory: Path, base_url: str) -> None:
         f"Give a local file in place of {name}, or fetch from a mirror: "
         f"python -m data_pipelines.fetch --what pretrained --output {folder} --base-url URL."
     )
-    file = folder / KINDS["pretrained"].folder / named.file
+    fetched = folder / KINDS["pretrained"].folder
+    file = fetched / named.file
     if not file.is_file():
         _say(f"{name}: fetching the authors' models to {folder}, once.")
         try:
@@ -106,8 +113,11 @@ def _make(name: str, directory: Path, base_url: str) -> None:
         except CannotFetchError as error:
             raise UserError(f"{error.fault}. {ways}") from error
     if not file.is_file():
-        raise UserError(f"{file}: is not in the authors' archive. Remove {folder} to fetch it again. {ways}")
-    weights, info, *_ = read_pytorch_weights(file, named.variant)
+        raise UserError(f"{file}: is not in the authors' archive. Remove {fetched} to fetch it again. {ways}")
+    try:
+        weights, info, *_ = read_pytorch_weights(file, named.variant)
+    except UserError as error:
+        raise UserError(f"{error} If it was damaged here, remove {fetched} to fetch it again.") from error
     save_weights(directory, weights, info)
     _say(f"{name}: converted to {directory}. Terms: if you use it, cite {named.citation} ({PROJECT_PAGE}).")
 

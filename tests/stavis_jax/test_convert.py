@@ -127,6 +127,13 @@ def test_directory_cannot_be_written_over_by_a_file(write_golden_checkpoint, tmp
         directory_to_pytorch(tmp_path / "converted", tmp_path)
 
 
+def test_a_name_that_seems_to_be_a_directorys_gets_no_file(write_golden_checkpoint, tmp_path):
+    pytorch_to_directory(write_golden_checkpoint("soundnet8"), tmp_path / "converted")
+    with pytest.raises(UserError, match=r"weights/again: a directory is converted to a \.pth file"):
+        directory_to_pytorch(tmp_path / "converted", tmp_path / "weights" / "again")
+    assert not (tmp_path / "weights").exists()
+
+
 def test_command_ends_without_traceback_and_with_a_failing_code(commands, tmp_path):
     ended = commands.run("stavis_jax.convert", tmp_path / "none.pth", "--output", tmp_path / "x")
     assert ended.code == 1

@@ -10,7 +10,7 @@ import math
 import re
 from pathlib import Path
 
-from data_pipelines.ingestion.delimited_text import first_lines, not_text, open_text
+from data_pipelines.ingestion.delimited_text import first_lines, not_text, open_gaze_text
 from data_pipelines.ingestion.film_names import OR
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes
@@ -39,7 +39,7 @@ def read(path: Path, film: str) -> Recording:
     video = OR.join(dict.fromkeys(filter(None, (film, named))))
     gaze = GazeRows()
     try:
-        with open_text(path) as file:
+        with open_gaze_text(path) as file:
             for number, line in enumerate(file, start=1):
                 if not line.strip():
                     continue

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.ingestion.delimited_text import first_lines, not_text, open_text
+from data_pipelines.ingestion.delimited_text import first_lines, not_text, open_gaze_text
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats.eyelink_script import START_MESSAGES, Script, Showing
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes, observer_of
@@ -39,7 +39,7 @@ def looks_like(path: Path, head: bytes) -> bool:
 def read(path: Path, film: str) -> Recording:
     recorded = _Recorded()
     try:
-        with open_text(path) as file:
+        with open_gaze_text(path) as file:
             for number, line in enumerate(file, start=1):
                 try:
                     recorded.read(line)

@@ -18,6 +18,7 @@ from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats import messages
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, observer_of
 from data_pipelines.ingestion.text_table import TextTable
+from data_pipelines.ingestion.viewing_geometry import Viewing
 
 _TITLES = {
     "gaze": ("webgazer_data",),
@@ -27,7 +28,7 @@ _TITLES = {
 }
 _FILM = re.compile(r"video|film|movie|stimulus", re.IGNORECASE)
 _LARGEST_CELL = 2**26  # characters: an hour of samples
-KNOWN = Known("jsPsych WebGazer", "fraction", clock="samples, times from the trial's start")
+KNOWN = Known("jsPsych WebGazer", "fraction", Viewing(measured_on_film=True), "samples, times from the trial's start")
 
 
 def looks_like(path: Path, head: bytes) -> bool:

@@ -11,7 +11,7 @@ import math
 import re
 from pathlib import Path
 
-from data_pipelines.ingestion.delimited_text import first_lines, open_text
+from data_pipelines.ingestion.delimited_text import first_lines, open_gaze_text
 from data_pipelines.ingestion.gaze import Known
 from data_pipelines.ingestion.gaze_formats import messages
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes, observer_of
@@ -133,7 +133,7 @@ def _is_fixation(table: TextTable, row: list[str], eyes: list[str]) -> bool:
 def _settings(path: Path) -> dict[str, str]:
     """Returns the settings before the header, by their names in small letters."""
     settings = {}
-    with open_text(path) as file:
+    with open_gaze_text(path) as file:
         for line in file:
             if line.strip() and not line.startswith(COMMENT):
                 break

@@ -262,7 +262,8 @@ class _Export(TextTable):
         clock = f"{what} {'the event of the film' if by_event else 'the first row of each film'}"
         if self._system == "screen":
             return Known("Tobii", "pixels", Viewing(screen=self._screen), clock)
+        on_film = Viewing(measured_on_film=True)
         if self._system == "unscaled":
-            return Known("Tobii", "pixels", Viewing(), f"by MCSpx; {clock}")
+            return Known("Tobii", "pixels", on_film, f"by MCSpx; {clock}")
         place = {"film": "MCSnorm", "placed": "position and size of the media", "media": "size of the media"}
-        return Known("Tobii", "fraction", Viewing(), f"by {place[self._system]}; {clock}")
+        return Known("Tobii", "fraction", on_film, f"by {place[self._system]}; {clock}")

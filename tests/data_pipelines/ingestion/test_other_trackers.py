@@ -266,6 +266,13 @@ def test_samples_of_psychopy_are_measured_from_the_centre_upwards(films, add, tm
         read_gaze([table(tmp_path / "height.csv", titles, rows)])
 
 
+def test_the_eye_that_psychopy_calls_invalid_is_lost_where_it_is_the_only_one(films, add, tmp_path):
+    rows = [(1, 0, 0, 0.1 * number, 2 * (number == 1), -11.5, 7.5) for number in range(6)]
+    add(films, table(tmp_path / "one.csv", "session_id,device_time,logged_time,time,status,gaze_x,gaze_y", rows))
+    seen = [(20, 10)]
+    assert fixations(tmp_path, "one") == [seen, EMPTY, seen, seen, seen, seen]
+
+
 def test_event_files_of_diem_are_of_a_screen_with_the_film_in_its_middle(films, add, tmp_path):
     for observer, x in (("diem1s04", 20), ("diem1s05", 50)):
         left, top = (1280 - 64) / 2, (960 - 36) / 2

@@ -126,6 +126,10 @@ def test_sigma_is_as_given_or_a_fortieth_of_the_width():
         (Viewing(screen=(1000, 360)), "pixels", (180, 0), (0, 0)),  # as high as the screen
         (Viewing(screen=(1280, 960), shown="native"), "pixels", (320, 300), (0, 0)),
         (Viewing(screen=(1280, 960), shown="native"), "fraction", (0.5, 0.5), (320, 180)),
+        (Viewing(screen=(1280, 1024), measured_on_film=True), "fraction", (0.5, 0.25), (320, 90)),
+        (Viewing(shown="fit").over(Viewing(screen=(1280, 720), shown="native")), "pixels", (0, 0), (0, 0)),
+        (Viewing().over(Viewing(screen=(1280, 720), shown="native")), "pixels", (320, 180), (0, 0)),
+        (Viewing(screen=(1280, 1024)).over(Viewing(measured_on_film=True)), "pixels", (100, 50), (100, 50)),
     ],
 )
 def test_a_point_of_the_screen_is_found_on_the_film(viewing, units, point, expected):

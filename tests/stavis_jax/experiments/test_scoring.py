@@ -42,8 +42,8 @@ def test_scoring_a_workdir_ends_in_a_report_with_pictures_from_the_shards(shards
     workdir = tmp_path / "run"
     for variant in ("visual", "l3mul-s3"):
         (workdir / variant / "last").mkdir(parents=True)
-    deaf = '{"epoch": 12, "sound_effect": 0.0, "active_units": 0.0}'
-    (workdir / "l3mul-s3" / "metrics.jsonl").write_text(deaf)
+    unused = '{"epoch": 12, "sound_effect": 0.0, "active_units": 0.0}'
+    (workdir / "l3mul-s3" / "metrics.jsonl").write_text(unused)
     console = Console(file=io.StringIO(), width=200)
     scoring.score_workdir(av.get_config("demo"), ExperimentData(shards), workdir, console)
     assert f"Report: {workdir / 'report.html'}" in console.file.getvalue()

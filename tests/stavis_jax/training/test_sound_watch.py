@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from stavis_jax.models.stavis import NetworkConfig, Outputs
-from stavis_jax.training.sound_watch import LEAST_EFFECT, SoundEffect, sound_effect, warn_if_deaf, warning_of
+from stavis_jax.training.sound_watch import LEAST_EFFECT, SoundEffect, sound_effect, warn_if_unused, warning_of
 from stavis_jax.weights.flat_names import new_network
 
 
@@ -44,7 +44,7 @@ def test_clips_without_sound_say_nothing(caplog):
     some = outputs(np.arange(8.0).reshape(2, 2, 2), np.ones((2, 1, 1, 4)), np.ones((2, 4)))
     effect = sound_effect(jnp.zeros((2, 5)), some, some)
     assert np.isnan(effect.change) and np.isnan(effect.active)
-    assert not warn_if_deaf(effect, "l3mul-s3", 1, is_last=True)
+    assert not warn_if_unused(effect, "l3mul-s3", 1, is_last=True)
     assert not caplog.records
 
 
@@ -74,8 +74,8 @@ def test_dead_units_of_either_kind_count(dead):
         (SoundEffect(LEAST_EFFECT * 2, 1), True, ""),
     ],
 )
-def test_a_deaf_network_is_told_in_one_line(effect, is_last, expected, caplog):
-    assert warn_if_deaf(effect, "l3mul-s3", 3, is_last=is_last) == bool(expected)
+def test_a_network_that_ignores_its_sound_is_told_in_one_line(effect, is_last, expected, caplog):
+    assert warn_if_unused(effect, "l3mul-s3", 3, is_last=is_last) == bool(expected)
     assert [f"l3mul-s3: {expected}" in record.message for record in caplog.records] == [True] * bool(expected)
 
 

@@ -120,8 +120,30 @@ def test_runs_that_start_at_once_fetch_once(server):
 def test_files_that_the_archive_lacks_or_that_are_damaged_are_named(server):
     with pytest.raises(UserError, match=r"audiovisual_split1_save_60\.pth: is not in the authors' archive"):
         locate("stavis")
-    with pytest.raises(UserError, match=r"visual_split2_save_60\.pth: not a PyTorch checkpoint, or damaged"):
+    with pytest.raises(UserError, match=r"visual_split2_save_60\.pth: not a PyTorch checkpoint, or damaged") as raised:
         locate("stavis-visual-split2")
+    assert str(raised.value).endswith(f"remove {cache_folder()}/pretrained_models to fetch it again.")
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "stavis.json"])
+def test_a_damaged_cached_checkpoint_says_what_to_remove_and_is_then_made_again(file, server):
+    directory = locate("soundnet8")
+    (directory / file).write_bytes(b"damaged")
+    with pytest.raises(UserError) as raised:
+        load_weights(directory)
+    assert str(raised.value).endswith(f" Remove {directory}: it is made again at its next use.")
+    shutil.rmtree(directory)
+    assert load_weights("soundnet8")[0]
+
+
+def test_a_damaged_fetched_file_is_fetched_again_once_its_folder_is_removed(server):
+    file = locate("soundnet8").with_name("pretrained_models") / "soundnet8.pth"
+    shutil.rmtree(cache_folder() / "soundnet8")
+    file.write_bytes(b"damaged")
+    with pytest.raises(UserError, match=f"remove {file.parent} to fetch it again"):
+        locate("soundnet8")
+    shutil.rmtree(file.parent)
+    assert load_weights("soundnet8")[0]
 
 
 def test_a_path_of_the_same_name_is_taken_and_it_says_so(server, soundnet, tmp_path, caplog):
