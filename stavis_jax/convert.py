@@ -41,7 +41,8 @@ def _parser() -> argparse.ArgumentParser:
         "source",
         type=Path,
         metavar="CHECKPOINT",
-        help="a .pth or .safetensors file; to convert back, a converted directory, a workdir, or a name such as stavis",
+        help="a .pth or .safetensors file, or SoundNet's .npy; to convert back, a converted directory, a workdir, or a "
+        "name such as stavis",
     )
     parser.add_argument(
         "--output", type=Path, required=True, metavar="PATH", help="directory to write, or .pth file to convert back to"

@@ -58,7 +58,7 @@ def pytorch_to_directory(
     state_dict: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, str]:
-    """Converts a .pth or .safetensors file to a directory. Returns a summary.
+    """Converts a .pth, .safetensors or .npy file to a directory. Returns a summary.
 
     `state_dict`: see `read_pytorch_weights`.
 

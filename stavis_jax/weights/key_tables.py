@@ -82,7 +82,11 @@ LOCALIZATION = (
     ("fusion3.w_a_rgb", "localization", BILINEAR),
 )
 
-UNUSED_BY_TRUNK = ("layer4.", "fc.")  # parts of a Kinetics classifier after layer3, where the trunk ends
+UNUSED = {  # parts of a classifier after the layer where ours ends
+    "stavis": (),
+    "kinetics": ("layer4.", "fc."),
+    "soundnet": ("conv8.", "conv8_2."),
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Reads the weights of a .pth or .safetensors file as arrays of this project, with their description."""
+"""Reads the weights of a .pth, .safetensors or .npy file as arrays of this project, with their description."""
 
 import logging
 from pathlib import Path
@@ -10,6 +10,7 @@ from stavis_jax.weights.directory import WeightsInfo
 from stavis_jax.weights.flat_names import Weights
 from stavis_jax.weights.pytorch_file import read_checkpoint
 from stavis_jax.weights.safetensors_file import is_safetensors, read_safetensors
+from stavis_jax.weights.soundnet_npy import is_npy, read_soundnet
 from stavis_jax.weights.transfer import from_pytorch
 
 VISUAL, AUDIOVISUAL = "visual", "l3mul-s3"  # the systems of the authors' code
@@ -28,7 +29,7 @@ class PyTorchWeights(NamedTuple):
 
 
 def read_pytorch_weights(path: Path | str, variant: str | None = None, state_dict: str | None = None) -> PyTorchWeights:
-    """Reads a .pth file, a .safetensors file, or the index of several.
+    """Reads a .pth file, a .safetensors file or the index of several, or SoundNet's .npy file.
 
     Finds kind, depth and shortcut type in its contents, and the variant if none is given.
 
@@ -42,10 +43,10 @@ def read_pytorch_weights(path: Path | str, variant: str | None = None, state_dic
       UserError: as `load_weights`; or the variant is not one of the authors' code.
     """
     path = Path(path)
-    if is_safetensors(path):
+    if is_safetensors(path) or is_npy(path):
         if state_dict is not None:
             raise UserError(f"--state-dict {state_dict}: {path} holds one state dict. Leave it out.")
-        checkpoint = read_safetensors(path)
+        checkpoint = read_safetensors(path) if is_safetensors(path) else read_soundnet(path)
     else:
         checkpoint = read_checkpoint(path, state_dict)
     if checkpoint.others and state_dict is None:

@@ -44,16 +44,18 @@ class Placeholder:
         return "an object"
 
 
-class _Named(NamedTuple):
+class Named(NamedTuple):
     """A function or class on the list, by its full name."""
 
     name: str
 
 
-def read_pickle(file: io.BytesIO | mmap.mmap) -> tuple[Any, dict[str, Storage]]:
+def read_pickle(file: io.BytesIO | mmap.mmap, machine: "PickleMachine | None" = None) -> tuple[Any, dict[str, Storage]]:
     """Reads the pickle that begins at the file's position, and leaves the position behind it.
 
-    `file` is in memory or mapped, so that reading too many bytes reserves no memory.
+    Args:
+      file: in memory or mapped, so that reading too many bytes reserves no memory.
+      machine: runs the steps; by default one for the pickles of PyTorch.
 
     Returns:
       its value, and its storages by key.
@@ -62,7 +64,7 @@ def read_pickle(file: io.BytesIO | mmap.mmap) -> tuple[Any, dict[str, Storage]]:
       RefusedNameError: it names a function or a class that is not on the list.
       ValueError: it is damaged, or no pickle.
     """
-    machine = _Machine()
+    machine = machine or PickleMachine()
     try:
         for opcode, argument, _ in pickletools.genops(cast(IO[bytes], file)):
             machine.step(opcode.name, argument)
@@ -72,8 +74,8 @@ def read_pickle(file: io.BytesIO | mmap.mmap) -> tuple[Any, dict[str, Storage]]:
         raise ValueError(f"no pickle, or damaged ({error})") from error
 
 
-class _Machine:
-    """Runs the steps of a pickle. `stack` holds the values of the innermost unfinished container."""
+class PickleMachine:
+    """Runs the steps of a pickle of PyTorch. `stack` holds the values of the innermost unfinished container."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -93,7 +95,7 @@ class _Machine:
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             self.stack.append(self.memo[argument])
         elif name in ("GLOBAL", "STACK_GLOBAL"):
-            self.stack.append(_known(*(argument.split(" ") if argument else self.pop(2))))
+            self.stack.append(self.known(*(argument.split(" ") if argument else self.pop(2))))
         elif name not in ("PROTO", "FRAME", "STOP"):
             step = getattr(self, f"_{name.lower()}", None)
             if step is None:
@@ -193,9 +195,26 @@ class _Machine:
         function, arguments, _ = self.pop(3)
         self.stack.append(self.called(function, arguments))
 
+    def known(self, module: Any, name: Any) -> Any:
+        """Returns what stands for a function or a class.
+
+        Raises:
+          RefusedNameError: it is not on the list.
+          ValueError: the names are no texts.
+        """
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise ValueError("a name that is no text")
+        full = f"{module}.{name}"
+        kind = storage_type(module, name)
+        if kind is not None:
+            return kind
+        if rebuilds_tensors(full) or full in ("collections.OrderedDict", "torch.Size") or _DATA.fullmatch(full):
+            return Named(full)
+        raise RefusedNameError(full)
+
     def called(self, function: Any, arguments: Any) -> Any:
         """Returns what stands for the result of a function or class on the list."""
-        if not isinstance(function, _Named) or not isinstance(arguments, tuple):
+        if not isinstance(function, Named) or not isinstance(arguments, tuple):
             raise ValueError("a call of something else than a function")
         if rebuilds_tensors(function.name):
             return rebuild(function.name, arguments)
@@ -207,9 +226,12 @@ class _Machine:
         return Placeholder()
 
     def _build(self) -> None:
+        (state,) = self.pop(1)
+        self.build(self.stack[-1], state)
+
+    def build(self, target: Any, state: Any) -> None:
         """Leaves out the attributes of an object, such as `_metadata` of a state dict."""
-        self.pop(1)
-        if not isinstance(self.stack[-1], dict | Placeholder):
+        if not isinstance(target, dict | Placeholder):
             raise ValueError("attributes of a plain value")
 
     def _binpersid(self) -> None:
@@ -220,24 +242,6 @@ class _Machine:
         if self.storages.setdefault(storage.key, storage).dtype != storage.dtype:
             raise ValueError("a storage of two types")
         self.stack.append(storage)
-
-
-def _known(module: Any, name: Any) -> Any:
-    """Returns what stands for a function or a class.
-
-    Raises:
-      RefusedNameError: it is not on the list.
-      ValueError: the names are no texts.
-    """
-    if not (isinstance(module, str) and isinstance(name, str)):
-        raise ValueError("a name that is no text")
-    full = f"{module}.{name}"
-    kind = storage_type(module, name)
-    if kind is not None:
-        return kind
-    if rebuilds_tensors(full) or full in ("collections.OrderedDict", "torch.Size") or _DATA.fullmatch(full):
-        return _Named(full)
-    raise RefusedNameError(full)
 
 
 def _filled(target: Any, values: list[Any]) -> dict:

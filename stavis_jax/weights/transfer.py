@@ -12,7 +12,7 @@ from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.checkpoint_kinds import Architecture
 from stavis_jax.weights.flat_names import Weights, expected_shapes
-from stavis_jax.weights.key_tables import UNUSED_BY_TRUNK, AxisOrder, TensorRow, rows
+from stavis_jax.weights.key_tables import UNUSED, AxisOrder, TensorRow, rows
 
 PARTS = {"stavis": "", "kinetics": "trunk/", "soundnet": "soundnet/"}  # kind: prefix of its arrays' names
 
@@ -33,7 +33,7 @@ def from_pytorch(state: Mapping[str, np.ndarray], network: Architecture, source:
         names all of them.
     """
     shapes, table = _targets(network)
-    unused = [key for key in state if network.kind == "kinetics" and key.startswith(UNUSED_BY_TRUNK)]
+    unused = [key for key in state if key.startswith(UNUSED[network.kind])]
     left_over = sorted(set(state) - {row.key for row in table} - set(unused))
     missing = [row.key for row in table if row.order and row.key not in state]
     if left_over or missing:
