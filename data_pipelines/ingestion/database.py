@@ -47,7 +47,7 @@ def ingest(
 
     Args:
       films: files, folders or patterns, as for `films.paths.find_films`.
-      gaze: tables, or folders of them.
+      gaze: tables, recordings of trackers, files or maps of databases, or folders of them.
       raw: the raw data folder. Its other databases stay as they are.
       database: name of the database.
       test: names of the test films of every split; the others are training films. By default, the test films of each of

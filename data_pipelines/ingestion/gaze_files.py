@@ -50,7 +50,7 @@ def read_gaze(
     A row at exactly (0, 0) has no position: trackers write this for a lost eye.
 
     Args:
-      paths: tables, or folders of them.
+      paths: tables, recordings of trackers, files or maps of databases, or folders of them.
       columns: our names, of COLUMNS -> the names in the files, where they differ. Case does not matter.
       stills: whether the gaze is on pictures.
 
