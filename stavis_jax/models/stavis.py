@@ -70,6 +70,10 @@ class Stavis(nnx.Module):
 
     A variant with sound keeps the visual heads (`fuse` and the stages' activation kernels). They get no gradient there,
     but its checkpoint then holds what the authors' files hold.
+
+    Attributes:
+      num_devices: over how many devices a batch is split. It only decides which clips are side by side, and how chunks
+        of time are ordered, so that no device needs what another one has.
     """
 
     def __init__(self, config: NetworkConfig, *, rngs: nnx.Rngs, form: BackendForm | None = None):
@@ -81,7 +85,7 @@ class Stavis(nnx.Module):
           form: how it computes; by default the fastest form to train on JAX's default backend.
         """
         variant, channels = fusion.VARIANTS[config.variant], stage_channels(config.depth)
-        self.config, self.form = config, form or BackendForm.for_platform()
+        self.config, self.form, self.num_devices = config, form or BackendForm.for_platform(), 1
         self.trunk = ResNet3D(config.depth, config.shortcut, rngs=rngs)
         self.attention1 = DeeplySupervisedAttention(1, channels[0], rngs=rngs)
         self.attention2 = DeeplySupervisedAttention(2, channels[1], rngs=rngs)
@@ -108,9 +112,7 @@ class Stavis(nnx.Module):
           Outputs at H x W.
         """
         size = clip.shape[2], clip.shape[3]
-        chunks = (
-            TimeChunks.for_batch(clip.shape[0], clip.shape[1], self.form.devices) if self.form.time_chunks else None
-        )
+        chunks = TimeChunks.for_batch(clip.shape[0], clip.shape[1], self.num_devices) if self.form.time_chunks else None
         if chunks:
             stage1, x = self._front_of_chunks(clip, chunks, train)
             return self._after_pool(stage1, x, waveform, size, train)
@@ -124,7 +126,7 @@ class Stavis(nnx.Module):
         stage1 = self.attention1(stem)
         x = max_pool3d(scale_by_map(stem, 1 + stage1.attention), self.form.max_pool)  # [B, 8, 28, 28, 64]
         if self.form.clip_pairs:
-            x = map_frames(lambda frames: paired(frames, self.form.devices), x)
+            x = map_frames(lambda frames: paired(frames, self.num_devices), x)
         return self._after_pool(stage1, x, waveform, size, train)
 
     def _front_of_chunks(self, clip: jax.Array, chunks: TimeChunks, train: bool) -> tuple[StageSaliency, jax.Array]:

@@ -39,8 +39,6 @@ class BackendForm:
         after it (ops/scaled_convolution.py).
       upsampling: how saliency is upsampled, by "blocks" or "matrices" (ops/upsampling.py).
       time_chunks: whether clips are cut into chunks of time up to the first pooling (ops/time_chunks.py).
-      devices: over how many devices a batch is split. It only decides which clips are side by side, and how chunks are
-        ordered, so that no device needs what another one has.
       clip_by_clip: whether a model scores the clips of a batch one after another. The intermediate results of a clip
         then stay in the CPU's cache.
     """
@@ -56,7 +54,6 @@ class BackendForm:
     scaled_convolution: bool = False
     upsampling: Literal["blocks", "matrices"] = "blocks"
     time_chunks: bool = False
-    devices: int = 1
     clip_by_clip: bool = False
 
     def __post_init__(self) -> None:

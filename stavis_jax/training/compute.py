@@ -37,7 +37,7 @@ class Compute:
 
     def configure(self, network: Stavis, num_devices: int) -> None:
         """Sets the network's layers in place. Its parameters stay as they are."""
-        network.form = dataclasses.replace(network.form, devices=num_devices)
+        network.num_devices = num_devices
         network.trunk.dtype = number_format(self.dtype)
         network.trunk.set_attributes(Layer, rematerialize=self.rematerialize)
         network.set_attributes(BatchNorm, groups=num_devices if self.batch_norm == "per-device" else 1)

@@ -107,16 +107,17 @@ def compiled_train_step(
       platform: the platform whose compiler options and order of arrays are used; None is JAX's default backend.
     """
 
-    def gather_and_train(
+    def program(
         state: TrainState, arrays: DeviceBatch, batch: DeviceBatch, side_weight: jax.Array
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         if films:
             batch = films.gather(arrays, batch)
         return train_step(constants, state, batch, side_weight)
 
+    program.__name__ = train_step.__name__  # in profiles
     shardings = state_formats(like, devices, platform), devices.everywhere
     options = compiler_options(platform)
-    return jax.jit(gather_and_train, donate_argnums=0, out_shardings=shardings, compiler_options=options)
+    return jax.jit(program, donate_argnums=0, out_shardings=shardings, compiler_options=options)
 
 
 def apply_gradients(

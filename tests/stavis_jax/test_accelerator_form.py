@@ -133,6 +133,44 @@ def test_on_two_tpus_a_training_step_is_that_of_the_textbook_form(settings):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
+def test_eight_tpus_train_as_one():
+    """Three steps. The clips of a device lie side by side, and its chunks of time stay on it."""
+    draw, results = np.random.default_rng(4), []
+    batches = [
+        {
+            "clip": draw.integers(0, 256, (16, 8, SIZE, SIZE, 3), np.uint8),
+            "density": draw.integers(0, 256, (16, SIZE, SIZE), np.uint8),
+            "fixations": np.uint8(draw.uniform(size=(16, SIZE, SIZE)) > 0.95),
+            "weight": np.ones(16, np.float32),
+        }
+        for _ in range(3)
+    ]
+    for num_devices in (8, 1):
+        devices, losses = DataParallel(jax.devices()[:num_devices]), []
+        network = new_network(NetworkConfig("visual", 10), seed=0, form=BackendForm.for_platform("tpu"))
+        Compute("float32").configure(network, num_devices)
+        job, state = step.create(network, functools.partial(optimizer.sgd, 0.01), RATES, effective_batch=16)
+        start, state = jax.device_get(state.params), devices.replicate(state)
+        arguments = [(devices.split_batch(batch), devices.replicate(jnp.float32(0.5))) for batch in batches]
+        with jax.numpy_dtype_promotion("standard"):  # optax multiplies a Python float and an integer
+            train_step = step.compiled_train_step(job, devices, state).lower(state, {}, *arguments[0]).compile()
+        for batch, side_weight in arguments:
+            state, values = train_step(state, {}, batch, side_weight)
+            losses.append({name: float(value) for name, value in values.items()})
+        for talk in ("all-gather", "all-to-all", "collective-permute"):  # sums are all that devices exchange
+            assert talk not in train_step.as_text()
+        moved = jax.tree.map(np.subtract, jax.device_get(state.params), start)
+        results.append((losses, *(nnx.to_pure_dict(tree) for tree in (moved, jax.device_get(state.batch_stats)))))
+    (losses, moved, statistics), (expected_losses, expected_moved, expected_statistics) = results
+    for ours, expected in zip(losses, expected_losses, strict=True):
+        assert ours == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    for one, other in zip(jax.tree.leaves(moved), jax.tree.leaves(expected_moved), strict=True):
+        assert np.linalg.norm(one - other) <= 1e-3 * np.linalg.norm(other)  # rounding of the sums: 4e-5
+    for one, other in zip(jax.tree.leaves(statistics), jax.tree.leaves(expected_statistics), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
 def assert_learned_the_same(ours: tuple, expected: tuple) -> None:
     """Compares (gradients, terms of the loss)."""
     for name, value in expected[1].items():

@@ -152,10 +152,11 @@ def test_pictures_are_the_authors(outputs_of):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("platform", ["gpu", "tpu"])
 @pytest.mark.parametrize("name", SMALL)
-def test_the_accelerators_form_gives_the_authors_logits_too(name, checkpoint_of, inputs_of):
-    case = CASES[name]
-    model = stavis_jax.load(checkpoint_of(case), variant_of(case), form=BackendForm.for_platform("tpu", scoring=True))
+def test_the_accelerators_forms_give_the_authors_logits_too(name, platform, checkpoint_of, inputs_of):
+    case, form = CASES[name], BackendForm.for_platform(platform, scoring=True)
+    model = stavis_jax.load(checkpoint_of(case), variant_of(case), form=form)
     ours = model.saliency_logits(*inputs_of(case))
     np.testing.assert_allclose(ours, ARRAYS[f"{name}/map"][:, 0], rtol=0, atol=LOGITS_ATOL)
 

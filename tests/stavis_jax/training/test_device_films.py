@@ -23,9 +23,13 @@ def promotion_as_users_have_it():
         yield
 
 
-def place(shards, devices) -> DeviceFilms:
+def frames_of_films(shards) -> dict[int, int]:
     stored = Shards(shards)
-    return DeviceFilms(stored, {film: stored.films[film].num_frames for film in stored.lists["train"]["1"]}, devices)
+    return {film: stored.films[film].num_frames for film in stored.lists["train"]["1"]}
+
+
+def place(shards, devices) -> DeviceFilms:
+    return DeviceFilms(Shards(shards), frames_of_films(shards), devices)
 
 
 def on_devices(devices, batch):
@@ -34,9 +38,11 @@ def on_devices(devices, batch):
 
 @pytest.mark.parametrize("num_devices", [1, 8])
 def test_an_epochs_clips_are_those_of_the_host(num_devices, small_shards):
-    """After the third batch, the position is handed to a new reader."""
+    """After the third batch, the position is handed to a new reader. Neither films nor frames split evenly by 8."""
     devices = DataParallel(jax.devices()[:num_devices])
     films, settings = place(small_shards, devices), {"split": 1, "batch_size": 8, "seed": 3}
+    num_frames = frames_of_films(small_shards)
+    assert len(num_frames) % 8 and sum(num_frames.values()) % 8
     gather = jax.jit(films.gather)
     assert {len(array.sharding.device_set) for array in films.arrays.values()} == {num_devices}
     host, plans = (training_batches(small_shards, **settings, pixels=pixels) for pixels in (True, False))
@@ -53,6 +59,29 @@ def test_an_epochs_clips_are_those_of_the_host(num_devices, small_shards):
             assert found[name].dtype == array.dtype
 
 
+class NumberedFrames:
+    """A film whose frames are filled with their numbers."""
+
+    size = 2
+
+    def copy_images(self, film, frames, out):
+        out[...] = np.reshape(frames, (-1, 1, 1, 1)) + 100 * film
+
+    def copy_maps(self, film, frame, density, fixations):
+        density[...], fixations[...] = frame + 100 * film, frame % 2
+
+
+def test_fewer_frames_than_devices_leave_some_without_any():
+    devices = DataParallel(jax.devices()[:8])
+    films = DeviceFilms(NumberedFrames(), {1: 1, 0: 2}, devices)
+    frames = np.array([[1] * 16] * 3 + [[2] * 16] + [[1] * 16] * 4)
+    batch = {"film": np.array([1, 0, 1, 0, 1, 1, 0, 0]), "frames": frames, "target_frame": frames[:, 0]}
+    found = jax.jit(films.gather)(films.arrays, on_devices(devices, films.rows(batch)))
+    expected = [101, 1, 101, 2, 101, 101, 1, 1]
+    np.testing.assert_array_equal(found["clip"][:, :, 1, 1, 2], np.repeat(expected, 16).reshape(8, 16))
+    np.testing.assert_array_equal(found["density"][:, 0, 1], expected)
+
+
 def outcome(directory):
     lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
     with np.load(directory / "last.npz") as weights:
@@ -61,8 +90,9 @@ def outcome(directory):
 
 @pytest.mark.slow
 def test_a_training_that_was_cut_goes_on_as_if_it_never_was(small_shards, tmp_path, monkeypatch):
-    devices = DataParallel(jax.devices()[:2])
-    settings = {"devices": devices, "on_device": True, "epochs": 2, "save_every_steps": 2}
+    """The training goes on from step 4, amid an accumulated gradient and amid an epoch."""
+    settings = {"devices": DataParallel(jax.devices()[:8]), "batch_size": 8, "effective_batch": 24}
+    settings |= {"on_device": True, "epochs": 2, "save_every_steps": 2}
     train_small(small_shards, tmp_path / "whole", **settings)
 
     class CutError(Exception):

@@ -141,6 +141,7 @@ def golden_arrays() -> dict[str, np.ndarray]:
         # Compiled as users run it. They run the other form on accelerators, which a CPU's optimization says nothing of.
         pytest.param("av18", "cpu", STRICT, marks=pytest.mark.full_optimization),
         ("v18", "tpu", STRICT),
+        ("v18", "gpu", STRICT),
         ("av50", "tpu", LOOSE),
         ("v50", "tpu", LOOSE),
         ("av18_accumulate", "tpu", LOOSE),

@@ -1,9 +1,15 @@
-"""Batches read ahead: the state is that of the step, and errors come in their turn."""
+"""Batches read ahead: the state is that of the step, errors come in their turn, and memory is not used again early."""
+
+from collections import deque
 
 import grain
+import jax
 import numpy as np
 import pytest
 
+from data_pipelines.clips import batch_memory
+from data_pipelines.clips.batch_memory import BatchMemory, SlotBatch
+from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.placed_batches import PlacedBatches
 
 
@@ -50,3 +56,31 @@ def test_an_error_waits_for_its_batch():
 
 def test_the_end_is_the_end():
     assert [int(batch["number"][0]) for batch, _ in placed(batches(3))] == [0, 1, 2]
+
+
+@pytest.mark.skipif(not hasattr(batch_memory.os, "memfd_create"), reason="slots need Linux")
+@pytest.mark.parametrize("num_devices", [1, 8])
+def test_batches_on_the_devices_keep_their_content_while_slots_are_used_again(num_devices, monkeypatch):
+    """On a CPU, arrays on the devices lie in the slots themselves."""
+    monkeypatch.setattr(batch_memory, "_slots", None)
+    batch_memory.use_slots()
+    devices, slots = DataParallel(jax.devices()[:num_devices]), []
+
+    def read(number):
+        memory = BatchMemory({"clip": ((8, 4096), "uint8")})
+        memory.arrays["clip"][...] = number
+        sent = memory.finished({})
+        assert isinstance(sent, SlotBatch)  # there is always a free slot
+        slots.append(sent.slot)
+        return sent.open()
+
+    count = 3 * batch_memory._SLOTS
+    found = iter(grain.MapDataset.range(count).map(read).to_iter_dataset(grain.ReadOptions(0, 0)))
+    ahead, in_use = PlacedBatches(found, devices.split_batch), deque()
+    for number in range(count):
+        in_use.append((number, next(ahead)[1]["clip"]))
+        ahead.read_ahead()
+        if len(in_use) > 2:
+            expected, clip = in_use.popleft()
+            np.testing.assert_array_equal(clip, np.full((8, 4096), expected))
+    assert len(slots) > len(set(slots))
