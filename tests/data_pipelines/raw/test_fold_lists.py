@@ -39,6 +39,26 @@ def test_bad_line_is_named_with_its_number(tiny_raw, list_writer, line):
         read_films(RawLayout(tiny_raw), "train", 1)
 
 
+@pytest.mark.parametrize(
+    "name", ["FILME\u0301 EINS", "Filmé\u00a0eins", '"Filmé eins"', "filmé eins.mp4", "Filmé eins"]
+)
+def test_a_name_in_a_list_may_differ_from_the_folders_in_form(tiny_raw, list_writer, name, caplog):
+    for kind in ("video_frames", "annotations"):
+        (tiny_raw / kind / "Mine" / "long").rename(tiny_raw / kind / "Mine" / "Filme\u0301 eins")
+    list_writer(tiny_raw, "Mine_list_test_fps.txt", f"{name} 100 10\n")
+    assert [film.name for film in read_films(RawLayout(tiny_raw), "test", 1)] == ["Filme\u0301 eins"]
+    assert not caplog.records
+
+
+def test_a_name_with_other_capitals_must_be_of_one_film(tiny_raw, list_writer, film_writer):
+    film_writer(tiny_raw, "Mine", "Long", 12)
+    list_writer(tiny_raw, "Mine_list_train_fps.txt", "long 100 10\nLong 12 10\n")
+    assert [film.name for film in read_films(RawLayout(tiny_raw), "train", 1)] == ["long", "Long"]
+    list_writer(tiny_raw, "Mine_list_train_fps.txt", "LONG 100 10\n")
+    with pytest.raises(UserError, match="has none of the films listed"):
+        read_films(RawLayout(tiny_raw), "train", 1)
+
+
 def test_empty_list_is_named(tiny_raw, list_writer):
     list_writer(tiny_raw, "Mine_list_test_fps.txt", "\n")
     with pytest.raises(UserError, match=r"Mine_list_test_fps\.txt: lists no film"):
