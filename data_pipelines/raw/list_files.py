@@ -2,13 +2,13 @@
 
 import dataclasses
 import re
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from data_pipelines.raw.databases import DATABASES, has_one_test_list
 from data_pipelines.raw.layout import RawLayout, sound_seconds
+from data_pipelines.raw.name_forms import Names
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import entries
 from data_pipelines.runtime.limits import MOST_FRAMES, is_name, is_rate
@@ -74,50 +74,28 @@ def read_list(path: Path, layout: RawLayout, database: str) -> list[ListedFilm]:
         lines = read_text(path).splitlines()
     except UnicodeError:
         raise UserError(f"{name}: is not text in UTF-8. Save it as UTF-8.") from None
-    videos = _Videos(layout, database)
-    films = [_read_line(line, f"{name}, line {i}", videos) for i, line in enumerate(lines, 1) if line.strip()]
+    videos = Names(layout.videos(database))
+    films = [
+        _read_line(line, f"{name}, line {i}", layout, database, videos)
+        for i, line in enumerate(lines, 1)
+        if line.strip()
+    ]
     if not films:
         raise UserError(f"{name}: lists no film. {LIST_ADVICE}")
     return films
 
 
-class _Videos:
-    """The videos of a database, by their names as lists may have them.
-
-    A list may have other capitals, another Unicode form, quotes or a film's suffix, if only one video has that name.
-    """
-
-    def __init__(self, layout: RawLayout, database: str):
-        self.layout, self.database = layout, database
-        self._names = layout.videos(database)
-        self._by_form: dict[str, list[str]] = {}
-        for name in self._names:
-            self._by_form.setdefault(_form(name), []).append(name)
-
-    def find(self, name: str) -> str:
-        """Returns the name of the video's folder, or `name` if there is none."""
-        if name in self._names:
-            return name
-        for form in (name, name.rpartition(".")[0]):
-            if len(same := self._by_form.get(_form(form), [])) == 1:
-                return same[0]
-        return name
-
-
-def _form(name: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", name).strip("\"'").split()).casefold()
-
-
-def _read_line(line: str, place: str, videos: _Videos) -> ListedFilm:
+def _read_line(line: str, place: str, layout: RawLayout, database: str, videos: Names) -> ListedFilm:
     """Reads 'name frames fps'. A name may have spaces. Further columns are ignored, as the released code does."""
     words, has_rates = line.split(), "_fps.txt," in place
     lengths = [(count, 2) for count in range(len(words) - 2, 0, -1)]  # words of the name, and numbers behind it
     lengths += [(count, 1) for count in range(len(words) - 1, 0, -1) if not has_rates]
     films = (
-        _film(videos, _first_words(line, count), words[count : count + num_numbers]) for count, num_numbers in lengths
+        _film(layout, database, videos, _first_words(line, count), words[count : count + num_numbers])
+        for count, num_numbers in lengths
     )
     readings = [film for film in films if film is not None]
-    existing = [film for film in readings if videos.layout.frame_folder(film.database, film.name).is_dir()]
+    existing = [film for film in readings if layout.frame_folder(database, film.name).is_dir()]
     if len({film.name for film in existing}) > 1:
         names = " or ".join(repr(film.name) for film in existing)
         raise UserError(f"{place}: may mean the film {names}, and both exist. Leave out what follows the frame rate.")
@@ -132,18 +110,21 @@ def _first_words(line: str, count: int) -> str:
     return line.strip().removesuffix("".join(line.strip().split(maxsplit=count)[count:])).rstrip()
 
 
-def _film(videos: _Videos, name: str, numbers: Sequence[str]) -> ListedFilm | None:
-    """Returns the film, or None if these are no name, number of frames and frame rate."""
+def _film(layout: RawLayout, database: str, videos: Names, name: str, numbers: Sequence[str]) -> ListedFilm | None:
+    """Returns the film, or None if these are no name, number of frames and frame rate.
+
+    The name may differ in form from that of its folder; see `Names`.
+    """
     if not is_name(name):
         return None
-    name = videos.find(name)
+    name = videos.find(name) or name
     try:
         num_frames = int(numbers[0])
-        fps = float(numbers[1]) if len(numbers) > 1 else counted_film(videos.layout, videos.database, name).fps
+        fps = float(numbers[1]) if len(numbers) > 1 else counted_film(layout, database, name).fps
     except ValueError:
         return None
     is_film = 1 <= num_frames <= MOST_FRAMES and is_rate(fps)
-    return ListedFilm(videos.database, name, num_frames, fps) if is_film else None
+    return ListedFilm(database, name, num_frames, fps) if is_film else None
 
 
 def plain_name(name: str) -> str:

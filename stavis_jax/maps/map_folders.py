@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from data_pipelines.raw.name_forms import Names
 from data_pipelines.raw.pictures import open_picture
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import entries, subfolders
@@ -79,7 +80,7 @@ def read_map(path: Path) -> tuple[np.ndarray, bool]:
         if not path.is_file():  # a pipe would keep its reader waiting
             raise OSError("not a file")
         with open_picture(path) as picture:
-            if picture.mode in ("1", "P"):
+            if picture.mode in ("1", "P", "PA", "CMYK", "YCbCr"):
                 picture = picture.convert("RGB")
             pixels = np.asarray(picture)
     except (OSError, SyntaxError, ValueError) as error:
@@ -111,12 +112,16 @@ def find_database_folder(predictions: Path, split: int, database: str, *, flat: 
 
 
 def find_video_folder(predictions: Path, split: int, database: str, video: str, *, flat: bool = False) -> Path | None:
-    """Returns the folder with the maps of a video, <video>/maps or <video> in the folder of its database, or None."""
+    """Returns the folder with the maps of a video, <video>/maps or <video> in the folder of its database, or None.
+
+    The folder's name may differ from the video's in form: see `Names`.
+    """
     database_folder = find_database_folder(predictions, split, database, flat=flat)
-    if database_folder is None or not (database_folder / video).is_dir():
+    found = Names(path.name for path in subfolders(database_folder)).find(video) if database_folder else None
+    if database_folder is None or found is None:
         return None
-    maps = database_folder / video / "maps"
-    return maps if maps.is_dir() else database_folder / video
+    maps = database_folder / found / "maps"
+    return maps if maps.is_dir() else database_folder / found
 
 
 def predictions_root(predictions: Path, split: int) -> Path:

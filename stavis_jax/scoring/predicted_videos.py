@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_pipelines.raw.fold_lists import SPLITS
+from data_pipelines.raw.name_forms import Names
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import subfolders
 from data_pipelines.shards.annotations import AnnotationSource
@@ -94,6 +95,6 @@ def _unknown_folders(
             if folder is None:
                 continue
             # One set of maps for all splits also holds the films of splits that are not scored.
-            known = set().union(*(test_films(database, one) for one in ([split] if split_folders else SPLITS)))
-            unknown |= dict.fromkeys(video for video in subfolders(folder) if video.name not in known)
+            known = Names(set().union(*(test_films(database, one) for one in ([split] if split_folders else SPLITS))))
+            unknown |= dict.fromkeys(video for video in subfolders(folder) if known.find(video.name) is None)
     return [folder.relative_to(predictions).as_posix() for folder in unknown]

@@ -46,6 +46,11 @@ def test_palette_is_resolved(tmp_path):
     assert np.array_equal(read_map(tmp_path / "1.png")[0], 255 - PIXELS)
 
 
+def test_ink_is_resolved(tmp_path):
+    Image.fromarray(np.full((8, 8, 3), 200, np.uint8)).convert("CMYK").save(tmp_path / "1.jpg", quality=100)
+    assert np.abs(read_map(tmp_path / "1.jpg")[0].astype(int) - 200).max() <= 2
+
+
 @pytest.mark.parametrize("damage", [b"", b"no picture"])
 def test_damaged_map_is_named(tmp_path, damage):
     (tmp_path / "1.png").write_bytes(damage)
@@ -80,6 +85,14 @@ def test_maps_are_found_under_the_datas_name_and_the_originals(tmp_path, folder)
     assert find_video_folder(tmp_path, 2, "Coutrot_db1", "clip_3") == tmp_path / folder
     assert find_video_folder(tmp_path, 2, "Coutrot_db2", "clip_3") is None
     assert find_video_folder(tmp_path, 2, "Coutrot_db1", "clip_4") is None
+
+
+@pytest.mark.parametrize("folder", ["CLIP E\u0301", "clip é.mp4", "clip e\u0301", "clip\u00a0é"])
+def test_the_folder_of_a_video_may_differ_from_its_name_in_form(tmp_path, folder):
+    (tmp_path / "Own" / folder).mkdir(parents=True)
+    assert find_video_folder(tmp_path, 1, "Own", "Clip é") == tmp_path / "Own" / folder
+    (tmp_path / "Own" / "CLIP É").mkdir(exist_ok=True)
+    assert find_video_folder(tmp_path, 1, "Own", "Clip é") is None  # two folders may be meant
 
 
 def test_maps_of_one_split_do_not_serve_another(tmp_path):

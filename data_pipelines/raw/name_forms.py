@@ -1,0 +1,27 @@
+"""Finds names that differ in form only: capitals, Unicode forms, quotes, spaces, or the suffix of a film."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_SUFFIX = re.compile(r"(?<=.)\.(mp4|m4v|mov|avi|mkv|webm|mpe?g|wmv|flv|ts|gif)$")
+
+
+class Names:
+    """Names of which each is found by any form of it that no other one has."""
+
+    def __init__(self, names: Iterable[str]):
+        self._names = set(names)
+        self._by_form: dict[str, list[str]] = {}
+        for name in sorted(self._names):
+            self._by_form.setdefault(_form(name), []).append(name)
+
+    def find(self, name: str) -> str | None:
+        """Returns the name that `name` is, or None: the same one, or the only one that differs in form."""
+        same = self._by_form.get(_form(name), [])
+        return name if name in self._names else same[0] if len(same) == 1 else None
+
+
+def _form(name: str) -> str:
+    plain = " ".join(unicodedata.normalize("NFC", name).strip("\"'").split()).casefold()
+    return _SUFFIX.sub("", plain)
