@@ -41,8 +41,8 @@ def read_gaze(
 ) -> GazeTables:
     """Reads all files.
 
-    Files of known formats (see `gaze_formats.registry`) are told by their content; all others are tables. Folders of
-    maps are described in `given_maps`.
+    The content of a file tells whether it has a known format (see `gaze_formats.registry`); all others are tables.
+    Folders of maps are described in `given_maps`.
 
     Required columns of a table are x, y and one of time (seconds), time_ms and frame (from 1), of which the first
     present is used.

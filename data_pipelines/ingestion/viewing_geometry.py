@@ -22,10 +22,10 @@ class Viewing:
     Attributes:
       screen: (width, height) in pixels of the screen on which gaze is measured; None if it is measured on the film.
       shown: how films lie on `screen`, centred: "fit", as large as the screen allows, or "native", pixel on pixel. None
-        is "fit", unless a recording or its database tells it.
+        is "fit", unless a recording or its database states it.
       measured_on_film: whether x and y are measured on the film even if there is a `screen`, which then only scales
         degrees.
-      corner: the film's upper left corner on `screen`, if a recording tells it; `shown` is not used then. The film has
+      corner: the film's upper left corner on `screen`, if a recording states it; `shown` is not used then. The film has
         the size that makes it centred if this keeps its shape, else its own.
       from_centre: whether x and y are measured from the centre, to the right and upwards.
       sigma: standard deviation of the density map's Gaussian in pixels of the film. By default `sigma_degrees` of

@@ -1,1 +1,1 @@
-"""Gaze files of trackers and databases, each told by its content. See `registry`."""
+"""Gaze files of trackers and databases, recognised by their content. See `registry`."""

@@ -3,7 +3,7 @@
 The .json lies beside the table or further up, as BIDS inherits it. Read are: timestamp, x_coordinate, y_coordinate and
 their units; SamplingFrequency and StartTime; StimulusPresentation (ScreenResolution, ScreenSize, ScreenDistance) of the
 .json of the events. Films are shown where the events (_events.tsv) have a stim_file of a film, or where a message of
-the tracker (_physioevents.tsv.gz) tells a film's start (`messages`); else a film starts with the first sample. Of
+the tracker (_physioevents.tsv.gz) marks a film's start (`messages`); else a film starts with the first sample. Of
 several eyes of an observer, one is read: the cyclopean one, or the first. Source: the BIDS specification.
 """
 
@@ -77,7 +77,7 @@ def read(path: Path, film: str) -> Recording:
     about, screen = _metadata(path, name[2]), _screen(path)
     columns = about.get("Columns")
     if not (isinstance(columns, list) and all(isinstance(column, str) for column in columns)):
-        raise UserError(f"{path}: no .json tells its Columns. Put it beside the table.")
+        raise UserError(f"{path}: no .json states its Columns. Put it beside the table.")
     x_title, y_title = (next((title for title in titles if title in columns), None) for titles in (_X, _Y))
     if x_title is None or y_title is None:
         raise UserError(f"{path}: has no x_coordinate and y_coordinate, but {', '.join(columns)}.")
@@ -96,7 +96,7 @@ def read(path: Path, film: str) -> Recording:
         raise UserError(f"{path}: SamplingFrequency or StartTime of its .json is not a number. Correct it.") from None
     second = _SECONDS.get(str(_of(about, "timestamp", "Units") or "s").casefold(), math.nan)
     if math.isnan(second if time_place is not None else rate):
-        raise UserError(f"{path}: no .json tells the unit of timestamp, or SamplingFrequency. Add it.")
+        raise UserError(f"{path}: no .json states the unit of timestamp, or SamplingFrequency. Add it.")
     entities = dict(part.split("-", 1) for part in name[1].split("_"))
     by_event = _shown_by_events(path)
     by_message: list[_Showing] | None = None

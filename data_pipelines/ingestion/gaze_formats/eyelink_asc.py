@@ -1,12 +1,12 @@
 """EyeLink recordings as text, which edf2asc writes from .edf: one observer, one or many films.
 
 Fixations (EFIX) of one eye are read, or samples if there are none. Times are milliseconds, positions pixels of the
-screen that GAZE_COORDS or DISPLAY_COORDS tells. Messages that are understood:
+screen that GAZE_COORDS or DISPLAY_COORDS states. Messages that are understood:
   TRIALID, TRIAL_RESULT              start and end of a trial; without them, START and END
-  !V VFRAME number x y film          a frame of a film; the first tells the film, its start and its upper left corner
+  !V VFRAME number x y film          a frame of a film; the first states the film, its start and its upper left corner
   VIDEO_START, movie_onset one.mp4   start of a film; likewise its end (`messages`)
-  SYNCTIME, DISPLAY ON               start of what the trial shows, if no film's start is told
-  one.mp4, and any other message with a film's file name: what the trial shows, and its start if nothing else tells it
+  SYNCTIME, DISPLAY ON               start of what the trial shows, if no message states a film's start
+  one.mp4, and any other message with a film's file name: what the trial shows, and its start if nothing else states it
   !V TRIAL_VAR video one.mp4, TRIALID one: what the trial shows
 A number before a message is how much later than its event it was sent. Sources: the EyeLink manuals, public readers.
 """
@@ -57,7 +57,7 @@ def read(path: Path, film: str) -> Recording:
     try:
         showings = recorded.script.showings(film)
     except ValueError as error:
-        raise UserError(f"{path}: no message at {error} tells which film starts. Add its name there.") from None
+        raise UserError(f"{path}: no message at {error} says which film starts. Add its name there.") from None
     if not showings:
         raise UserError(f"{path}: has no START line, so the recording is empty. Convert the .edf file again.")
     return _on_films(path, showings, recorded)
@@ -150,7 +150,7 @@ def _rows_between(rows: np.ndarray, start: float, end: float) -> np.ndarray:
 
 
 def _length(difference: float) -> int:
-    """Returns a side of the screen in pixels. Its last pixel is told, or, by some programs, its length."""
+    """Returns a side of the screen in pixels. Some programs write its last pixel, others its length."""
     return round(difference) + round(difference) % 2
 
 

@@ -103,7 +103,7 @@ class Script:
         showing.last_frame = number
         if showing.start == time:
             showing.first_frame = max(number, 1)
-        elif showing.first_frame > 1 and number > showing.first_frame:  # some frames were not told
+        elif showing.first_frame > 1 and number > showing.first_frame:  # some frames have no message
             showing.start -= (showing.first_frame - 1) * (time - showing.start) / (number - showing.first_frame)
             showing.first_frame = 1
 

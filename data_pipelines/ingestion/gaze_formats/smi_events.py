@@ -23,7 +23,7 @@ _TITLES = {
     "observer": ("participant", "subject"),
 }
 FIXATION = {"fixation", "f", "visual intake"}
-KNOWN = Known("SMI", "pixels", clock="fixations, screen not told, times from the trial's start")
+KNOWN = Known("SMI", "pixels", clock="fixations, screen unknown, times from the trial's start")
 
 
 def looks_like(path: Path, head: bytes) -> bool:

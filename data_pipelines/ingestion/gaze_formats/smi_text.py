@@ -1,6 +1,6 @@
 """Text of SMI trackers: IDF Converter and BeGaze raw data, with or without the lines of settings that begin with ##.
 
-Samples within fixations are read, or all samples if eye movements are not told; two eyes are averaged. The screen is
+Samples within fixations are read, or all samples if the file has no eye movements; two eyes are averaged. The screen is
 the calibration area, its size in millimetres and the viewing distance give the size of a degree. A film is named by the
 column Stimulus, or by a message with its file name; it starts with that message, or with its first row. Times are
 microseconds, and milliseconds in RecordingTime [ms]. Sources: SMI's manuals, public readers. DHF1K's records have a
@@ -80,7 +80,7 @@ def read(path: Path, film: str) -> Recording:
         else "the first row of each film"
     )
     viewing = _viewing(settings)
-    what += "" if viewing.screen else ", screen not told"
+    what += "" if viewing.screen else ", screen unknown"
     known = Known("SMI", "pixels", viewing, f"{what}, times from {told}")
     return gaze.recording(lambda video: known)
 

@@ -98,7 +98,7 @@ def _plain(title: str) -> str:
 
 @dataclass
 class _Fixation:
-    """The rows (time, x, y) of a fixation, and its duration as the export tells it; NaN if it does not."""
+    """The rows (time, x, y) of a fixation, and its duration as the export states it; NaN if it does not."""
 
     showing: Showing
     observer: str

@@ -191,7 +191,7 @@ def test_raw_data_of_begaze_without_settings_are_named_by_stimulus(films, add, t
     said = add(films, table(tmp_path / "raw.txt", titles, rows, "\t"))
     assert fixations(tmp_path, "one")[2:4] == [[(20, 12), (50, 12)], EMPTY]
     assert fixations(tmp_path, "two")[2:4] == [[(20, 10), (50, 10)], EMPTY]
-    assert "SMI: pixels of the film, samples, screen not told, times from the first row of each film" in said
+    assert "SMI: pixels of the film, samples, screen unknown, times from the first row of each film" in said
     assert said.endswith("of 2 observers.\n")
 
 
@@ -208,7 +208,7 @@ def test_fixations_that_begaze_exports_as_events(films, add, tmp_path):
     said = add(films, table(tmp_path / "events.txt", titles, rows, "\t"))
     first, second = [(20, 10), (50, 10)], [(20, 12), (50, 12)]
     assert fixations(tmp_path, "one") == [first, first, first, EMPTY, second, second]
-    assert "SMI: pixels of the film, fixations, screen not told, times from the trial's start" in said
+    assert "SMI: pixels of the film, fixations, screen unknown, times from the trial's start" in said
 
 
 def test_webgazer_data_of_jspsych(films, add, tmp_path):
@@ -358,9 +358,9 @@ def test_messages_of_the_tracker_in_bids_tell_films_and_damage_is_told(films, ad
     [
         ({"SamplingFrequency": "fast"}, "SamplingFrequency or StartTime of its .json is not a number"),
         ({"Columns": ["timestamp", "pupil_size"]}, "has no x_coordinate and y_coordinate, but timestamp, pupil_size"),
-        ({"Columns": None}, "no .json tells its Columns"),
+        ({"Columns": None}, "no .json states its Columns"),
         ({"x_coordinate": {"Units": "degree"}}, "positions are in degree, not in pixels"),
-        ({"timestamp": {"Units": "ticks"}}, "no .json tells the unit of timestamp"),
+        ({"timestamp": {"Units": "ticks"}}, "no .json states the unit of timestamp"),
         ({"Columns": ["timestamp", "x_coordinate", "y_coordinate", "a", "b"]}, "line 1: has 4 fields"),
     ],
 )

@@ -99,7 +99,7 @@ def test_fixations_of_eyelink_last_as_long_as_they_did_and_observers_have_their_
         (
             "MSG\t1000 nothing",
             "MSG\t1000 VIDEO_START\nMSG\t1001 VIDEO_END\nMSG\t1002 VIDEO_START",
-            "1002 tells which film",
+            "1002 says which film",
         ),
         ("START\t1000", "STARTED\t1000", "has no START line"),
     ],
