@@ -25,7 +25,7 @@ from supplies import DATABASE, copy_of, write_film
 from data_pipelines.fetching import unpack
 from data_pipelines.films.film import open_film
 from data_pipelines.ingestion import gaze_files
-from data_pipelines.raw import fold_lists, layout
+from data_pipelines.raw import layout, list_files
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime import json_files
 from data_pipelines.runtime.errors import UserError
@@ -214,7 +214,7 @@ def test_lists(supplies, tmp_path):
     def run(content):
         path.write_bytes(content)
         with returns_or_says():
-            for film in fold_lists._read_list(path, RawLayout(tmp_path), DATABASE):
+            for film in list_files.read_list(path, RawLayout(tmp_path), DATABASE):
                 assert film.num_frames >= 1 and 0 < film.fps < math.inf and "/" not in film.name
                 raw.frame_folder(DATABASE, film.name).is_dir()
 
