@@ -2,7 +2,8 @@
 
 Maps are in PREDICTIONS/split<n>_results/<database>/<video>/, in PREDICTIONS/<database>/<video>/ if one set serves all
 splits, or in PREDICTIONS/<video>/ if the data have one database. The file name of a map ends in its 1-based frame
-number: pred_sal_000009.jpg, 000009.png. If no name ends in a number, the last number counts: frame000009_pred.png.
+number: pred_sal_000009.jpg, 000009.png. If no name ends in a number, the last number counts: frame000009_pred.png. The
+map of a picture may lie in place of its folder: <database>/<picture>.png.
 """
 
 import argparse
@@ -126,7 +127,7 @@ def _score(args: argparse.Namespace) -> None:
         "maps": args.predictions,
         "recorded gaze": args.data,
         "splits": ", ".join(map(str, args.splits)),
-        "first frame scored": args.first_frame,
+        **({} if all(video.is_still for video in evaluation.videos) else {"first frame scored": args.first_frame}),
         "AUCs": "exact" if args.estimators == "exact" else f"sampled, seed {args.seed}",
     }
     pictures = PictureSource(film_frames(args.data), evaluation.annotations, evaluation.videos)

@@ -1,4 +1,4 @@
-"""Command: predicts a saliency map for every frame of films, and writes a folder OUTPUT/<film>/ for each film.
+"""Command: predicts a saliency map for every frame of films and pictures, and writes a folder OUTPUT/<film>/ for each.
 
 --outputs selects what is written:
 
@@ -23,7 +23,7 @@ from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax.cli.checkpoint_flags import CHECKPOINT, add_base_url, add_dtype
 from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
-from stavis_jax.outputs.registry import OUTPUTS, file_names
+from stavis_jax.outputs.registry import OUTPUTS, written_files
 
 HOW = ("outputs", "batch_size", "stride", "resize_filter")  # fields of PredictionOptions that are flags
 
@@ -54,12 +54,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         output_folders(find_films(arguments["films"]), arguments["output"])[number - 1 :: count],
         load,
         options,
-        open_film=functools.partial(open_film, sound=arguments["sound"], frame_rate_hz=arguments["frame_rate"]),
+        open_film=functools.partial(
+            open_film, sound=arguments["sound"], frame_rate_hz=arguments["frame_rate"], stills=True
+        ),
         overwrite=arguments["overwrite"],
         progress=_progress,
     )
     for folder, num_frames in predicted:
-        written = f"{num_frames} frames, wrote {', '.join(file_names(options.outputs))}"
+        frames = "1 frame" if num_frames == 1 else f"{num_frames} frames"
+        written = f"{frames}, wrote {', '.join(written_files(folder, options.outputs))}"
         print(f"{one_line(folder)}: {'already predicted' if num_frames is None else written}")
 
 
@@ -84,7 +87,8 @@ def _parser() -> CommandParser:
     )
     add = parser.add_argument
     films = (
-        "film in any format that FFmpeg decodes, folder of films, folder of pictures, or quoted pattern: 'shots/*.mp4'"
+        "film in any format that FFmpeg decodes, folder of films, folder of a film's pictures, picture, or quoted "
+        "pattern of films or pictures: 'shots/*.mp4'"
     )
     add("films", nargs="+", type=Path, metavar="VIDEO", help=films)
     add("--checkpoint", required=True, type=Path, metavar="PATH|NAME", help=CHECKPOINT)

@@ -61,7 +61,7 @@ def write_test_maps(
 ) -> None:
     """Predicts every test window and writes the map of each, named as in `scored_map_path`.
 
-    Window i (from 0) is named frame 9 + i, as in the released code.
+    Window i (from 0) is named frame 9 + i, as in the released code, and that of a still frame 1.
     """
     clips = open_clips(data.shards, "test", data.split, "test", data.databases)
     batches = evaluation_batches(
@@ -81,7 +81,7 @@ def write_test_maps(
             valid = batch["weight"] > 0
             for index, saliency_map in zip(batch["clip_index"][valid].tolist(), saliency[valid], strict=True):
                 film = clips.films[clips.film_index(index)]
-                number = FIRST_SCORED_FRAME + int(clips.frames(index)[0]) - 1
+                number = 1 if film.num_frames == 1 else FIRST_SCORED_FRAME + int(clips.frames(index)[0]) - 1
                 path = scored_map_path(unfinished, data.split, film.database, film.name, number, files)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 picture = Image.fromarray(saliency_picture(saliency_map))

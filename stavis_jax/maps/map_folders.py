@@ -41,8 +41,12 @@ class MapFolder(Mapping[int, np.ndarray]):
     """
 
     def __init__(self, folder: Path):
+        """`folder`: of the maps, or the file of the one map of a still."""
         self._paths: dict[int, Path] = {}
         self.coloured: set[int] = set()
+        if folder.is_file():
+            self._paths[1] = folder
+            return
         pictures = [path for path in entries(folder) if path.suffix.lower() in PICTURES]
         of_name = _numbered(pictures, r"(\d+)$") or _numbered(pictures, r"(\d+)\D*$")
         for path, number in of_name.items():
@@ -122,6 +126,19 @@ def find_video_folder(predictions: Path, split: int, database: str, video: str, 
         return None
     maps = database_folder / found / "maps"
     return maps if maps.is_dir() else database_folder / found
+
+
+def find_still_map(predictions: Path, split: int, database: str, video: str, *, flat: bool = False) -> Path | None:
+    """Returns the file with the map of a still, <picture>.png or .jpg in the folder of its database, or None.
+
+    Raises UserError if there are two.
+    """
+    folder = find_database_folder(predictions, split, database, flat=flat)
+    found = [folder / f"{video}{suffix}" for suffix in PICTURES] if folder else []
+    found = [path for path in found if path.is_file()]
+    if len(found) > 1:
+        raise UserError(f"{found[1]}: {found[0].name} is a map of the same picture. Remove one of them.")
+    return found[0] if found else None
 
 
 def predictions_root(predictions: Path, split: int) -> Path:

@@ -53,10 +53,10 @@ def mean_attention(attention: Sequence[np.ndarray]) -> np.ndarray | None:
 class PaneGrid:
     """Draws panes of one size. Several panes get captions and have together at most 3840x2160 pixels.
 
-    The size of the drawn picture is always even.
+    The size of the drawn picture is even, as films need it, unless `even_size` is false.
     """
 
-    def __init__(self, film_size: tuple[int, int], options: OutputOptions):
+    def __init__(self, film_size: tuple[int, int], options: OutputOptions, *, even_size: bool = True):
         """`film_size`: (width, height) in pixels."""
         names = (*PANES_OF_VIEW[options.view], *(pane for pane in EXTRA_PANES if pane in options.panes))
         self._panes, self._options = [PANES[name] for name in names], options
@@ -65,7 +65,8 @@ class PaneGrid:
         if len(names) > 1:
             for most, count, length in zip(LARGEST, (self._columns, rows), film_size, strict=True):
                 scale = min(scale, (most - GAP * (count - 1)) / (count * length))
-        self._cell = even((round(film_size[0] * scale), round(film_size[1] * scale)))
+        cell = round(film_size[0] * scale), round(film_size[1] * scale)
+        self._cell = even(cell) if even_size else cell
 
     def draw(self, picture: np.ndarray, prediction: FramePrediction) -> np.ndarray:
         """Returns a picture uint8 [h, w, 3] of a frame uint8 [H, W, 3] and its prediction."""

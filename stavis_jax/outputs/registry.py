@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from data_pipelines.films.film import Film
+from data_pipelines.films.still import Still
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.outputs.contact_sheet import contact_sheet
 from stavis_jax.outputs.frame_writer import FrameWriter
@@ -14,6 +15,7 @@ from stavis_jax.outputs.map_arrays import npy_maps, npz_maps
 from stavis_jax.outputs.map_films import grey_film, overlay_film
 from stavis_jax.outputs.map_pictures import is_map_name, map_pictures
 from stavis_jax.outputs.options import OutputOptions
+from stavis_jax.outputs.still_pictures import grey_picture, overlay_picture
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
 
@@ -26,18 +28,28 @@ class Output:
       open: opens the output.
       content: a line for the command's help.
       needs_pictures: whether it draws on the film's pictures, which have to be decoded for it.
+      of_still: the output that takes its place if the film is a picture.
     """
 
     file_name: str
     open: FrameWriter
     content: str
     needs_pictures: bool = False
+    of_still: "Output | None" = None
+
+    def of(self, film: Film) -> "Output":
+        """Returns the output for this film."""
+        return self.of_still if self.of_still and isinstance(film, Still) else self
 
 
+OVERLAY_PICTURE = Output("overlay.png", overlay_picture, "the picture with a heat map over it", True)
+GREY_PICTURE = Output("grey.png", grey_picture, "the map as a grey picture")
 OUTPUTS = {
     "maps": Output("maps", map_pictures, "folder of one 8-bit grey picture per frame, each stretched to its own range"),
-    "overlay": Output("overlay.mp4", overlay_film, "the film with a heat map over it and its sound", True),
-    "grey": Output("grey.mp4", grey_film, "the maps as a silent grey film"),
+    "overlay": Output(
+        "overlay.mp4", overlay_film, "the film with a heat map over it and its sound", True, OVERLAY_PICTURE
+    ),
+    "grey": Output("grey.mp4", grey_film, "the maps as a silent grey film", of_still=GREY_PICTURE),
     "npz": Output("maps.npz", npz_maps, "the maps as float16 [N, S, S] in [0, 1], with the times of the frames"),
     "npy": Output("maps.npy", npy_maps, "the same maps without times"),
     "contact-sheet": Output("contact-sheet.png", contact_sheet, "frames of the whole film with their overlays", True),
@@ -54,8 +66,18 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def file_names(names: Sequence[str]) -> list[str]:
-    """Returns the files and folders that outputs write into the folder of a film."""
+    """Returns the files and folders that outputs write into the folder of a film that is no picture."""
     return [OUTPUTS[name].file_name for name in names]
+
+
+def written_files(folder: Path, names: Sequence[str]) -> list[str]:
+    """Returns the files and folders that outputs have written into the folder of a film or a picture."""
+    return [name for name in _all_file_names(names) if (folder / name).exists()]
+
+
+def _all_file_names(names: Sequence[str]) -> list[str]:
+    outputs = [OUTPUTS[name] for name in names]
+    return [of.file_name for output in outputs for of in (output, output.of_still) if of]
 
 
 def is_output(name: str) -> bool:
@@ -63,7 +85,7 @@ def is_output(name: str) -> bool:
     folder, _, file = name.rpartition("/")
     if folder:
         return folder == OUTPUTS["maps"].file_name and is_map_name(file)
-    return file in file_names(tuple(OUTPUTS))
+    return file in _all_file_names(tuple(OUTPUTS))
 
 
 @contextlib.contextmanager
@@ -76,7 +98,7 @@ def open_outputs(
       UserError: the film's sound cannot be read.
       OSError: a file cannot be written.
     """
-    outputs = [OUTPUTS[name] for name in names]
+    outputs = [OUTPUTS[name].of(film) for name in names]
     with contextlib.ExitStack() as opened:
         pictures = None
         if any(output.needs_pictures for output in outputs):

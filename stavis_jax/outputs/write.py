@@ -31,7 +31,7 @@ def write_predictions(
     """Predicts a film and writes its outputs into a folder, which appears when everything is written.
 
     Args:
-      film: path of a film file or of a folder of frames, or an open film.
+      film: path of a film file, of a folder of frames or of a picture, or an open film.
       folder: the folder of the outputs.
       model: see `SaliencyModel`.
       options: what is written and how it looks; by default `PredictionOptions()`.
@@ -44,7 +44,7 @@ def write_predictions(
     Raises:
       UserError: an option is wrong, the film cannot be read, the folder cannot be written, or it holds something else.
     """
-    film = open_film(film) if isinstance(film, Path | str) else film
+    film = open_film(film, stills=True) if isinstance(film, Path | str) else film
     options = options or PredictionOptions()
     check_names(options.outputs)
     options.appearance.check(model.uses_sound)

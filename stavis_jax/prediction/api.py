@@ -1,4 +1,4 @@
-"""Saliency maps of all frames of a film, as one array or one by one."""
+"""Saliency maps of all frames of a film, as one array or one by one. A picture is a film of one frame."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 
 from data_pipelines.films.film import Film, FilmFrame, open_film
 from data_pipelines.films.sound import FULL_SCALE, resample
+from data_pipelines.films.still import Still
 from data_pipelines.inputs.resizing import ResizeFilter, ResizePicture
 from stavis_jax.prediction.frame_prediction import FramePrediction
 from stavis_jax.prediction.frame_stream import predict_stream
@@ -31,9 +32,10 @@ def predict_film(
     `frame_stream.predict_stream` describes which clip and which sound belong to a frame.
 
     Args:
-      film: path of a film file or of a folder of frames, or a film that is open.
+      film: path of a film file, of a folder of frames or of a picture, or a film that is open.
       model: predicts clips; see `SaliencyModel`.
-      batch_size: clips per call of the model; by default 4 on a CPU, and 32 for STAViS networks on other devices.
+      batch_size: clips per call of the model; by default 4 on a CPU, and 32 for STAViS networks on other devices; 1 for
+        a picture.
       stride: frames from one call's clip to the next, at most 64; predictions in between are interpolated in time.
       resize_filter: the filter of the data that the model was trained with, "bicubic" or "nearest".
 
@@ -41,7 +43,9 @@ def predict_film(
       ValueError: `batch_size` or `stride` is not positive, or `stride` is larger than 64.
       UserError: the film is missing, cannot be read or holds no frame; or the model's maps are not finite.
     """
-    film = open_film(film) if isinstance(film, Path | str) else film
+    film = open_film(film, stills=True) if isinstance(film, Path | str) else film
+    if batch_size is None and isinstance(film, Still):
+        batch_size = 1  # it has one clip
     frames = read_ahead(film.frames(model.size, resize_filter), FRAMES_AHEAD)
     waveform, ahead = (film.waveform(), film.waveform(warn=False)) if model.uses_sound else ((), ())
     return predict_stream(

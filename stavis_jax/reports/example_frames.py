@@ -89,7 +89,7 @@ def middle_frames(
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("frame", "ground truth", *predictions)}
     for videos in list(zip(*predictions.values(), strict=True))[:count]:
         video = videos[0]
-        number = max(FIRST_SCORED_FRAME, video.num_frames // 2)
+        number = 1 if video.is_still else max(FIRST_SCORED_FRAME, video.num_frames // 2)
         frame = read(video.database, video.video, number)
         density = annotations.density(video.database, video.video, number)
         if frame is not None and density is not None:

@@ -89,6 +89,7 @@ def write_report(output: Path, report: Report) -> Path:
     write_text(output / "tables.md", render.markdown([*published, *databases]))
     write_text(output / "tables.tex", render.latex([*published, *databases]))
     videos, methods = videos_by_key(report.methods), list(report.methods)
+    moving = {key: of for key, of in videos.items() if any(video.frames[-1] > 1 for video in of.values())}
     scale = plots.common_scale(report.methods)
     page = render.html(
         "report.html.j2",
@@ -102,9 +103,9 @@ def write_report(output: Path, report: Report) -> Path:
         examples=_examples(report),
         legend=[(method, plots.line_class(methods, method)) for method in methods],
         scale=scale,
-        plots=[(key, plots.plot_of_video(of, methods, scale)) for key, of in list(videos.items())[:MOST_PLOTS]],
+        plots=[(key, plots.plot_of_video(of, methods, scale)) for key, of in list(moving.items())[:MOST_PLOTS]],
         panel=(plots.WIDTH, plots.HEIGHT),
-        num_videos=len(videos),
+        num_videos=len(moving),
         videos=video_table(report.methods),
     )
     path = output / "report.html"

@@ -7,7 +7,7 @@ from stavis_jax.reports.tables import Cell, Column, Row, Table
 from stavis_jax.scoring.aggregation import Results, VideoScores
 from stavis_jax.scoring.bootstrap import Interval
 from stavis_jax.scoring.comparison import ALL_FILMS, Comparison
-from stavis_jax.scoring.frame_scores import ALL_METRICS, LOWER_IS_BETTER
+from stavis_jax.scoring.frame_scores import LOWER_IS_BETTER, in_order
 from stavis_jax.scoring.observer_scores import OBSERVER_BASELINES
 from stavis_jax.scoring.score_warnings import WITHOUT_GAZE
 
@@ -39,7 +39,7 @@ def scores_table(
     notes: Sequence[str] = (),
 ) -> Table:
     """Returns a table with a row for each method and a column for each metric that any row has."""
-    metrics = [metric for metric in ALL_METRICS if any(metric in scores for scores in rows.values())]
+    metrics = in_order({metric for scores in rows.values() for metric in scores})
     made = [
         Row(name, score_cells(scores, metrics, (intervals or {}).get(name)), is_reference=name in OBSERVER_BASELINES)
         for name, scores in rows.items()
@@ -71,19 +71,21 @@ def method_table(title: str, results: Results) -> Table:
     if len(rows) > 1:
         rows[MEAN_OF_DATABASES], ends[MEAN_OF_DATABASES] = results.overall, results.intervals.overall
     table = scores_table(title, rows, ends)
-    return Table(title, table.columns, table.rows, heading="database", marks_best=False)
+    notes = notes_on_stills([column.name for column in table.columns])
+    return Table(title, table.columns, table.rows, tuple(notes), heading="database", marks_best=False)
 
 
 def metrics_of(methods: Mapping[str, Results]) -> list[str]:
     """Returns the metrics that any video was scored with, in the order of the tables."""
-    return [m for m in ALL_METRICS if any(m in video.values for of in methods.values() for video in of.videos)]
+    return in_order({metric for of in methods.values() for video in of.videos for metric in video.values})
 
 
 def notes_on_metrics(metrics: Sequence[str]) -> list[str]:
     """Returns notes that explain the columns."""
     lower = [metric for metric in metrics if metric in LOWER_IS_BETTER]
     notes = [f"Bold: best of its column{' (of ' + ', '.join(lower) + ' the lowest)' if lower else ''}."]
-    if "sAUC-others" in metrics:
+    notes += notes_on_stills(metrics)
+    if {"sAUC", "sAUC-others"} <= set(metrics):
         notes.append(
             "sAUC: against fixations of the same video's other frames, as in the paper's code. sAUC-others: against "
             "fixations of the database's other videos, the textbook's definition."
@@ -91,6 +93,16 @@ def notes_on_metrics(metrics: Sequence[str]) -> list[str]:
     if "IG" in metrics:
         notes.append("IG: bits per fixation gained over the centre bias of the training films.")
     return notes
+
+
+def notes_on_stills(metrics: Sequence[str]) -> list[str]:
+    """Returns a note if the scored videos are stills, which have no sAUC."""
+    if "sAUC" in metrics:
+        return []
+    return [
+        "sAUC-others: against fixations of the database's other pictures, the textbook's definition. The sAUC of the "
+        "paper's code is against the same film's other frames, so that pictures have none."
+    ]
 
 
 def videos_by_key(methods: Mapping[str, Results]) -> dict[VideoKey, dict[str, VideoScores]]:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from stavis_jax.metrics.sim import sim
 
 METRICS = ("CC", "NSS", "AUC-J", "sAUC", "SIM")  # the order of the paper's tables
 ALL_METRICS = (*METRICS, "sAUC-others", "KL", "IG")
+STILL_METRICS = ("CC", "NSS", "AUC-J", "sAUC-others", "SIM", "KL", "IG")  # the textbook's sAUC leads, alone
 LOWER_IS_BETTER = frozenset({"KL"})
 ESTIMATORS = ("exact", "sampled")
 
@@ -48,7 +49,7 @@ def score_frame(
     saliency_map: np.ndarray,
     density_map: np.ndarray,
     fixation_map: np.ndarray,
-    other_fixations: np.ndarray,
+    other_fixations: np.ndarray | None,
     *,
     fixation_counts: np.ndarray | None = None,
     baseline_map: np.ndarray | None = None,
@@ -60,7 +61,8 @@ def score_frame(
         saliency_map: float64 [H, W], from `metrics.postprocess`.
         density_map: [H, W].
         fixation_map: [H, W], 1 where fixated.
-        other_fixations: [H, W], non-zero where any frame of the video was fixated.
+        other_fixations: [H, W], non-zero where any frame of the video was fixated. Without them, as for a still, there
+            is no sAUC.
         fixation_counts: [H, W], fixations of other videos. Without them there is no sAUC-others.
         baseline_map: [H, W], from `metrics.postprocess`. Without it there is no IG.
         generator: draws of the sampled AUCs, None for the exact ones.
@@ -76,9 +78,10 @@ def score_frame(
         "CC": cc(saliency_map, density_map),
         "NSS": nss(saliency_map, fixation_map),
         "AUC-J": judd(saliency_map, fixation_map),
-        "sAUC": shuffled(saliency_map, fixation_map, other_fixations),
-        "SIM": sim(saliency_map, density_map),
     }
+    if other_fixations is not None:
+        scores["sAUC"] = shuffled(saliency_map, fixation_map, other_fixations)
+    scores["SIM"] = sim(saliency_map, density_map)
     if fixation_counts is not None:
         scores["sAUC-others"] = others(saliency_map, fixation_map, fixation_counts)
     scores["KL"] = kl_divergence(saliency_map, density_map)
@@ -96,4 +99,9 @@ def mean_scores(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
 def shared_metrics(rows: Iterable[Mapping[str, object]]) -> list[str]:
     """Returns the metrics that all rows have, in the order of the tables; none if there is no row."""
     rows = list(rows)
-    return [metric for metric in ALL_METRICS if rows and all(metric in row for row in rows)]
+    return in_order({metric for metric in ALL_METRICS if rows and all(metric in row for row in rows)})
+
+
+def in_order(metrics: Collection[str]) -> list[str]:
+    """Returns metrics in the order of the tables. Where there is no sAUC, sAUC-others takes its place."""
+    return [metric for metric in (ALL_METRICS if "sAUC" in metrics else STILL_METRICS) if metric in metrics]

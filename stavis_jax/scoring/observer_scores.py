@@ -49,9 +49,10 @@ class ObserverBaseline:
         Leaves out frames with too few observers.
         """
         sigma = self.sigma_pixels or SIGMA_OF_WIDTH * shape[1]
-        union = _fixation_map([places for of_frame in points.values() for places in of_frame.values()], shape)
+        everywhere = [places for of_frame in points.values() for places in of_frame.values()]
+        union = None if video.is_still else _fixation_map(everywhere, shape)
         frames, rows = [], []
-        for number in range(self.first_frame, video.num_frames + 1, self.frame_step):
+        for number in video.frames_from(self.first_frame, self.frame_step):
             places = [of_observer for _, of_observer in sorted(points.get(number, {}).items())]
             if len(places) < (4 if self.kind == INFINITE_OBSERVERS else 2):
                 continue
@@ -69,12 +70,12 @@ class _ObservedFrame:
     Attributes:
         places: pixels of each observer's gaze, int [P, 2].
         maps: density of each observer's gaze, float64 [H, W].
-        union: uint8 [H, W], 1 where any frame of the video is fixated.
+        union: uint8 [H, W], 1 where any frame of the video is fixated; None for a still.
     """
 
     places: Sequence[np.ndarray]
     maps: Sequence[np.ndarray]
-    union: np.ndarray
+    union: np.ndarray | None
 
     def one_out(self, kind: str) -> dict[str, float]:
         """Returns the mean over observers of the score between the observer and all the others."""
@@ -97,7 +98,7 @@ class _ObservedFrame:
     def _score(self, predicting: Iterable[int], predicted: Iterable[int]) -> dict[str, float]:
         """Scores the gaze of some observers as the prediction of the gaze of others."""
         prediction, density_map = (np.sum([self.maps[i] for i in of], axis=0) for of in (predicting, predicted))
-        fixation_map = _fixation_map([self.places[i] for i in predicted], self.union.shape)
+        fixation_map = _fixation_map([self.places[i] for i in predicted], self.maps[0].shape)
         return score_frame(prediction, density_map, fixation_map, self.union)
 
 

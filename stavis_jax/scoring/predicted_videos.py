@@ -13,6 +13,7 @@ from data_pipelines.shards.annotations import AnnotationSource
 from stavis_jax.maps.map_folders import (
     MapFolder,
     find_database_folder,
+    find_still_map,
     find_video_folder,
     has_split_folders,
     predictions_root,
@@ -55,7 +56,10 @@ def find_videos(
     for database in databases:
         for split in splits:
             for film in annotations.films("test", split, [database]):
-                folder = find_video_folder(predictions, split, database, film.name, flat=flat)
+                place = predictions, split, database, film.name
+                folder = find_video_folder(*place, flat=flat)
+                if folder is None and film.num_frames == 1:
+                    folder = find_still_map(*place, flat=flat)
                 if folder and folder not in maps:
                     maps[folder] = MapFolder(folder)
                 if folder and maps[folder]:

@@ -46,6 +46,14 @@ class PredictedVideo:
         """Database, video and number of frames: the same for every split."""
         return self.database, self.video, self.num_frames
 
+    @property
+    def is_still(self) -> bool:
+        return self.num_frames == 1
+
+    def frames_from(self, first_frame: int, step: int = 1) -> range:
+        """Returns the numbers of the frames to score: every `step`-th from `first_frame` on, or a still's only one."""
+        return range(1 if self.is_still else first_frame, self.num_frames + 1, step)
+
 
 def as_annotations(data: RawLayout | AnnotationSource) -> AnnotationSource:
     """Returns the annotations of a raw layout, or `data` itself if it is a source of annotations."""
@@ -64,6 +72,8 @@ def score_video(
 ) -> VideoScores:
     """Scores the frames from `first_frame` to the end of the video that have a map and both annotations.
 
+    A still, a video of one frame, is scored on it, but has no sAUC: no other frame has fixations.
+
     Args:
         fixations: the video's fixations, if they are read already.
         fixations_of_others: fixations of other videos on the pixels of this one, [H, W]. Needed for sAUC-others.
@@ -75,13 +85,13 @@ def score_video(
     annotations = as_annotations(data)
     if fixations is None:
         fixations = read_video_fixations(annotations, *video.film)
-    other_fixations = fixations.union()
+    other_fixations = None if video.is_still else fixations.union()
     baseline_map = None if baseline is None or not fixations.pixels else postprocess(baseline, fixations.shape)
 
     frames, rows = [], []
     doubts: collections.Counter[str] = collections.Counter()
     without_map = without_annotation = 0
-    for number in range(first_frame, video.num_frames + 1):
+    for number in video.frames_from(first_frame):
         if number not in video.maps:
             without_map += 1
             continue
