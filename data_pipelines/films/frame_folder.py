@@ -3,9 +3,10 @@
 import functools
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +43,13 @@ def open_frame_folder(path: Path, frame_rate_hz: float | None = None) -> FrameFo
     """Lists a folder and reads its first picture. Without `frame_rate_hz`, frames are 25 a second, with a warning.
 
     Raises:
-      UserError: the folder holds no picture, the first one cannot be read, or the frame rate is not possible.
+      UserError: the folder holds no picture, or a picture in two formats; the first one cannot be read, or the frame
+        rate is not possible.
     """
     files = pictures_in(path)
     if not files:
         raise UserError(f"{path}: holds no pictures ({' '.join(PICTURE_SUFFIXES)}). Give a film or the folder of one.")
+    _check_numbers(path, files)
     height, width = read_picture(files[0]).shape[:2]
     rate_hz = _exact_rate(path, frame_rate_hz)
     return FrameFolder(
@@ -80,6 +83,28 @@ def read_picture(path: Path) -> np.ndarray:
     except Exception as error:  # Pillow raises many kinds for damaged files
         fault = "of no known format" if isinstance(error, UnidentifiedImageError) else reason(error)
         raise UserError(f"{path}: cannot be read as a picture ({fault}). Write this frame again.") from error
+
+
+def _check_numbers(path: Path, files: Sequence[Path]) -> None:
+    """Warns if the numbers in names have gaps or occur twice: all pictures are frames, and follow without a pause.
+
+    Raises:
+      UserError: two pictures have the same name but for their formats.
+    """
+    names = [file.stem.casefold() for file in files]
+    for (name, file), (following, other) in pairwise(sorted(zip(names, files, strict=True))):
+        if name == following:
+            raise UserError(f"{path}: holds {file.name} and {other.name}. Keep one of each frame.")
+    found = [re.search(r"(\d+)\D*$", name) for name in names]
+    numbers = [int(match[1]) for match in found if match]
+    steps = [after - before for before, after in pairwise(numbers)]
+    if len(numbers) < len(files) or len(set(steps)) < 2 or min(steps) < 0:
+        return
+    usual = max(filter(None, steps), key=steps.count)
+    place = steps.index(0) if 0 in steps else next(place for place, step in enumerate(steps) if step != usual)
+    what = "have the same number" if steps[place] == 0 else "have no steady numbers"
+    text = "%s: %s and %s %s. All pictures are frames, and follow without a pause."
+    logger.warning(text, path, files[place].name, files[place + 1].name, what)
 
 
 def _exact_rate(path: Path, frame_rate_hz: float | None) -> Fraction:

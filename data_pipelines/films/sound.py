@@ -16,6 +16,7 @@ import soxr
 from data_pipelines.films.clock import sound_times
 from data_pipelines.films.decoding import open_container, packets, seconds_of, sound_stream
 from data_pipelines.inputs.mixdown import MixdownPower
+from data_pipelines.raw.sound_samples import checked_samples
 from data_pipelines.runtime.errors import UserError, reason
 
 SAMPLE_RATE_HZ = 22_050  # of the network
@@ -139,9 +140,16 @@ def open_sound(path: Path) -> Iterator[tuple[av.container.InputContainer, av.Aud
     """Opens a file to decode its sound. Raises UserError if it is missing, cannot be read or holds no sound."""
     with open_container(path, "a sound") as container:
         audio = sound_stream(container)
+        if container.format.name == "wav" and _first_bytes(path) == b"RIFX":  # FFmpeg swaps its bytes
+            raise UserError(f"{path}: is a WAV file of the other order of bytes. Convert it to an ordinary one.")
         if audio is None:
             raise UserError(f"{path}: holds no sound. Give a sound, or a film with sound.")
         yield container, audio
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 def _decoded(path: Path, samples_of: Callable[[av.AudioFrame], np.ndarray], warn: bool) -> Iterator[_Block]:
@@ -155,7 +163,7 @@ def _decoded(path: Path, samples_of: Callable[[av.AudioFrame], np.ndarray], warn
                 continue
             for frame in cast(list[av.AudioFrame], frames):
                 seconds = seconds_of(frame)
-                yield _Block(samples_of(frame), frame.sample_rate, seconds)
+                yield _Block(checked_samples(samples_of(frame), path), frame.sample_rate, seconds)
     if warn and num_damaged:
         logger.warning("%s: %d damaged packets of its sound were left out.", path, num_damaged)
 

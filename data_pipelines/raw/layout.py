@@ -25,6 +25,7 @@ import soundfile
 from data_pipelines.raw import databases
 from data_pipelines.raw.matlab_files import NEEDS_H5PY, NoMatrixError, read_matrix
 from data_pipelines.raw.pictures import open_picture
+from data_pipelines.raw.sound_samples import checked_samples
 from data_pipelines.raw.wav_header import open_sound_file
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import subfolders
@@ -148,10 +149,7 @@ def read_channels(path: Path) -> tuple[np.ndarray, int]:
         if file.format not in SOUND_FORMATS:
             raise UserError(f"{path}: is {file.format}, not WAV. Convert it to WAV.")
         samples, rate_hz = file.read(dtype="float32", always_2d=True), file.samplerate
-    if not np.isfinite(samples).all():
-        raise UserError(f"{path}: has samples that are not numbers. Fetch it again.")
-    samples *= np.float32(256)
-    return samples, rate_hz
+    return checked_samples(samples, path) * np.float32(256), rate_hz
 
 
 def sound_seconds(path: Path) -> float:

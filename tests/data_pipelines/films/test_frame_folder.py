@@ -48,6 +48,31 @@ def test_a_folder_without_a_rate_has_25_frames_a_second_and_says_so(folder, capl
     assert f"{folder}: assuming 25 frames a second" in warning
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["f1", "f2", "f4", "f5"], "f2.png and f4.png have no steady numbers"),
+        (["f1", "f1_mask", "f2", "f2_mask"], "f1.png and f1_mask.png have the same number"),
+        (["f0", "f1", "f2"], ""),
+        (["f0", "f5", "f10"], ""),
+        (["shot1_1", "shot1_2", "shot2_1"], ""),
+        (["a", "b", "c4"], ""),
+    ],
+)
+def test_numbers_with_gaps_and_numbers_that_occur_twice_are_told(tmp_path, names, told, caplog):
+    for name in names:
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    assert open_film(tmp_path, frame_rate_hz=10).num_frames == len(names)
+    assert [told in message for message in caplog.messages] == [True] * bool(told)
+
+
+def test_a_frame_in_two_formats_is_refused(tmp_path):
+    for name in ("1.png", "1.JPG", "2.png"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    with pytest.raises(UserError, match=r"holds 1\.JPG and 1\.png\. Keep one of each frame"):
+        open_film(tmp_path, frame_rate_hz=10)
+
+
 def test_sizes_and_kinds_of_pictures_may_differ(tmp_path, folder, pictures):
     Image.fromarray(pictures(1, 20, 30)[0]).convert("L").save(folder / "frame13.JPG")
     Image.fromarray(pictures(1, 20, 31)[0]).convert("RGBA").save(folder / "frame14.tiff")

@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+import soundfile
 
 from data_pipelines.films import decoding
 from data_pipelines.films import sound as film_sound
@@ -41,6 +42,30 @@ def test_waveform_is_the_mean_of_the_channels_as_pcm_over_128(tmp_path, write_fi
     sound = np.stack([np.full(RATE_HZ, 12800), np.full(RATE_HZ, -2560)]).astype(np.int16)
     film = open_film(write_film(tmp_path / "film.mkv", pictures(), [(0, sound)], layout="stereo"))
     np.testing.assert_allclose(whole(film), (100 - 20) / 2)
+
+
+@pytest.mark.parametrize(
+    ("sample", "told"),
+    [
+        (np.nan, "samples that are not numbers"),
+        (np.inf, "samples that are not numbers"),
+        (9000, r"samples up to \d+, where 1"),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_with_floating_points_of_no_scale_are_refused(tmp_path, sample, told, channels):
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, np.array([0.5, -4.0, sample]), RATE_HZ, "FLOAT")
+    with pytest.raises(UserError, match=rf"sound\.wav: has {told}"):
+        list(sound_chunks(path, Fraction(0), RATE_HZ, channels))
+
+
+def test_sound_of_the_other_order_of_bytes_is_refused_rather_than_heard_as_noise(tmp_path):
+    path = tmp_path / "sound.wav"
+    soundfile.write(path, np.zeros(100), RATE_HZ, "PCM_16", "BIG", format="WAV")
+    assert path.read_bytes().startswith(b"RIFX")
+    with pytest.raises(UserError, match=r"sound\.wav: is a WAV file of the other order of bytes"):
+        list(sound_chunks(path, Fraction(0), RATE_HZ, 1))
 
 
 def test_six_channels_count_alike(tmp_path, write_film, pictures):

@@ -143,7 +143,8 @@ def test_sound_whose_header_lies_gives_what_is_there(tmp_path, promised, kept):
     np.testing.assert_array_equal(raw_layout.read_sound(path)[0], samples[:kept] / np.float32(128))
 
 
-def test_sound_of_no_numbers_is_named(tmp_path):
-    soundfile.write(tmp_path / "film.wav", np.array([0.0, np.nan]), 8000, "FLOAT")
-    with pytest.raises(UserError, match=r"film\.wav: has samples that are not numbers"):
+@pytest.mark.parametrize(("sample", "told"), [(np.nan, "that are not numbers"), (-3e4, "up to 30000, where 1 is")])
+def test_sound_of_no_numbers_or_of_another_scale_is_named(tmp_path, sample, told):
+    soundfile.write(tmp_path / "film.wav", np.array([0.0, sample]), 8000, "FLOAT")
+    with pytest.raises(UserError, match=rf"film\.wav: has samples {told}"):
         raw_layout.read_sound(tmp_path / "film.wav")
