@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
-from bad_archives import pack
+from archive_server import pack
 from bad_input import MODULES, Place
 from PIL import Image
 

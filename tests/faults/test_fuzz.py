@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import rich.progress
 import safetensors.numpy
-from bad_archives import GOOD, pack
+from archive_server import pack
+from bad_archives import GOOD
 from bad_checkpoints import ARRAYS, INFO, rehash
 from hypothesis import strategies as st
 from supplies import DATABASE, copy_of, write_film

@@ -34,7 +34,7 @@ def looks_like(path: Path, head: bytes) -> bool:
 def read(path: Path, film: str) -> Recording:
     table = TextTable(path, _TITLES, clocks=("time",), positions=_POSITIONS, others=("status",))
     table.require("time", "x_left", "y_left")
-    has_two_eyes = table.places["x_left"] != table.places["x_right"]
+    has_two_eyes = table.places["x_left"] != table.places.get("x_right")
     lost_by_status = (
         {"left": (20, 22), "right": (2, 22)} if has_two_eyes else dict.fromkeys(("left", "right"), (2, 20, 22))
     )

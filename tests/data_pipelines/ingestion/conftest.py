@@ -1,10 +1,19 @@
-"""An ingestion by the command."""
+"""Films, and an ingestion by the command."""
 
 from pathlib import Path
 
 import pytest
+from ingested import write_film
 
 from data_pipelines.ingest import main
+
+
+@pytest.fixture
+def films(tmp_path) -> Path:
+    """A folder of the films one.mp4 and two.mp4, each of six frames of 64x36 at 10 Hz."""
+    for name in ("one", "two"):
+        write_film(tmp_path / "films" / f"{name}.mp4")
+    return tmp_path / "films"
 
 
 @pytest.fixture

@@ -5,20 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-from ingested import fixations, write_film
+from ingested import fixations
 
 from data_pipelines.ingestion.gaze_files import read_gaze
 from data_pipelines.runtime.errors import UserError
 
 # Films have six frames of 64x36 at 10 Hz.
 EMPTY: list[tuple[int, int]] = []
-
-
-@pytest.fixture
-def films(tmp_path) -> Path:
-    for name in ("one", "two"):
-        write_film(tmp_path / "films" / f"{name}.mp4")
-    return tmp_path / "films"
 
 
 def table(path: Path, titles: str, rows: list, delimiter: str = ",") -> Path:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from ingested import fixations, write_film
+from ingested import fixations
 
 from data_pipelines.ingestion.gaze_files import read_gaze
 from data_pipelines.ingestion.gaze_formats import messages
@@ -11,13 +11,6 @@ from data_pipelines.runtime.errors import UserError
 
 # Films have six frames of 64x36 at 10 Hz. On a screen of 128x92 they fill, doubled, the rows 10 to 81.
 EMPTY: list[tuple[int, int]] = []
-
-
-@pytest.fixture
-def films(tmp_path) -> Path:
-    for name in ("one", "two"):
-        write_film(tmp_path / "films" / f"{name}.mp4")
-    return tmp_path / "films"
 
 
 def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
