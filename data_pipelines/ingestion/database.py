@@ -10,7 +10,7 @@ from rich.progress import track
 
 from data_pipelines.ingestion import film_names, gaze_files
 from data_pipelines.ingestion.film_to_raw import FilmJob, FilmReport, ingest_film
-from data_pipelines.ingestion.gaze import GazeTable, Known, find_units
+from data_pipelines.ingestion.gaze import Conventions, GazeTable, find_units
 from data_pipelines.ingestion.given_maps import GivenMaps
 from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_of_rows
 from data_pipelines.ingestion.viewing_geometry import Units, Viewing
@@ -149,22 +149,28 @@ def _readable(names: str) -> str:
 
 def _with_flags(
     gaze: Mapping[str, list[GazeTable]], maps: Mapping[str, GivenMaps], units: Units | None, viewing: Viewing
-) -> tuple[dict[str, list[GazeTable]], dict[str, GivenMaps], list[Known]]:
+) -> tuple[dict[str, list[GazeTable]], dict[str, GivenMaps], list[Conventions]]:
     """Returns gaze and maps with what is assumed of them: the user's flags, else their files, else their numbers.
 
     The last result is what was assumed, each kind once.
     """
-    unclear = [table for tables in gaze.values() for table in tables if not (units or table.known.units)]
+    unclear = [table for tables in gaze.values() for table in tables if not (units or table.conventions.units)]
     unclear = [table for table in unclear if len(table.x)]
     found: Units = find_units(unclear) if unclear else "pixels"
 
-    def known(of: Known) -> Known:
+    def conventions(of: Conventions) -> Conventions:
         return of.with_flags(units or of.units or found, viewing)
 
-    tables = {film: [replace(table, known=known(table.known)) for table in of_film] for film, of_film in gaze.items()}
-    given = {film: replace(of_film, known=of_film.known.with_flags(None, viewing)) for film, of_film in maps.items()}
-    used = [table.known for of_film in tables.values() for table in of_film] + [maps.known for maps in given.values()]
-    return tables, given, list(dict.fromkeys(used))
+    tables = {
+        film: [replace(table, conventions=conventions(table.conventions)) for table in of_film]
+        for film, of_film in gaze.items()
+    }
+    given = {
+        film: replace(of_film, conventions=of_film.conventions.with_flags(None, viewing))
+        for film, of_film in maps.items()
+    }
+    used = [table.conventions for of_film in tables.values() for table in of_film]
+    return tables, given, list(dict.fromkeys([*used, *(maps.conventions for maps in given.values())]))
 
 
 def _write_all(jobs: Sequence[FilmJob], workers: int | None) -> Iterable[FilmReport]:

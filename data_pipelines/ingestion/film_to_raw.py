@@ -120,7 +120,7 @@ def ingest_film(job: FilmJob) -> FilmReport:
     if left_out:
         writer.remove()
         return FilmReport(writer.name, left_out, num_frames=num_frames, fps=fps, **counts)
-    sigma = (job.maps.known if job.maps else job.gaze[0].known).viewing.film_sigma(film_size)
+    sigma = (job.maps.conventions if job.maps else job.gaze[0].conventions).viewing.film_sigma(film_size)
     num_without_gaze = 0
     densities = maps.densities(frame_size) if maps else [None] * num_frames
     for number, (points, density) in enumerate(zip(gaze.points_of_frames(num_frames), densities, strict=True), start=1):

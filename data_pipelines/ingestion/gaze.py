@@ -16,8 +16,8 @@ LARGEST_FRACTION = 2.0  # gaze may leave the picture, but not by its own size
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a file, or the database it comes from, says of a recording. The user's flags take precedence.
+class Conventions:
+    """Units, screen and clock of a recording, as its file or its database states them. Flags take precedence.
 
     Attributes:
       name: the format or the database, for the user; empty for a table, which says nothing.
@@ -31,7 +31,7 @@ class Known:
     viewing: Viewing = field(default_factory=Viewing)
     clock: str = ""
 
-    def with_flags(self, units: Units | None, viewing: Viewing) -> "Known":
+    def with_flags(self, units: Units | None, viewing: Viewing) -> "Conventions":
         """Returns what is assumed of the recording: as the user says, else as the file says."""
         return replace(self, units=units or self.units, viewing=viewing.over(self.viewing))
 
@@ -62,7 +62,7 @@ class GazeTable:
       counts_frames: whether `starts` are frame numbers.
       observer: positions in `observers`, int [N].
       observers: names of the observers; empty if the file does not name them.
-      known: what the file says of the recording.
+      conventions: those of the recording.
     """
 
     starts: np.ndarray
@@ -72,7 +72,7 @@ class GazeTable:
     counts_frames: bool
     observer: np.ndarray
     observers: tuple[str, ...]
-    known: Known = field(default_factory=Known)
+    conventions: Conventions = field(default_factory=Conventions)
 
 
 @dataclass

@@ -63,13 +63,13 @@ def read_gaze(
     files = gaze_files(others, stills) if others else []
     given = {path for path, _ in files}
     for path, film in files:
-        known = registry.format_of(path, bool(columns))
-        if known is None:
+        file_format = registry.format_of(path, bool(columns))
+        if file_format is None:
             gaze = gaze_tables.read_table(path, film, columns, tables, stills)
-        elif registry.has_better_file(known, path, given):
+        elif registry.has_better_file(file_format, path, given):
             continue
         else:
-            recording = known.read(path, film)
+            recording = file_format.read(path, film)
             gaze = recording.gaze
             tables.num_rows += recording.num_rows
             tables.num_missing += recording.num_missing

@@ -58,15 +58,16 @@ def gaze_on_frames(
     """Returns the gaze on the frames of a film.
 
     Args:
-      tables: the gaze of the film, each with its unit (`known.units`).
+      tables: the gaze of the film, each with its unit (`conventions.units`).
       times: float64 [N + 1], seconds since the first frame at which each frame appears, and the end of the last one.
       film_size: (width, height) of the film in pixels.
       frame_size: (width, height) of the frames written, in pixels.
     """
     parts, outside, num_outside, num_untimely = [], [], 0, 0
     for table in tables:
-        units = table.known.units or "pixels"
-        points = np.stack(table.known.viewing.on_film(table.x, table.y, units, film_size), axis=1).round(POINT_DECIMALS)
+        units = table.conventions.units or "pixels"
+        x_and_y = table.conventions.viewing.on_film(table.x, table.y, units, film_size)
+        points = np.stack(x_and_y, axis=1).round(POINT_DECIMALS)
         inside = ((points >= 0) & (points < film_size)).all(axis=1)
         first, last = frames_of(table, times)
         timely = first <= last

@@ -21,7 +21,7 @@ from PIL import Image
 
 from data_pipelines.films.film import Film
 from data_pipelines.films.frame_folder import FrameFolder
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.database_arrays import mat_variables
 from data_pipelines.ingestion.gaze_on_frames import FrameGaze
 from data_pipelines.ingestion.gaze_tables import SUFFIXES
@@ -50,12 +50,12 @@ class GivenMaps:
     Attributes:
       density: density maps; none if only fixations are given.
       fixations: fixation maps.
-      known: the database.
+      conventions: the database.
     """
 
     density: dict[int, Path]
     fixations: dict[int, Path]
-    known: Known
+    conventions: Conventions
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def _maps_in(folder: Path) -> GivenMaps | None:
     name, sigma = next(
         ((name, sigma) for pattern, name, sigma in _DATABASES if pattern.fullmatch(folder.name)), ("maps", None)
     )
-    return GivenMaps(density, fixations, Known(name, None, Viewing(sigma=sigma), as_given))
+    return GivenMaps(density, fixations, Conventions(name, None, Viewing(sigma=sigma), as_given))
 
 
 def _numbered(folder: Path | None, suffixes: tuple[str, ...]) -> dict[int, Path]:

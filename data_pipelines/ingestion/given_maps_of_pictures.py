@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.given_maps import GivenMaps
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_clutter
 
 FIXATIONS, DENSITY = "_fixPts", "_fixMap"
-MIT1003 = Known("MIT1003", None, Viewing(sigma=35), "density and fixation maps as given")
+MIT1003 = Conventions("MIT1003", None, Viewing(sigma=35), "density and fixation maps as given")
 
 
 def find_map_pictures(paths: Sequence[Path | str]) -> tuple[dict[str, GivenMaps], list[Path]]:

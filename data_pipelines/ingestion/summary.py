@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_pipelines.ingestion.film_to_raw import FilmReport
-from data_pipelines.ingestion.gaze import GazeTables, Known
+from data_pipelines.ingestion.gaze import Conventions, GazeTables
 from data_pipelines.ingestion.gaze_check import FILM, SHEET
 from data_pipelines.ingestion.viewing_geometry import Units
 
@@ -24,26 +24,26 @@ class IngestReport:
 
     Attributes:
       films: the films of the database.
-      known: what is assumed of the recordings, each kind once.
+      conventions: what is assumed of the recordings, each kind once.
       num_observers: 0 if the tables do not name observers.
       stills: whether the films are pictures.
     """
 
     films: list[FilmReport]
-    known: list[Known]
+    conventions: list[Conventions]
     num_observers: int
     stills: bool = False
 
     @property
     def units(self) -> Units | None:
         """The unit of the gaze, of the first kind of recording; None for given maps."""
-        return self.known[0].units
+        return self.conventions[0].units
 
     def summary(self, raw: Path, database: str) -> str:
         """Returns a line for each kind of recording, and one for the database."""
         sigmas = sorted({round(film.sigma, 1) for film in self.films if film.sigma})
         blur = f"{sigmas[0]:g}" if len(sigmas) == 1 else f"{sigmas[0]:g} to {sigmas[-1]:g}" if sigmas else ""
-        lines = [known.line() for known in self.known]
+        lines = [conventions.line() for conventions in self.conventions]
         if blur:
             lines[-1] += f"; sigma: {blur} pixels of the film"
         frames = sum(film.num_frames for film in self.films)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipelines.ingestion.film_names import OR
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats import messages
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording
 from data_pipelines.ingestion.number_style import NO_DATA
@@ -121,8 +121,8 @@ def read(path: Path, film: str) -> Recording:
             video = OR.join(dict.fromkeys(filter(None, (film, entities.get("task", ""), entities.get("stim", "")))))
             gaze.add(video, entities["sub"], tracker - (first or 0.0), 0.0, x, y)
     clock = "events" if by_event else "messages of the film's start" if by_message else "the first sample"
-    known = Known("BIDS", _UNITS[told], screen, f"samples, times from {clock}")
-    return gaze.recording(lambda video: known)
+    conventions = Conventions("BIDS", _UNITS[told], screen, f"samples, times from {clock}")
+    return gaze.recording(lambda video: conventions)
 
 
 def _height_below(path: Path, about: dict[str, Any], units: Units, screen: Viewing) -> float | None:

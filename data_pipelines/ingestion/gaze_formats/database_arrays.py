@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats import picture_databases
 from data_pipelines.ingestion.gaze_formats.recording import Recording
 from data_pipelines.ingestion.viewing_geometry import Units, Viewing
@@ -130,9 +130,9 @@ def _add(recording: Recording, film: str, array: np.ndarray, info: dict, databas
         and _share_within(x, y, *(float(side[0]) for side in size)) < (LEAST_ON_FILM)
     ):
         viewing = Viewing(screen=COUTROT_2_SCREEN, shown="native")
-    known = Known(database.name, database.units, viewing, CLOCK)
+    conventions = Conventions(database.name, database.units, viewing, CLOCK)
     names = [str(number) for number in range(1, num_observers + 1)]
-    recording.add(film, rows, known, observer, names, counts_frames=True)
+    recording.add(film, rows, conventions, observer, names, counts_frames=True)
 
 
 def _share_within(x: np.ndarray, y: np.ndarray, width: float, height: float) -> float:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.recording import Recording
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.runtime.errors import UserError
 
 SIGMA = 12.74  # pixels, fitted to the published maps of 640x360
-KNOWN = Known(
+CONVENTIONS = Conventions(
     "DHF1K", "pixels", Viewing(screen=(1440, 900), sigma=SIGMA), "times from the first sample, within fixations"
 )
 COLUMNS = ("Time", "L POR X [px]", "L POR Y [px]", "L Event Info")
@@ -50,5 +50,5 @@ def read(path: Path, film: str) -> Recording:
     if start is None:
         raise UserError(f"{path}: has no samples. Fetch it again, or remove it.")
     recording = Recording()
-    recording.add(name[2], np.array(samples).reshape(-1, 4), KNOWN, np.zeros(len(samples), int), [name[1]])
+    recording.add(name[2], np.array(samples).reshape(-1, 4), CONVENTIONS, np.zeros(len(samples), int), [name[1]])
     return recording

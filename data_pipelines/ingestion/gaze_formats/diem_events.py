@@ -12,13 +12,13 @@ from pathlib import Path
 
 from data_pipelines.ingestion.delimited_text import first_lines, not_text, open_gaze_text
 from data_pipelines.ingestion.film_names import OR
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.runtime.errors import UserError
 
 RATE_HZ = 30
-KNOWN = Known(
+CONVENTIONS = Conventions(
     "DIEM", "pixels", Viewing(screen=(1280, 960), shown="native"), "samples within fixations, 30 frames a second from 1"
 )
 _NUMBER = r"(?:-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|NaN)"
@@ -54,4 +54,4 @@ def read(path: Path, film: str) -> Recording:
                 gaze.add(video, observer, (frame - 0.5) / RATE_HZ, 0.0, *mean_of_eyes(*seen))  # the middle of a frame
     except UnicodeError:
         raise not_text(path) from None
-    return gaze.recording(lambda _: KNOWN)
+    return gaze.recording(lambda _: CONVENTIONS)

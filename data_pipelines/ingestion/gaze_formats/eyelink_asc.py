@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.ingestion.delimited_text import first_lines, not_text, open_gaze_text
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.eyelink_script import START_MESSAGES, Script, Showing
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes, observer_of
 from data_pipelines.ingestion.viewing_geometry import Viewing
@@ -128,20 +128,20 @@ class _Recorded:
 def _on_films(path: Path, showings: list[Showing], recorded: _Recorded) -> Recording:
     tracks = recorded.gaze()
     gaze = GazeRows()
-    known: dict[str, Known] = {}
+    conventions: dict[str, Conventions] = {}
     for showing, later in zip(showings, [*(later.start for later in showings[1:]), np.inf], strict=True):
         until = min(showing.end, later)
         shown = {what: _rows_between(rows, showing.start, until) for what, rows in tracks.items()}
         what = next((what for what, rows in shown.items() if len(rows)), next(iter(shown)))  # eyes may change
         place = Viewing(screen=recorded.screen, corner=showing.corner)
-        of_film = Known("EyeLink", "pixels", place, f"{what}, times from {START_MESSAGES[showing.rank]}")
-        if known.setdefault(showing.film, of_film).viewing != place:
+        of_film = Conventions("EyeLink", "pixels", place, f"{what}, times from {START_MESSAGES[showing.rank]}")
+        if conventions.setdefault(showing.film, of_film).viewing != place:
             raise UserError(f"{path}: shows {showing.film!r} in two ways. Split the file into one for each.")
         observer = observer_of(path, showing.film)
         for start, duration, x, y in shown[what].tolist():
             begin, end = max(start, showing.start), min(start + duration, until)
             gaze.add(showing.film, observer, (begin - showing.start) / 1e3, max(end - begin, 0) / 1e3, x, y)
-    return gaze.recording(known.__getitem__)
+    return gaze.recording(conventions.__getitem__)
 
 
 def _rows_between(rows: np.ndarray, start: float, end: float) -> np.ndarray:

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 from data_pipelines.ingestion.delimited_text import titles_in
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, observer_of
 from data_pipelines.ingestion.text_table import TextTable
 from data_pipelines.runtime.errors import UserError
@@ -92,5 +92,5 @@ def read(path: Path, film: str) -> Recording:
         gaze.add(video, observer, *fixation)
     clock = "the first row of each film" if goes_on else "the start of each film"
     what = f"{'fixations' if has_fixations else 'samples'}, the film fills the screen, times from {clock}"
-    known = Known("Gazepoint", "fraction", clock=what)
-    return gaze.recording(lambda video: known)
+    conventions = Conventions("Gazepoint", "fraction", clock=what)
+    return gaze.recording(lambda video: conventions)

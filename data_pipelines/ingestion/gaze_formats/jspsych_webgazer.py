@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipelines.ingestion.delimited_text import titles_in
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats import messages
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, observer_of
 from data_pipelines.ingestion.text_table import TextTable
@@ -28,7 +28,9 @@ _TITLES = {
 }
 _FILM = re.compile(r"video|film|movie|stimulus", re.IGNORECASE)
 _LARGEST_CELL = 2**26  # characters: an hour of samples
-KNOWN = Known("jsPsych WebGazer", "fraction", Viewing(measured_on_film=True), "samples, times from the trial's start")
+CONVENTIONS = Conventions(
+    "jsPsych WebGazer", "fraction", Viewing(measured_on_film=True), "samples, times from the trial's start"
+)
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -64,7 +66,7 @@ def _read(path: Path, film: str) -> Recording:
                 gaze.add(video, observer, t / 1e3, 0.0, (x - left) / width, (y - top) / height)
         except (TypeError, KeyError, ValueError, AttributeError):
             raise table.error(line, "webgazer_data is not a list of x, y and t") from None
-    return gaze.recording(lambda video: KNOWN)
+    return gaze.recording(lambda video: CONVENTIONS)
 
 
 def _json(table: TextTable, line: int, row: list[str], name: str) -> Any:

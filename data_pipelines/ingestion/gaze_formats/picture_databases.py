@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.ingestion.fixation_detection import dispersion_fixations
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.json_files import read_object
 
-OSIE = Known("OSIE", "pixels", Viewing(sigma=24))  # the sigmas are those of the maps that the databases publish
-SALICON = Known("SALICON", "pixels", Viewing(sigma=19))
+OSIE = Conventions("OSIE", "pixels", Viewing(sigma=24))  # the sigmas are those of the maps that the databases publish
+SALICON = Conventions("SALICON", "pixels", Viewing(sigma=19))
 MIT1003_DEGREE = 35  # pixels
-MIT1003 = Known("MIT1003", "pixels", Viewing(sigma=MIT1003_DEGREE), "fixations found in its samples")
+MIT1003 = Conventions("MIT1003", "pixels", Viewing(sigma=MIT1003_DEGREE), "fixations found in its samples")
 MIT1003_RATE_HZ = 240
 PIXEL_ONE = 0.5  # middle of the first pixel, whose number is 1
 ADVICE = "Fetch it again."
@@ -96,14 +96,14 @@ def _add(
     recording: Recording,
     picture: str,
     of_observers: list[tuple[np.ndarray, np.ndarray]],
-    known: Known,
+    conventions: Conventions,
     names: list[str] | None = None,
 ) -> None:
     """Adds the fixations of a picture: for each observer points [N, 2], in pixels from 1, and durations in seconds."""
     rows = [np.column_stack([np.zeros(len(xy)), seconds, xy - PIXEL_ONE]) for xy, seconds in of_observers]
     observer = np.repeat(np.arange(len(rows)), list(map(len, rows)))
     names = names or [str(number) for number in range(1, len(rows) + 1)]
-    recording.add(picture, np.concatenate([np.zeros((0, 4)), *rows]), known, observer, names)
+    recording.add(picture, np.concatenate([np.zeros((0, 4)), *rows]), conventions, observer, names)
 
 
 def _structures(value: Any) -> list[dict[str, Any]]:

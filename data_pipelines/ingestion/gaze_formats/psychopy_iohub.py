@@ -10,7 +10,7 @@ import math
 from pathlib import Path
 
 from data_pipelines.ingestion.delimited_text import titles_in
-from data_pipelines.ingestion.gaze import LARGEST_FRACTION, Known
+from data_pipelines.ingestion.gaze import LARGEST_FRACTION, Conventions
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes, observer_of
 from data_pipelines.ingestion.text_table import TextTable
 from data_pipelines.ingestion.viewing_geometry import Viewing
@@ -23,7 +23,7 @@ _TITLES = {
     **{f"{axis}_{eye}": (f"{eye}_gaze_{axis}", f"gaze_{axis}") for axis in "xy" for eye in ("left", "right")},
 }
 _POSITIONS = tuple(name for name in _TITLES if name[:2] in ("x_", "y_"))
-KNOWN = Known("PsychoPy", "pixels", Viewing(from_centre=True), "samples, times from the first row")
+CONVENTIONS = Conventions("PsychoPy", "pixels", Viewing(from_centre=True), "samples, times from the first row")
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -55,4 +55,4 @@ def read(path: Path, film: str) -> Recording:
         gaze.add(film, observer, time - start, 0.0, x, y)
     if 0 < largest <= LARGEST_FRACTION:
         raise UserError(f"{path}: positions are not in pixels. Record them with units='pix', or write a table of gaze.")
-    return gaze.recording(lambda video: KNOWN)
+    return gaze.recording(lambda video: CONVENTIONS)

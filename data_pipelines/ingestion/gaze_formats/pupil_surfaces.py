@@ -17,7 +17,7 @@ from pathlib import Path
 
 from data_pipelines.ingestion.delimited_text import titles_in
 from data_pipelines.ingestion.film_names import OR
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats import messages
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording
 from data_pipelines.ingestion.text_table import TextTable
@@ -101,8 +101,10 @@ def read(path: Path, film: str) -> Recording:
         gaze.add(video, observer, time - shown.start, duration, x, 1 - y if is_core else y)
     what = "fixations" if has_fixations else "samples"
     clock = "the film's start" if sections or annotated else "the first row"
-    known = Known("Pupil Core" if is_core else "Pupil Labs", "fraction", clock=f"{what}, times from {clock}")
-    return gaze.recording(lambda video: known)
+    conventions = Conventions(
+        "Pupil Core" if is_core else "Pupil Labs", "fraction", clock=f"{what}, times from {clock}"
+    )
+    return gaze.recording(lambda video: conventions)
 
 
 def _sections(path: Path) -> dict[str, _Section]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.ingestion.gaze import GazeTable, Known
+from data_pipelines.ingestion.gaze import Conventions, GazeTable
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Recording:
         self,
         video: str,
         rows: np.ndarray,
-        known: Known,
+        conventions: Conventions,
         observer: np.ndarray,
         observers: Sequence[str],
         counts_frames: bool = False,
@@ -39,7 +39,7 @@ class Recording:
         Args:
           video: its name.
           rows: float64 [N, 4]: start, duration, x and y; see `GazeTable`.
-          known: what the file, or its database, says of the recording.
+          conventions: what the file, or its database, says of the recording.
           observer: int [N], places in `observers`.
           observers: names.
           counts_frames: whether starts are frame numbers from 1.
@@ -48,7 +48,9 @@ class Recording:
         self.num_rows += len(rows)
         self.num_missing += int(np.count_nonzero(~kept))
         starts, durations, x, y = rows[kept].T
-        self.gaze[video] = GazeTable(starts, durations, x, y, counts_frames, observer[kept], tuple(observers), known)
+        self.gaze[video] = GazeTable(
+            starts, durations, x, y, counts_frames, observer[kept], tuple(observers), conventions
+        )
 
 
 class GazeRows:
@@ -63,12 +65,12 @@ class GazeRows:
         rows.extend((start, duration, math.nan if x == y == 0 else x, y))
         whose.append(observers.setdefault(observer, len(observers)))
 
-    def recording(self, known: Callable[[str], Known]) -> Recording:
-        """Returns the rows. `known`: video -> what the file says of it."""
+    def recording(self, conventions: Callable[[str], Conventions]) -> Recording:
+        """Returns the rows. `conventions`: video -> what the file says of it."""
         recording = Recording()
         for video, (rows, whose, observers) in self._videos.items():
             values = np.array(rows).reshape(-1, 4)
-            recording.add(video, values, known(video), np.array(whose), list(observers))
+            recording.add(video, values, conventions(video), np.array(whose), list(observers))
         return recording
 
 

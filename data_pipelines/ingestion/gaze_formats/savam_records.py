@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.recording import Recording
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.runtime.errors import UserError
 
-KNOWN = Known("SAVAM", "pixels", Viewing(screen=(1920, 1080)), "times from the first sample, left eye")
+CONVENTIONS = Conventions("SAVAM", "pixels", Viewing(screen=(1920, 1080)), "times from the first sample, left eye")
 _NAME = re.compile(r"(v\d+_.+?)_(u\d+)_[mf]_.*")
 _LINE = re.compile(rb"\s*\d+(\s+-?\d+(\.\d*)?){4}\s*")
 
@@ -36,7 +36,7 @@ def read(path: Path, film: str) -> Recording:
     x = np.where((x == 0) & (y == 0), np.nan, x)
     rows = np.column_stack([(microseconds - microseconds[0]) / 1e6, np.zeros(len(x)), x, y])
     recording = Recording()
-    recording.add(f"{name[1]}_left", rows, KNOWN, np.zeros(len(x), int), [name[2]])
+    recording.add(f"{name[1]}_left", rows, CONVENTIONS, np.zeros(len(x), int), [name[2]])
     return recording
 
 

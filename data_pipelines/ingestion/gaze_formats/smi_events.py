@@ -8,7 +8,7 @@ manuals.
 from pathlib import Path
 
 from data_pipelines.ingestion.delimited_text import titles_in
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, observer_of
 from data_pipelines.ingestion.text_table import TextTable
 
@@ -23,7 +23,7 @@ _TITLES = {
     "observer": ("participant", "subject"),
 }
 FIXATION = {"fixation", "f", "visual intake"}
-KNOWN = Known("SMI", "pixels", clock="fixations, screen unknown, times from the trial's start")
+CONVENTIONS = Conventions("SMI", "pixels", clock="fixations, screen unknown, times from the trial's start")
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -46,4 +46,4 @@ def read(path: Path, film: str) -> Recording:
         start, duration = table.number(line, row, "start") / 1e3, table.duration(line, row, "duration") / 1e3
         x, y = table.number(line, row, "x"), table.number(line, row, "y")
         gaze.add(table.text(row, "media") or film, observer, start, duration, x, y)
-    return gaze.recording(lambda video: KNOWN)
+    return gaze.recording(lambda video: CONVENTIONS)

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from data_pipelines.ingestion.delimited_text import first_lines, open_gaze_text
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats import messages
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording, mean_of_eyes, observer_of
 from data_pipelines.ingestion.gaze_formats.smi_events import FIXATION
@@ -81,8 +81,8 @@ def read(path: Path, film: str) -> Recording:
     )
     viewing = _viewing(settings)
     what += "" if viewing.screen else ", screen unknown"
-    known = Known("SMI", "pixels", viewing, f"{what}, times from {told}")
-    return gaze.recording(lambda video: known)
+    conventions = Conventions("SMI", "pixels", viewing, f"{what}, times from {told}")
+    return gaze.recording(lambda video: conventions)
 
 
 class _Clock:

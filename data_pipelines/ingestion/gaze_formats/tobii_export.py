@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipelines.ingestion.delimited_text import titles_in
-from data_pipelines.ingestion.gaze import Known
+from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording
 from data_pipelines.ingestion.gaze_formats.tobii_showings import Showing, Shown
 from data_pipelines.ingestion.text_table import TextTable
@@ -87,7 +87,7 @@ def read(path: Path, film: str) -> Recording:
             length = of.told * (1e-3 if of.told < _LONGEST_FIXATION_MS else 1e-6)
         gaze.add(of.showing.media, of.observer, start - of.showing.start, length, x, y)
     what = "fixations" if has_fixations else "samples"
-    return gaze.recording(lambda media: table.known(media, f"{what}, times from"))
+    return gaze.recording(lambda media: table.conventions(media, f"{what}, times from"))
 
 
 def _plain(title: str) -> str:
@@ -256,14 +256,14 @@ class _Export(TextTable):
         """Returns whether an eye was not found: Invalid in Pro Lab, 2 to 4 in Studio."""
         return text.casefold() == "invalid" or re.sub(r"[.,]0*$", "", text) in ("2", "3", "4")
 
-    def known(self, media: str, what: str) -> Known:
+    def conventions(self, media: str, what: str) -> Conventions:
         showings = [showing for shown in self._shown.values() for showing in shown.showings if showing.media == media]
         by_event = all(showing.by_event for showing in showings)
         clock = f"{what} {'the event of the film' if by_event else 'the first row of each film'}"
         if self._system == "screen":
-            return Known("Tobii", "pixels", Viewing(screen=self._screen), clock)
+            return Conventions("Tobii", "pixels", Viewing(screen=self._screen), clock)
         on_film = Viewing(measured_on_film=True)
         if self._system == "unscaled":
-            return Known("Tobii", "pixels", on_film, f"by MCSpx; {clock}")
+            return Conventions("Tobii", "pixels", on_film, f"by MCSpx; {clock}")
         place = {"film": "MCSnorm", "placed": "position and size of the media", "media": "size of the media"}
-        return Known("Tobii", "fraction", on_film, f"by {place[self._system]}; {clock}")
+        return Conventions("Tobii", "fraction", on_film, f"by {place[self._system]}; {clock}")

@@ -256,7 +256,7 @@ def test_samples_of_tobii_pro_lab_are_on_the_film_by_whatever_columns_there_are(
     place = "pixels of a screen of 128x92, the film fills it" if variant == "screen" else "fraction of the film"
     assert f"Tobii: {place}" in said
     tables = [table for of_film in read_gaze([tmp_path / "export.tsv"]).gaze.values() for table in of_film]
-    assert {table.known.viewing.measured_on_film for table in tables} == {variant != "screen"}
+    assert {table.conventions.viewing.measured_on_film for table in tables} == {variant != "screen"}
     assert "samples, times from the event of the film" in said
     assert said.endswith("of 2 observers.\n")
 
