@@ -9,6 +9,7 @@ import safetensors
 
 from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.json_files import read_object
+from data_pipelines.runtime.limits import is_name
 from stavis_jax.weights.directory import ARRAYS_FILE, is_weights_directory
 from stavis_jax.weights.pytorch_file import PyTorchCheckpoint
 from stavis_jax.weights.state_dicts import finite_arrays, plain_names
@@ -68,11 +69,11 @@ def _read_shards(index: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{index}: damaged (it has no weight_map). {ADVICE}")
     stored: dict[str, np.ndarray] = {}
     for name in dict.fromkeys(files.values()):
-        if Path(name).name != name:
+        if Path(name).name != name or not is_name(name):
             raise UserError(
                 f"{index}: names a file of another folder, {name}. Give an index whose files lie beside it."
             )
-        stored |= _read_file(index.with_name(name))
+        stored |= {key: array for key, array in _read_file(index.with_name(name)) if files.get(key) == name}
     if missing := sorted(set(files) - set(stored)):
         raise UserError(f"{index.with_name(files[missing[0]])}: lacks {', '.join(missing[:5])}. {ADVICE}")
     return stored

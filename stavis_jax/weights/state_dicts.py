@@ -14,8 +14,10 @@ _USUAL_NAMES = ("state_dict", "model_state_dict", "model", "network", "net", "mo
 _AVERAGED = re.compile(r"ema|swa|average|teacher|shadow")
 _AVERAGED_MODEL_COUNTER = "n_averaged"  # torch.optim.swa_utils.AveragedModel has it beside its network
 _LARGEST_DEPTH = 4
-# DataParallel and DistributedDataParallel, torch.compile, Lightning and others put these before every key.
-_PREFIXES = re.compile(r"(?:(?:module|_orig_mod|model|network|net)\.)+")
+# DataParallel and DistributedDataParallel, torch.compile, FSDP and others wrap a network, or parts of it.
+_WRAPPERS = r"module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module"
+_PREFIXES = re.compile(rf"(?:(?:{_WRAPPERS}|model|network|net)\.)+")
+_INSIDE = re.compile(rf"(?<=\.)(?:(?:{_WRAPPERS})\.)+")
 ADVICE = "Give a checkpoint of a network's state_dict()."
 
 
@@ -60,7 +62,7 @@ def plain_names(state: Iterable[str], source: str) -> list[str]:
     names: dict[str, str] = {}
     for key in state:
         name = _PREFIXES.sub("", key, count=1) if _PREFIXES.match(key) else key
-        name = name.replace("._orig_mod.", ".")
+        name = _INSIDE.sub("", name)
         if name in names:
             prefix = max(key, names[name], key=len).removesuffix(name)
             raise UserError(f"{source}: {name} exists with and without {prefix!r} before it. Remove one of them.")

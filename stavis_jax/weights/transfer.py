@@ -45,12 +45,14 @@ def from_pytorch(state: Mapping[str, np.ndarray], network: Architecture, source:
     table = [row for row in table if row.key in state]
     wrong = []
     for row in table:
-        found, expected = state[row.key].shape, _their_shape(shapes[row.name], row.order) if row.order else ()
-        if found != expected:
-            wrong.append(f"{row.key} is {_shape(found)}, not {_shape(expected)}")
+        array, expected = state[row.key], _their_shape(shapes[row.name], row.order) if row.order else ()
+        if array.shape != expected and not (array.size == 1 and not row.order):
+            wrong.append(f"{row.key} is {_shape(array.shape)}, not {_shape(expected)}")
+        elif row.order and array.dtype.kind != "f":
+            wrong.append(f"{row.key} holds {array.dtype} values, not floating points")
     if wrong:
         raise UserError(f"{source}: {'; '.join(wrong)}. Give a checkpoint of the authors' network.")
-    counters = {row.name: int(state[row.key]) for row in table if not row.order}
+    counters = {row.name: int(state[row.key].item()) for row in table if not row.order}
     weights = {row.name: _to_ours(state[row.key], row.order) for row in table if row.order}
     return Transferred(weights, counters or None, unused)
 

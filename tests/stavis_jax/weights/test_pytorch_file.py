@@ -213,6 +213,12 @@ def test_prefixes_of_wrappers_are_left_out(tmp_path, prefix):
     assert list(read_checkpoint(save(tmp_path, {f"{prefix}fuse.bias": torch.ones(1)})).state) == ["fuse.bias"]
 
 
+@pytest.mark.parametrize("key", ["fuse.module.bias", "_fsdp_wrapped_module.fuse._checkpoint_wrapped_module.bias"])
+def test_wrappers_of_parts_are_left_out(tmp_path, key):
+    state = {key: torch.ones(1), "module._orig_mod.fuse.weight": torch.ones(1)}
+    assert list(read_checkpoint(save(tmp_path, state)).state) == ["fuse.bias", "fuse.weight"]
+
+
 def test_an_averaged_model_of_torch_is_its_network(tmp_path):
     averaged = torch.optim.swa_utils.AveragedModel(torch.nn.Linear(2, 1)).state_dict()
     assert list(read_checkpoint(save(tmp_path, {"swa_model": averaged})).state) == ["weight", "bias"]

@@ -57,6 +57,21 @@ def test_shards_are_found_by_their_index_or_their_folder(sharded, expected):
     assert_same(*load_weights(sharded.parent), expected)
 
 
+def test_a_key_is_taken_from_the_shard_that_the_index_names(sharded, state, expected):
+    key = next(iter(state))  # of the first shard
+    last = sharded.with_name("model-2-of-3.safetensors")
+    save_file(dict(list(state.items())[2::3]) | {key: state[key] + 1, "old.weight": state[key]}, last)
+    assert_same(*load_weights(sharded), expected)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../a.safetensors", "/a.safetensors", "a\0b", "..\\a.safetensors"])
+def test_an_index_names_only_files_beside_it(sharded, name):
+    files = json.loads(sharded.read_text())["weight_map"]
+    sharded.write_text(json.dumps({"weight_map": files | {"a": name}}))
+    with pytest.raises(UserError, match="names a file of another folder"):
+        read_safetensors(sharded)
+
+
 def test_half_and_double_precision_become_single(tmp_path):
     torch = pytest.importorskip("torch")
     safetensors_torch = pytest.importorskip("safetensors.torch")

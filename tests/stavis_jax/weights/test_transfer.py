@@ -83,6 +83,19 @@ def test_batchnorm_counters_are_optional(small):
     assert list(to_pytorch(weights, batches_tracked, RESNET10)) == list(without)
 
 
+def test_batchnorm_counters_may_be_arrays_of_one_number(small):
+    listed = {key: array.reshape(1) if key.endswith(COUNTER) else array for key, array in small.items()}
+    assert (
+        from_pytorch(listed, RESNET10, SOURCE).batches_tracked == from_pytorch(small, RESNET10, SOURCE).batches_tracked
+    )
+
+
+def test_quantised_numbers_are_refused(small):
+    quantised = np.round(100 * small["fuse.weight"]).astype(np.int8)
+    with pytest.raises(UserError, match=r"file\.pth: fuse\.weight holds int8 values, not floating points"):
+        from_pytorch(dict(small) | {"fuse.weight": quantised}, RESNET10, SOURCE)
+
+
 def test_unknown_counters_are_written_as_zero(small):
     weights = from_pytorch(small, RESNET10, SOURCE).weights
     back = to_pytorch(weights, {"trunk/bn1": 3}, RESNET10)
