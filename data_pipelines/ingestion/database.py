@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import track
 
 from data_pipelines.ingestion import film_names, gaze_files
-from data_pipelines.ingestion.film_to_raw import FilmJob, FilmReport, ingest_film
+from data_pipelines.ingestion.film_to_raw import SINGLE_FRAME, FilmJob, FilmReport, ingest_film
 from data_pipelines.ingestion.gaze import Conventions, GazeTable, find_units
 from data_pipelines.ingestion.given_maps import GivenMaps
 from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_of_rows
@@ -87,10 +87,7 @@ def ingest(
         warn_of_films(reports + without_gaze, stills)
         kept = [report for report in reports if not report.left_out]
         if not kept:
-            raise UserError(
-                f"--gaze: no film can be used; first: {reports[0].name} {reports[0].left_out}. "
-                f"Check --units and --screen{'' if stills else ', and that times are seconds since the film starts'}."
-            )
+            raise _no_film(reports[0], stills)
         if tests is None:
             tests = list_writer.random_tests([report.name for report in kept], test_share, seed)
         listed = [ListedFilm(database, report.name, report.num_frames, report.fps) for report in kept]
@@ -141,6 +138,17 @@ def _of_films(
         else:
             gaze_of.setdefault(film, []).extend(gaze[video])
     return gaze_of, maps_of
+
+
+def _no_film(first: FilmReport, stills: bool) -> UserError:
+    """Returns the error for a database of which no film can be used."""
+    flag, advice = "--films", "Give other films."
+    if first.left_out.startswith("has no gaze"):
+        since = "" if stills else ", and that times are seconds since the film starts"
+        flag, advice = "--gaze", f"Check --units and --screen{since}."
+    elif first.left_out == SINGLE_FRAME:
+        advice = "Give longer films, or --stills for pictures."
+    return UserError(f"{flag}: no film can be used; first: {first.name} {first.left_out}. {advice}")
 
 
 def _readable(names: str) -> str:

@@ -13,7 +13,7 @@ from typing import TextIO
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.text_files import encoding_of
 
-ENCODINGS = "UTF-8, UTF-16 or Windows-1252"
+ENCODINGS = "UTF-8, UTF-16, UTF-32 or Windows-1252"
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"[^"]*"')
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # Excel writes and reads this first line

@@ -23,6 +23,7 @@ from data_pipelines.raw.film_writer import FilmWriter
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.limits import is_rate
 
+SINGLE_FRAME = "has a single frame"  # why a film is left out
 LARGEST_DIFFERENCE_OF_SHAPE = 0.05  # of width over height, between given maps and frames
 
 
@@ -190,7 +191,7 @@ def _other_shape(maps: MapsOfFrames | None, frame_size: tuple[int, int]) -> str:
 def _why_left_out(still: bool, num_frames: int, fps: float, gaze: FrameGaze) -> str:
     """Returns why a film cannot be used, or an empty string."""
     if num_frames < 2 and not still:
-        return "has a single frame"
+        return SINGLE_FRAME
     if not is_rate(fps):
         return f"has {fps:g} frames a second on average, which raw data cannot have"
     return "" if len(gaze.frames) else "has no gaze within its picture" + (" and time" if not still else "")

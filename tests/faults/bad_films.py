@@ -133,7 +133,7 @@ ROWS = [
     *both("a film that is a pipe nobody writes to", "film.mp4", os.mkfifo, "film.mp4"),
     predict_film("a folder of no pictures", "film.mp4", lambda path: path.mkdir(), "film.mp4"),
     ingest_film("a folder in place of a film", "film.mp4", lambda path: path.mkdir(), "holds no film"),
-    ingest_film("a film of a single frame", "film.avi", lambda path: write_film(path, 1, kind="avi"), "single frame"),
+    ingest_film("a film of a single frame", "film.avi", lambda path: write_film(path, 1, kind="avi"), "or --stills"),
     gaze("an empty gaze table", "", "is empty"),
     gaze("a gaze table of nul bytes", bytes(1000)),
     gaze("a gaze table that is not UTF-8", b"\xff\xfa\xfb,x,y\n"),

@@ -245,7 +245,7 @@ def test_what_cannot_be_read_is_named_with_file_and_line(table, text, fault):
 @pytest.mark.parametrize("content", [b"video,time,x,y\n\x81,0,1,2\n", b"\xff\xfea", bytes(100)])
 def test_bytes_that_are_no_text_are_refused(table, tmp_path, content):
     (tmp_path / "gaze.csv").write_bytes(content)
-    with pytest.raises(UserError, match=r"gaze\.csv: (is not text in UTF-8, UTF-16 or Windows-1252|has no column)"):
+    with pytest.raises(UserError, match=r"gaze\.csv: (is not text in UTF-8, .* Windows-1252|has no column)"):
         read_gaze([tmp_path / "gaze.csv"])
 
 
