@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import functools
-import io
 import logging
 import os
 import re
@@ -22,6 +21,7 @@ from data_pipelines.runtime.errors import (
     one_line,
 )
 from data_pipelines.runtime.signals import Terminated, signals_as_exceptions
+from data_pipelines.runtime.standard_streams import prepare_streams
 from data_pipelines.runtime.started_as_command import INTERRUPTED_CODE, IS_COMMAND
 
 TERMINATED_CODE = 143  # what a shell reports after SIGTERM
@@ -38,7 +38,7 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(main)
     def wrapped(*args, **kwargs) -> None:
         try:
-            _print_any_text()
+            prepare_streams(IS_COMMAND)
             with _one_line_warnings(), signals_as_exceptions():
                 main(*args, **kwargs)
         except UserError as error:
@@ -79,18 +79,11 @@ def _end(code: int) -> NoReturn:
     """Ends the process after a signal. Work that libraries have begun in threads of their own may still be running."""
     if IS_COMMAND:  # Python would wait for that work, or crash when it unloads what the work uses
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # it is closed
                 stream.flush()
         atexit._run_exitfuncs()
         os._exit(code)
     sys.exit(code)
-
-
-def _print_any_text() -> None:
-    """Makes the standard streams replace characters that their encoding lacks."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 @contextlib.contextmanager

@@ -41,6 +41,17 @@ def test_scores_of_a_film_whose_name_cannot_be_printed(supplies, tmp_path):
     assert "drei-é" in (output / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("redirected", ["| true", "2>&1 | true", ">&-", ">&- 2>&-"])
+def test_a_command_finishes_its_work_when_nobody_reads_what_it_says(redirected, tmp_path):
+    script = (
+        f"{sys.executable} -m data_pipelines.synthesize --films 2 --output films {redirected}; exit ${{PIPESTATUS[0]}}"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, cwd=tmp_path, env=environment, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), done
+    assert len(list(tmp_path.glob("films/fold_lists/*"))) > 1
+
+
 SCRIPT = """
 from data_pipelines.runtime.command import command
 @command
