@@ -1,6 +1,6 @@
 """Command: makes a database in the raw layout from films or pictures and their gaze, for data_pipelines.prepare.
 
-The columns of the tables are described in docs/your_own_data.md.
+docs/your_own_data.md describes the tables of gaze, recordings of eye trackers and databases that it reads.
 """
 
 import argparse

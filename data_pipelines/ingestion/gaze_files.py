@@ -1,5 +1,6 @@
 """Finds and reads a user's gaze files, of all formats."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from data_pipelines.ingestion.given_maps import find_map_folders
 from data_pipelines.ingestion.given_maps_of_pictures import find_map_pictures
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_system_name
+
+_log = logging.getLogger(__name__)
 
 
 def gaze_files(paths: Sequence[Path | str], stills: bool = False) -> list[tuple[Path, str]]:
@@ -61,10 +64,11 @@ def read_gaze(
     maps, others = find_map_pictures(paths) if stills else find_map_folders(paths)
     tables = GazeTables(maps=maps)
     files = gaze_files(others, stills) if others else []
-    given = {path for path, _ in files}
+    given, num_tables = {path for path, _ in files}, 0
     for path, film in files:
         file_format = registry.format_of(path, bool(columns))
         if file_format is None:
+            num_tables += 1
             gaze = gaze_tables.read_table(path, film, columns, tables, stills)
         elif registry.has_better_file(file_format, path, given):
             continue
@@ -75,4 +79,6 @@ def read_gaze(
             tables.num_missing += recording.num_missing
         for video, part in gaze.items():
             tables.gaze.setdefault(video, []).append(part)
+    if columns and not num_tables:
+        _log.warning("--columns: has no effect, because the gaze is in formats with names of their own.")
     return tables

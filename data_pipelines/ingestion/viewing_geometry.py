@@ -73,7 +73,11 @@ class Viewing:
             raise UserError("--screen-pixels: is used only with --viewing-distance and without --screen. Leave it out.")
 
     def over(self, known: "Viewing") -> "Viewing":
-        """Returns `known` with the settings of this one that are not the defaults."""
+        """Returns `known` with the settings of this one that are not the defaults.
+
+        Raises:
+          UserError: a setting of this one would have no effect.
+        """
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         given = {name: value for name, value in given.items() if value != getattr(Viewing(), name)}
         if "sigma" in given:
@@ -82,7 +86,15 @@ class Viewing:
             known = replace(known, sigma=None)
         if given.keys() & {"screen", "shown"}:
             known = replace(known, corner=None)
-        return replace(known, **given)
+        both = replace(known, **given)
+        if "sigma_degrees" in given and both.distance_cm is None:
+            raise UserError(
+                "--sigma-degrees: the size of a degree is unknown. Give --viewing-distance and --screen-width too, "
+                "and no --sigma."
+            )
+        if given.get("shown") == "native" and both.screen is None:
+            raise UserError("--shown native: the size of the screen is unknown. Give --screen too.")
+        return both
 
     def film_sigma(self, film_size: tuple[int, int]) -> float:
         """Returns the standard deviation of the Gaussian in pixels of a film of size (width, height)."""

@@ -266,6 +266,13 @@ def test_the_eye_that_psychopy_calls_invalid_is_lost_where_it_is_the_only_one(fi
     assert fixations(tmp_path, "one") == [seen, EMPTY, seen, seen, seen, seen]
 
 
+def test_names_of_columns_without_a_table_are_told(tmp_path, caplog):
+    path = tmp_path / "diem1s04_one.txt"
+    path.write_text("1 10.5 20.5 900 1 11.5 21.5 900 -1\n")
+    read_gaze([path], {"x": "gx"})
+    assert caplog.messages == ["--columns: has no effect, because the gaze is in formats with names of their own."]
+
+
 def test_event_files_of_diem_are_of_a_screen_with_the_film_in_its_middle(films, add, tmp_path):
     for observer, x in (("diem1s04", 20), ("diem1s05", 50)):
         left, top = (1280 - 64) / 2, (960 - 36) / 2

@@ -153,3 +153,25 @@ def test_a_point_of_the_screen_is_found_on_the_film(viewing, units, point, expec
 def test_settings_that_make_no_sense_are_named(settings, fault):
     with pytest.raises(UserError, match=fault):
         Viewing(**settings)
+
+
+@pytest.mark.parametrize(
+    ("flags", "known", "fault"),
+    [
+        (Viewing(sigma_degrees=2), Viewing(), "--sigma-degrees: the size of a degree is unknown"),
+        (Viewing(sigma_degrees=2), Viewing(sigma=12.74), "--sigma-degrees: the size of a degree is unknown"),
+        (Viewing(sigma_degrees=2, sigma=5), Viewing(distance_cm=60, screen_width_cm=50), "no --sigma"),
+        (Viewing(shown="native"), Viewing(), "--shown native: the size of the screen is unknown"),
+    ],
+)
+def test_flags_without_effect_are_refused(flags, known, fault):
+    with pytest.raises(UserError, match=fault):
+        flags.over(known)
+
+
+def test_flags_take_effect_on_what_a_recording_states():
+    stated = Viewing(screen=(1280, 960), distance_cm=60, screen_width_cm=50)
+    assert Viewing(sigma_degrees=2).over(stated).film_sigma((640, 480)) == pytest.approx(
+        2 * stated.film_sigma((640, 480)), rel=1e-3
+    )
+    assert Viewing(shown="native").over(stated).shown == "native"
