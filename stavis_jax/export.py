@@ -9,6 +9,7 @@ from pathlib import Path
 
 from data_pipelines.runtime.arguments import CommandParser
 from data_pipelines.runtime.command import command
+from data_pipelines.runtime.errors import UserError
 from stavis_jax.cli.checkpoint_flags import CHECKPOINT, add_base_url
 
 EXAMPLES = """stavis.pth --output stavis.stablehlo
@@ -26,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     names = stablehlo.check_output(options.output, options.weights, options.overwrite)
     checkpoint = locate(options.checkpoint, options.base_url)
+    if options.output.exists() and checkpoint.exists() and options.output.samefile(checkpoint):
+        raise UserError(f"{options.output}: is the checkpoint. Give another --output.")
     model = load(checkpoint, options.variant, form=TEXTBOOK, dtype=options.dtype)
     stablehlo.write_export(model, options.output, options.weights, overwrite=options.overwrite)
     for path in names:

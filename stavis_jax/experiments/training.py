@@ -96,6 +96,8 @@ def train_stage(
     reading = _training_data(stage, config, data)
     flag = f"--config.stages.{stage.name}.batch_size={settings.batch_size}"
     advice = "Give a smaller one: gradients are still accumulated up to effective_batch."
+    if reading.place_films:
+        advice += " --config.data.placement=host leaves it the memory of the films."
     with contextlib.closing(cast(BatchReader, reading.batches)), out_of_memory_as_user_error(flag, advice):
         train(
             network,

@@ -8,6 +8,7 @@ The exported function, for any batch size B and for heights and widths that are 
   returns    float32 [B, H, W], saliency in [0, 1]
 """
 
+import functools
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -50,7 +51,7 @@ def export_network(model: StavisModel, weights: Placement = "inside") -> jax.exp
         shapes.append(struct((batch, WAVEFORM_SAMPLES), jnp.float32))
     if weights == "beside":
         return jax.export.export(jax.jit(saliency), platforms=PLATFORMS)(arrays, *shapes)
-    return jax.export.export(jax.jit(lambda *inputs: saliency(arrays, *inputs)), platforms=PLATFORMS)(*shapes)
+    return jax.export.export(jax.jit(functools.partial(saliency, arrays)), platforms=PLATFORMS)(*shapes)
 
 
 def check_output(output: Path, weights: Placement, overwrite: bool) -> list[Path]:
@@ -74,6 +75,7 @@ def write_export(model: StavisModel, output: Path, weights: Placement = "inside"
       UserError: a file exists and `overwrite` is false, it is a directory, or it cannot be written.
     """
     check_output(output, weights, overwrite)
+    replaces_program = output.exists()
     try:
         with atomic.temporary_folder_beside(output) as aside:
             (aside / "program").write_bytes(export_network(model, weights).serialize())
@@ -84,7 +86,7 @@ def write_export(model: StavisModel, output: Path, weights: Placement = "inside"
                 output.unlink(missing_ok=True)
                 os.replace(aside / "weights", weights_path(output))
             os.replace(aside / "program", output)
-            if weights == "inside" and overwrite:
+            if weights == "inside" and replaces_program:
                 weights_path(output).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{output}: cannot be written ({error.strerror}). Give another --output.") from error

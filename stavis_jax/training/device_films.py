@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
 
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from stavis_jax.training.devices import DataParallel
 
 FLAG = "--config.data.placement=device"
+ADVICE = "Use more devices, fewer --config.data.databases, or --config.data.placement=host."
 
 
 class FrameSource(Protocol):
@@ -55,7 +56,8 @@ class DeviceFilms:
         rows, size = -(-int(self._begins[-1]) // devices.num_devices) * devices.num_devices, source.size
         self._check_memory(rows * size**2 * 5)
         shapes = {"clip": (rows, size, size, 3), "density": (rows, size, size), "fixations": (rows, size, size)}
-        parts = self._read_parts(rows // devices.num_devices)
+        with out_of_memory_as_user_error(FLAG, ADVICE):
+            parts = self._read_parts(rows // devices.num_devices)
         self.arrays = {
             name: jax.make_array_from_single_device_arrays(shape, devices.split, [part[name] for part in parts])
             for name, shape in shapes.items()
@@ -115,8 +117,7 @@ class DeviceFilms:
         if free is not None and num_bytes > free:
             raise UserError(
                 f"{FLAG}: the films need {num_bytes / 1e9:.1f} GB, and the {self._devices.num_devices} devices have "
-                f"{free / 1e9:.1f} GB. Use more devices, fewer --config.data.databases, or "
-                "--config.data.placement=host."
+                f"{free / 1e9:.1f} GB. {ADVICE}"
             )
 
 

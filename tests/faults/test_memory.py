@@ -35,19 +35,28 @@ def test_a_batch_of_predict_that_is_too_large_names_its_size(commands, supplies,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("variant", "stage"), [("visual", "visual"), ("l3mul-s3", "audiovisual")])
-def test_a_training_batch_that_is_too_large_names_its_flag(variant, stage, supplies, tmp_path, tally, monkeypatch):
+@pytest.mark.parametrize(
+    ("variant", "stage", "placement", "rest"),
+    [
+        ("visual", "visual", "host", ""),
+        ("l3mul-s3", "audiovisual", "device", " --config.data.placement=host leaves it the memory of the films."),
+    ],
+)
+def test_a_training_batch_that_is_too_large_names_its_flag(
+    variant, stage, placement, rest, supplies, tmp_path, tally, monkeypatch
+):
     tally.fault("main", "memory full")
     monkeypatch.setattr(training, "train", full_memory)
     config = av.get_config()
     config.model.update({"variant": variant, "depth": 10})
+    config.data.placement = placement
     *_, last = plan_stages(config, tmp_path)
     network, console = new_network(last.network, seed=0), Console(quiet=True)
     with pytest.raises(UserError) as told:
         training.train_stage(last, network, config, ExperimentData(supplies.shards), tmp_path, console)
     assert str(told.value) == (
         f"--config.stages.{stage}.batch_size=32: does not fit into memory (Out of memory allocating 17179869184 "
-        "bytes). Give a smaller one: gradients are still accumulated up to effective_batch."
+        f"bytes). Give a smaller one: gradients are still accumulated up to effective_batch.{rest}"
     )
 
 

@@ -100,7 +100,9 @@ def test_a_file_is_for_three_platforms_and_says_what_it_takes(checkpoint):
     assert (clip.dtype, str(clip.shape)) == (np.uint8, "(batch, 16, 16*rows, 16*columns, 3)")
     assert (waveform.dtype, str(waveform.shape)) == (np.float32, "(batch, 35280)")
     assert "bf16" in exported.mlir_module()
-    assert "bf16" not in stablehlo.export_network(stavis_jax.load(checkpoint), "beside").mlir_module()
+    in_float32 = stablehlo.export_network(stavis_jax.load(checkpoint))
+    assert "bf16" not in in_float32.mlir_module()
+    assert in_float32.fun_name == exported.fun_name == "saliency"  # as JAX's errors call it
 
 
 def test_files_that_exist_are_replaced_only_on_request(checkpoint, tmp_path):
@@ -110,11 +112,21 @@ def test_files_that_exist_are_replaced_only_on_request(checkpoint, tmp_path):
     with pytest.raises(UserError, match=r"stavis.stablehlo.npz: exists already. Give --overwrite"):
         stablehlo.write_export(model, path, "beside")
     assert beside.read_text() == "mine" and not path.exists()
+    stablehlo.write_export(model, path, "inside", overwrite=True)
+    assert beside.read_text() == "mine"  # it belongs to no program that was replaced
     stablehlo.write_export(model, path, "beside", overwrite=True)
     assert set(np.load(beside)) == set(model.weights)
     assert sorted(tmp_path.iterdir()) == [path, beside]
     stablehlo.write_export(model, path, "inside", overwrite=True)
     assert [*tmp_path.iterdir()] == [path]  # no weights of another program are left beside it
+
+
+def test_the_checkpoint_is_never_replaced(tmp_path):
+    path = tmp_path / "stavis.pth"
+    path.write_bytes(b"weights")
+    with pytest.raises(SystemExit, match="stavis.pth: is the checkpoint. Give another --output."):
+        export.main([str(path), "--output", str(tmp_path / "." / "stavis.pth"), "--overwrite"])
+    assert path.read_bytes() == b"weights"
 
 
 def test_an_interrupted_export_leaves_no_program_beside_the_weights_of_another(checkpoint, tmp_path, monkeypatch):

@@ -115,6 +115,15 @@ def test_a_training_that_was_cut_goes_on_as_if_it_never_was(small_shards, tmp_pa
         np.testing.assert_array_equal(weights[name], array, err_msg=name)
 
 
+def test_memory_that_runs_out_while_films_are_placed_is_not_blamed_on_the_batch(monkeypatch):
+    def full(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 5 bytes.")
+
+    monkeypatch.setattr(jax, "device_put", full)
+    with pytest.raises(UserError, match=r"^--config.data.placement=device: does not fit into memory.*placement=host"):
+        DeviceFilms(NumberedFrames(), {0: 2}, DataParallel(jax.devices()[:1]))
+
+
 def test_films_that_do_not_fit_say_how_much_they_need(small_shards, monkeypatch):
     monkeypatch.setattr(device_films, "_free_bytes", lambda devices: 40_000)
     with pytest.raises(UserError, match=r"placement=device: the films need 0\.0 GB, and the 8 devices have 0\.0 GB"):
