@@ -73,7 +73,7 @@ def ingest(
     with transaction.new_database(Path(raw), database, overwrite) as layout:
         files = film_names.named_pictures(films) if stills else film_names.named_films(films)
         tests: list_writer.Tests | None = None if test is None else _named_tests(test, files)
-        tables = gaze_files.read_gaze(gaze, columns, stills=stills)
+        tables = gaze_files.read_gaze(gaze, columns, stills=stills, raw=Path(raw))
         warn_of_rows(tables)
         gaze_of, maps_of = _of_films(tables.gaze, tables.maps, files)
         gaze_of, maps_of, used = _with_flags(gaze_of, maps_of, units, viewing or Viewing())

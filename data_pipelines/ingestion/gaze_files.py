@@ -1,7 +1,7 @@
 """Finds and reads a user's gaze files, of all formats."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from data_pipelines.ingestion import gaze_tables
@@ -9,17 +9,20 @@ from data_pipelines.ingestion.gaze import GazeTables
 from data_pipelines.ingestion.gaze_formats import registry
 from data_pipelines.ingestion.given_maps import find_map_folders
 from data_pipelines.ingestion.given_maps_of_pictures import find_map_pictures
+from data_pipelines.raw.layout import FOLDERS
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_system_name
 
 _log = logging.getLogger(__name__)
 
 
-def gaze_files(paths: Sequence[Path | str], stills: bool = False) -> list[tuple[Path, str]]:
+def gaze_files(
+    paths: Sequence[Path | str], stills: bool = False, skipped: Collection[Path] = ()
+) -> list[tuple[Path, str]]:
     """Returns the tables of files and folders, each with the name of its film, for tables without a column `video`.
 
     A file is named after its film. In a folder within one of the paths, files are named after observers, and the folder
-    after the film.
+    after the film. What lies below the folders `skipped` is left out.
 
     Raises:
       UserError: a path is missing, or no file is found.
@@ -31,7 +34,7 @@ def gaze_files(paths: Sequence[Path | str], stills: bool = False) -> list[tuple[
             raise UserError(f"{path}: no such file or folder. Give tables of gaze, or folders of them.")
         found = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in found:
-            hidden = any(map(is_system_name, file.relative_to(path).parts))
+            hidden = any(map(is_system_name, file.relative_to(path).parts)) or not {*file.parents}.isdisjoint(skipped)
             if file == path or (file.is_file() and not hidden and file.name.lower().endswith(suffixes)):
                 files.append((file, file.stem if file == path or file.parent == path else file.parent.name))
     if not files:
@@ -40,7 +43,11 @@ def gaze_files(paths: Sequence[Path | str], stills: bool = False) -> list[tuple[
 
 
 def read_gaze(
-    paths: Sequence[Path | str], columns: Mapping[str, str] | None = None, *, stills: bool = False
+    paths: Sequence[Path | str],
+    columns: Mapping[str, str] | None = None,
+    *,
+    stills: bool = False,
+    raw: Path | None = None,
 ) -> GazeTables:
     """Reads all files.
 
@@ -56,14 +63,16 @@ def read_gaze(
       paths: tables, recordings of trackers, files or maps of databases, or folders of them.
       columns: our names, of COLUMNS -> the names in the files, where they differ. Case does not matter.
       stills: whether the gaze is on pictures.
+      raw: raw data folder that the gaze is for. If it lies in one of the folders, its own files are no gaze.
 
     Raises:
       UserError: a table cannot be read. The message names the file and the line.
     """
     columns = gaze_tables.checked_columns(columns)
-    maps, others = find_map_pictures(paths) if stills else find_map_folders(paths)
+    skipped = [folder for path in paths for folder in _own_folders(raw, Path(path))] if raw else []
+    maps, others = find_map_pictures(paths) if stills else find_map_folders(paths, skipped)
     tables = GazeTables(maps=maps)
-    files = gaze_files(others, stills) if others else []
+    files = gaze_files(others, stills, skipped) if others else []
     given, num_tables = {path for path, _ in files}, 0
     for path, film in files:
         file_format = registry.format_of(path, bool(columns))
@@ -82,3 +91,9 @@ def read_gaze(
     if columns and not num_tables:
         _log.warning("--columns: has no effect, because the gaze is in formats with names of their own.")
     return tables
+
+
+def _own_folders(raw: Path, path: Path) -> list[Path]:
+    """Returns the folders of a raw data folder that lie below `path`, as paths that begin with it."""
+    folders, whole = [raw.resolve() / name for name in FOLDERS], path.resolve()
+    return [path / folder.relative_to(whole) for folder in folders if whole in folder.parents]

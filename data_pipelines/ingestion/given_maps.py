@@ -12,7 +12,7 @@ last number in a file's name is the frame's.
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,8 +101,10 @@ class MapsOfFrames:
                 yield np.asarray(Image.fromarray(read_density(path)).resize(frame_size, Image.Resampling.BILINEAR))
 
 
-def find_map_folders(paths: Sequence[Path | str]) -> tuple[dict[str, GivenMaps], list[Path]]:
-    """Returns name of the film -> its maps, and the paths that hold none.
+def find_map_folders(
+    paths: Sequence[Path | str], skipped: Collection[Path] = ()
+) -> tuple[dict[str, GivenMaps], list[Path]]:
+    """Returns name of the film -> its maps, and the paths that hold none. Leaves out the folders `skipped`.
 
     Raises:
       UserError: a folder has density maps without fixations, or two folders have the same name.
@@ -110,7 +112,7 @@ def find_map_folders(paths: Sequence[Path | str]) -> tuple[dict[str, GivenMaps],
     found: dict[str, GivenMaps] = {}
     others = []
     for path in map(Path, paths):
-        folders, files = _map_folders(path) if path.is_dir() else ([], [])
+        folders, files = _map_folders(path, skipped) if path.is_dir() else ([], [])
         maps = {folder: _maps_in(folder) for folder in folders}
         for folder, given in maps.items():
             if given is None:
@@ -166,10 +168,11 @@ def read_given_fixations(path: Path) -> np.ndarray:
     return (matrices[name] > 0).astype(np.uint8)
 
 
-def _map_folders(path: Path) -> tuple[list[Path], list[Path]]:
+def _map_folders(path: Path, skipped: Collection[Path]) -> tuple[list[Path], list[Path]]:
     """Returns the folders below a path that hold maps, and the tables elsewhere."""
     found, tables = [], []
     for root, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if Path(root, name) not in skipped]
         if {name.casefold() for name in folders} & {*MAPS, *FIXATIONS}:
             found.append(Path(root))
             folders.clear()

@@ -30,6 +30,7 @@ from data_pipelines.raw.wav_header import open_sound_file
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import subfolders
 
+FOLDERS = ("video_frames", "video_audio", "annotations", "fold_lists")
 OBSERVER_COLUMNS = ("observer", "frame", "x", "y")  # frame from 1, pixels of the annotation from 0
 
 SOUND_FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU")  # uncompressed: others may hold days in a megabyte

@@ -260,3 +260,22 @@ def test_paths_and_column_names_that_are_not_there_are_named(table, tmp_path):
         read_gaze([path], {"x": "gx"})
     with pytest.raises(UserError, match="--columns z: is not known"):
         read_gaze([path], {"z": "gx"})
+
+
+@pytest.mark.parametrize("inside", ["", "raw"])
+def test_files_of_the_raw_data_within_the_gaze_are_no_gaze(table, tmp_path, inside, monkeypatch):
+    """As in `--gaze . --output raw` or `--output .`, for the second time."""
+    raw = tmp_path / inside
+    table("video,time,x,y\none,0.5,1,2\n")
+    for name in (Path(inside, "annotations/D/one/observers.csv"), Path(inside, "fold_lists/D_list_train_1_fps.txt")):
+        (tmp_path / name).parent.mkdir(parents=True)
+        table("observer,frame,x,y\na,1,1,2\n", name)
+    (raw / "annotations" / "D" / "one" / "maps").mkdir()
+    for file in ("annotations/D/one/fixMap_00001.mat", "annotations/D/one/maps/eyeMap_00001.jpg"):
+        (raw / file).touch()
+    monkeypatch.chdir(tmp_path)
+    for path in (Path("."), tmp_path):
+        tables = read_gaze([path], raw=Path(inside))
+        assert (list(tables.gaze), tables.num_rows, tables.maps) == (["one"], 1, {})
+    given = read_gaze([raw / "annotations"], raw=raw)  # the user means it
+    assert list(given.maps) == ["one"]
