@@ -116,7 +116,7 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
 
 
 def read_weights(directory: Path, advice: str = ADVICE) -> tuple[Weights, WeightsInfo]:
-    """Reads a directory that `save_weights` wrote: float32 arrays on the host, and their description.
+    """Reads a directory that `save_weights` wrote: arrays on the host, float32 whatever is stored, and their description.
 
     Args:
       directory: the directory.
@@ -136,9 +136,9 @@ def read_weights(directory: Path, advice: str = ADVICE) -> tuple[Weights, Weight
         raise UserError(f"{path}: cannot be read ({_first_line(error)}). {advice}") from error
     if not is_intact:
         raise UserError(f"{path}: damaged (its checksum has changed). {advice}")
-    if other := [name for name, array in weights.items() if array.dtype != np.float32]:
-        raise UserError(f"{path}: {', '.join(other)} are not float32. {advice}")
-    return weights, info
+    if other := [name for name, array in weights.items() if array.dtype not in (np.float32, np.float16)]:
+        raise UserError(f"{path}: {', '.join(other)} are neither float32 nor float16. {advice}")
+    return {name: array.astype(np.float32, copy=False) for name, array in weights.items()}, info
 
 
 def read_info(directory: Path) -> WeightsInfo:

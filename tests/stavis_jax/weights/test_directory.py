@@ -35,6 +35,20 @@ def test_what_is_saved_is_read_again(saved, weights):
         np.testing.assert_array_equal(array, weights[name])
 
 
+def test_arrays_stored_as_float16_are_read_as_float32(tmp_path, weights):
+    half = {name: array.astype(np.float16) for name, array in weights.items()}
+    save_weights(tmp_path / "half", half, INFO)
+    for name, array in read_weights(tmp_path / "half")[0].items():
+        assert array.dtype == np.float32
+        np.testing.assert_array_equal(array, half[name])
+
+
+def test_arrays_of_another_format_are_told(tmp_path):
+    save_weights(tmp_path / "saved", {"a": np.ones(1, np.float64)}, INFO)
+    with pytest.raises(UserError, match=r"^[^\n]*weights\.safetensors: a are neither float32 nor float16[^\n]*$"):
+        read_weights(tmp_path / "saved")
+
+
 def test_info_gives_the_network_and_its_variants():
     assert INFO.network_config() == NetworkConfig("visual", 18, "A")
     assert INFO.network_config("l3mul-s3") == NetworkConfig("l3mul-s3", 18, "A")
