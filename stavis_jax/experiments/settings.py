@@ -11,6 +11,7 @@ from stavis_jax.maps.map_folders import MapFiles
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.number_format import NUMBER_FORMATS
 from stavis_jax.training.compute import Compute
+from stavis_jax.training.losses import LossWeights
 from stavis_jax.training.settings import TrainingSettings
 
 
@@ -69,8 +70,12 @@ def network_config(config: ml_collections.ConfigDict) -> NetworkConfig:
 
 def training_settings(config: ml_collections.ConfigDict, stage: str) -> TrainingSettings:
     _check_names(config.stages[stage], TrainingSettings, f"--config.stages.{stage}")
+    settings = config.stages[stage].to_dict()
+    if "loss_weights" in settings:
+        _check_names(settings["loss_weights"], LossWeights, f"--config.stages.{stage}.loss_weights")
+        settings["loss_weights"] = LossWeights(**settings["loss_weights"])
     try:
-        return TrainingSettings(**config.stages[stage].to_dict())
+        return TrainingSettings(**settings)
     except UserError as error:
         raise UserError(f"--config.stages.{stage}.{error}") from None
 

@@ -1,4 +1,4 @@
-"""PyTorch's SGD with dampening in optax, with the paper's rate schedule and a rate for each parameter."""
+"""Optimisers with a rate for each parameter: PyTorch's SGD with dampening, as the paper has it, and Adam."""
 
 from typing import Any, NamedTuple
 
@@ -42,6 +42,15 @@ def step_schedule(base_rate: float, epochs: int, batches_per_epoch: int, accumul
     return optax.piecewise_constant_schedule(base_rate, {step: f for step, f in boundaries.items() if step > 0})
 
 
+def cosine_schedule(base_rate: float, epochs: int, batches_per_epoch: int, accumulate: int = 1) -> optax.Schedule:
+    """Returns the learning rate by optimiser step: up to the base rate in the first 5% of the steps, then down to 0.
+
+    It rises linearly and falls as half a cosine.
+    """
+    steps = max(epochs * batches_per_epoch // accumulate, 1)
+    return optax.warmup_cosine_decay_schedule(0.0, base_rate, steps // 20, steps)
+
+
 def sgd(
     schedule: optax.Schedule | float,
     rate_factors: optax.Params,
@@ -62,12 +71,50 @@ def sgd(
       max_gradient_norm: longer gradients are scaled down to it; 0 changes no gradient.
     """
     transformation = optax.chain(
-        *([optax.clip_by_global_norm(max_gradient_norm)] if max_gradient_norm else []),
+        *_clipping(max_gradient_norm),
         optax.add_decayed_weights(weight_decay),
         dampened_trace(momentum, dampening),
+        *_rates(schedule, rate_factors),
+    )
+    return _accumulated(transformation, accumulate)
+
+
+def adam(
+    schedule: optax.Schedule | float,
+    rate_factors: optax.Params,
+    *,
+    weight_decay: float = 1e-5,
+    accumulate: int = 1,
+    max_gradient_norm: float = 0.0,
+) -> optax.GradientTransformation:
+    """Returns Adam with decoupled weight decay (Loshchilov and Hutter, 2019), and a learning rate for each parameter.
+
+    Args:
+      weight_decay: added to the step, before the rate, for every kernel. Biases and BatchNorm do not decay.
+
+    The other arguments are those of `sgd`.
+    """
+    transformation = optax.chain(
+        *_clipping(max_gradient_norm),
+        optax.scale_by_adam(),
+        optax.add_decayed_weights(weight_decay, mask=lambda params: jax.tree.map(lambda x: x.ndim > 1, params)),
+        *_rates(schedule, rate_factors),
+    )
+    return _accumulated(transformation, accumulate)
+
+
+def _clipping(max_gradient_norm: float) -> list[optax.GradientTransformation]:
+    return [optax.clip_by_global_norm(max_gradient_norm)] if max_gradient_norm else []
+
+
+def _rates(schedule: optax.Schedule | float, rate_factors: optax.Params) -> list[optax.GradientTransformation]:
+    return [
         optax.stateless(lambda updates, _: jax.tree.map(lambda u, f: u * f, updates, rate_factors)),
         optax.scale_by_learning_rate(schedule),
-    )
+    ]
+
+
+def _accumulated(transformation: optax.GradientTransformation, accumulate: int) -> optax.GradientTransformation:
     if accumulate == 1:
         return transformation
     return optax.MultiSteps(transformation, accumulate, use_grad_mean=False).gradient_transformation()

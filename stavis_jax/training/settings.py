@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.training.losses import LossWeights
@@ -16,6 +17,10 @@ class TrainingSettings:
       batch_size: clips per batch, over all devices.
       effective_batch: clips per update; gradients are accumulated up to it.
       group_rates: learning rate of each parameter group, relative to `learning_rate`.
+      optimizer: "sgd", or "adam", which takes no momentum and dampening.
+      schedule: "steps", the paper's, or "cosine".
+      average: decay of the running mean of the weights that is validated, kept and scored; 0: the weights of the last
+        step are.
       max_gradient_norm: longer gradients are scaled down to it; 0: never.
       patience: number of epochs without a better validation loss after which the training stops.
       patience_from: share of the epochs before which patience does not count, so that a training that waits for a drop
@@ -32,6 +37,9 @@ class TrainingSettings:
     effective_batch: int
     learning_rate: float
     group_rates: Mapping[str, float]
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    schedule: Literal["steps", "cosine"] = "steps"
+    average: float = 0.0
     momentum: float = 0.9
     dampening: float = 0.9
     weight_decay: float = 1e-5
@@ -47,10 +55,14 @@ class TrainingSettings:
     def __post_init__(self):
         rates = {f"group_rates.{group}": rate for group, rate in self.group_rates.items()}
         rates |= {name: getattr(self, name) for name in ("learning_rate", "weight_decay", "max_gradient_norm")}
+        rates |= {f"loss_weights.{term}": weight for term, weight in dataclasses.asdict(self.loss_weights).items()}
         for name, value in rates.items():
             if not 0 <= value < math.inf:
                 raise UserError(f"{name}={value}: give 0 or more.")
-        for name in ("momentum", "dampening"):
+        for name, choices in (("optimizer", ("sgd", "adam")), ("schedule", ("steps", "cosine"))):
+            if getattr(self, name) not in choices:
+                raise UserError(f"{name}={getattr(self, name)}: choose from {', '.join(choices)}.")
+        for name in ("momentum", "dampening", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name}={getattr(self, name)}: give 0 or more, and less than 1.")
         if not 0 <= self.patience_from <= 1:

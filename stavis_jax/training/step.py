@@ -16,6 +16,7 @@ from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.network_inputs import DeviceBatch, network_inputs
 from stavis_jax.training.state_layout import state_formats
+from stavis_jax.training.weight_average import averaged_weights
 from stavis_jax.weights.flat_names import flat_name
 
 
@@ -38,7 +39,8 @@ class StepConstants:
     effective_batch: int
 
     def network(self, state: TrainState) -> Stavis:
-        return nnx.merge(self.graphdef, state.params, state.batch_stats)
+        """Returns the network to predict with: of the averaged weights, if the training averages them."""
+        return nnx.merge(self.graphdef, averaged_weights(state.params, state.optimizer), state.batch_stats)
 
 
 def create(

@@ -116,7 +116,9 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
 
 
 def read_weights(directory: Path, advice: str = ADVICE) -> tuple[Weights, WeightsInfo]:
-    """Reads a directory that `save_weights` wrote: arrays on the host, float32 whatever is stored, and their description.
+    """Reads a directory that `save_weights` wrote: float32 arrays on the host, and their description.
+
+    Arrays may be stored as float16.
 
     Args:
       directory: the directory.

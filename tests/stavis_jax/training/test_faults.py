@@ -22,6 +22,7 @@ from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.training import loop
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
+from stavis_jax.training.losses import LossWeights
 from stavis_jax.training.settings import TrainingSettings
 
 FILMS = [f"Synthetic/film_{number}" for number in range(12)]
@@ -213,6 +214,10 @@ def test_going_on_with_other_data_is_refused(tmp_path):
         ({"weight_decay": float("nan")}, "weight_decay=nan: give 0 or more"),
         ({"group_rates": RATES | {"trunk": -0.1}}, "group_rates.trunk=-0.1: give 0 or more"),
         ({"momentum": 5}, "momentum=5: give 0 or more, and less than 1"),
+        ({"average": 1.0}, "average=1.0: give 0 or more, and less than 1"),
+        ({"optimizer": "lion"}, "optimizer=lion: choose from sgd, adam"),
+        ({"schedule": "linear"}, "schedule=linear: choose from steps, cosine"),
+        ({"loss_weights": LossWeights(nss=-1.0)}, r"loss_weights\.nss=-1.0: give 0 or more"),
         ({"save_every_steps": -1}, "save_every_steps=-1: give 0 or more"),
         ({"epochs": 0}, "epochs=0: give 1 or more"),
         ({"effective_batch": 3}, "effective_batch=3: not a multiple of batch_size=2"),

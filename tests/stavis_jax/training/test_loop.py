@@ -99,8 +99,9 @@ def cut_in_the_second_epoch():
 
 
 @pytest.mark.slow
-def test_training_that_was_cut_goes_on_as_if_it_never_was(run):
-    settings = recipe(epochs=3, effective_batch=12)  # the cut falls amid an accumulated gradient
+@pytest.mark.parametrize("rule", [{}, {"optimizer": "adam", "schedule": "cosine", "average": 0.9}])
+def test_training_that_was_cut_goes_on_as_if_it_never_was(rule, run):
+    settings = recipe(epochs=3, effective_batch=12, **rule)  # the cut falls amid an accumulated gradient
     whole, whole_journal, _ = run("whole", settings)
 
     with pytest.raises(CutError):

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from stavis_jax.training import optimizer
+from stavis_jax.training.weight_average import averaged_weights, with_average
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "train.json"
 
@@ -70,6 +71,54 @@ def test_gradients_accumulated_over_batches_step_once_as_their_sum():
     at_once = run(optimizer.sgd(0.1, {"w": 1.0}), start, [gradients[0] + gradients[1], gradients[2] + gradients[3]])
     np.testing.assert_array_equal(in_shares[0], start)
     np.testing.assert_allclose(in_shares[1::2], at_once, rtol=1e-6)
+
+
+def test_steps_of_adam_are_those_of_pytorch():
+    torch = pytest.importorskip("torch")
+
+    start, gradients = draw(6)
+    start = start[None]  # a kernel: it decays
+    weight = torch.nn.Parameter(torch.tensor(start))
+    adam = torch.optim.AdamW([weight], lr=0.02, weight_decay=0.1)
+    with jax.numpy_dtype_promotion("standard"):  # optax raises a float to the power of an int
+        ours = run(optimizer.adam(0.02, {"w": 1.0}, weight_decay=0.1), start, [one[None] for one in gradients])
+    for gradient, expected in zip(gradients, ours, strict=True):
+        weight.grad = torch.tensor(gradient[None])
+        adam.step()
+        np.testing.assert_allclose(expected, weight.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_biases_do_not_decay_with_adam():
+    start, gradients = draw(1)
+    for decay in (0.0, 0.5):
+        with jax.numpy_dtype_promotion("standard"):
+            (after,) = run(optimizer.adam(0.02, {"w": 0.5}, weight_decay=decay), start, gradients)
+        np.testing.assert_allclose(after, start - 0.01 * np.sign(gradients[0]), rtol=1e-5, atol=1e-6)
+
+
+def test_the_cosine_rises_to_the_base_rate_and_falls_to_zero():
+    schedule = optimizer.cosine_schedule(0.5, epochs=10, batches_per_epoch=20, accumulate=2)  # 100 steps
+    rates = [float(schedule(step)) for step in range(101)]
+    assert rates[0] == 0 and max(rates) == rates[5] == 0.5 and rates[100] == 0
+    assert rates[1:6] == sorted(rates[1:6]) and rates[5:] == sorted(rates[5:], reverse=True)
+    assert rates[5 + 95 // 2] == pytest.approx(0.25, abs=0.01)
+
+
+def test_the_average_follows_the_weights_and_changes_no_update():
+    start, gradients = draw(12)
+    sgd = optimizer.sgd(0.1, {"w": 1.0})
+    averaged = with_average(sgd, decay=0.5)
+    params = {"w": jnp.asarray(start)}
+    state, mean, path = averaged.init(params), start, []
+    for count, gradient in enumerate(gradients):
+        updates, state = averaged.update({"w": jnp.asarray(gradient)}, state, params)
+        params = optax.apply_updates(params, updates)
+        path.append(np.asarray(params["w"]))
+        decay = min(0.5, (1 + count) / (10 + count))
+        mean = decay * mean + (1 - decay) * path[-1]
+    np.testing.assert_array_equal(path, run(sgd, start, gradients))
+    np.testing.assert_allclose(averaged_weights(params, state)["w"], mean, rtol=1e-5)
+    assert averaged_weights(params, sgd.init(params)) is params
 
 
 @pytest.mark.parametrize("steps_per_epoch", [1, 7])
