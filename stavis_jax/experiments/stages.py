@@ -108,6 +108,10 @@ def plan_stages(config: ml_collections.ConfigDict, workdir: Path) -> list[Stage]
         visual = StartWeights("visual", "stavis", VISUAL_PARTS, path, from_earlier_stage=not init.visual)
         soundnet = StartWeights("soundnet", "soundnet", ("soundnet",), _path(init.soundnet))
         stages.append(Stage("audiovisual", network, training_settings(config, "audiovisual"), (visual, soundnet)))
+    used = {start.setting for stage in stages for start in stage.starts}
+    for setting, given in init.items():
+        if given and setting not in used:
+            raise UserError(f"--config.init.{setting}: no stage of this training starts from it. Leave it out.")
     return stages
 
 

@@ -48,6 +48,17 @@ def test_a_given_visual_network_leaves_one_stage_and_a_visual_recipe_has_one():
     assert [stage.name for stage in plan_stages(visual.get_config(), "run")] == ["visual"]
 
 
+@pytest.mark.parametrize(
+    ("recipe", "init", "unused"),
+    [(av, {"visual": "v.pth", "kinetics": "k.pth"}, "kinetics"), (visual, {"soundnet": "s.pth"}, "soundnet")],
+)
+def test_start_weights_that_no_stage_takes_are_refused(recipe, init, unused, tmp_path):
+    config = recipe.get_config()
+    config.init.update(init)
+    with pytest.raises(UserError, match=f"--config.init.{unused}: no stage of this training starts from it"):
+        plan_stages(config, tmp_path)
+
+
 @pytest.mark.slow
 def test_weights_of_another_kind_are_refused(visual_weights, tmp_path):
     config = av.get_config("demo")
