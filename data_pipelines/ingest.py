@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         stills=flags.stills,
     )
     if flags.check:
-        print(film_lines(report.films, flags.output, flags.database))
+        print(film_lines(report, flags.output, flags.database))
     print(report.summary(flags.output, flags.database))
 
 

@@ -2,7 +2,7 @@
 
 check.mp4 is the film with its sound, the density map as heat, and a dot for each gaze point, in one colour for each
 observer. The margin around the picture shows points outside of it; points further away lie on its edge. check.png shows
-frames from the beginning to the end.
+frames from the beginning to the end. Of a picture, there is check.png alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +17,7 @@ from data_pipelines.drawing.heat import blend
 from data_pipelines.drawing.mp4_film import even, mp4_writer
 from data_pipelines.drawing.picture_grid import captioned
 from data_pipelines.films.film import Film
+from data_pipelines.films.still import Still
 from data_pipelines.ingestion.gaze_on_frames import FrameGaze
 from data_pipelines.raw import layout as raw_layout
 from data_pipelines.raw.film_writer import FilmWriter
@@ -38,6 +39,8 @@ def write_check(
 ) -> None:
     """Writes check.mp4 and check.png beside the annotations of a film, from the frames and maps that were written.
 
+    Of a still, writes check.png alone.
+
     Args:
       writer: writes the film's files.
       film: the film, for its sound.
@@ -58,13 +61,24 @@ def write_check(
     drawn = zip(
         _of_frames(gaze.frames, len(seconds)), _of_frames(gaze.outside_frames, len(seconds)), seconds, strict=True
     )
-    with mp4_writer(folder / FILM, film.frame_rate_hz, sound_path, film.start_seconds) as add:
+
+    def frames() -> Iterator[tuple[int, Fraction, tuple]]:
+        """Yields number and time of each frame, and what is to be drawn."""
         for number, (inside, outside, time) in enumerate(drawn, start=1):
             frame = raw_layout.read_frame(writer.layout.frame_path(writer.database, writer.name, number))
             density = raw_layout.read_density(writer.layout.density_path(writer.database, writer.name, number))
             points, beside = gaze.points[inside] + 0.5, gaze.outside_points[outside]
-            caption = f"{clock_time(float(time), decimals)}  {len(points)} in, {len(beside)} out"
-            shown = frame, density, points, observers[inside], beside, caption
+            caption = f"{len(points)} in, {len(beside)} out"
+            if not isinstance(film, Still):
+                caption = f"{clock_time(float(time), decimals)}  {caption}"
+            yield number, time, (frame, density, points, observers[inside], beside, caption)
+
+    if isinstance(film, Still):
+        ((_, _, shown),) = frames()
+        Image.fromarray(canvas.draw(*shown)).save(folder / SHEET)
+        return
+    with mp4_writer(folder / FILM, film.frame_rate_hz, sound_path, film.start_seconds) as add:
+        for number, time, shown in frames():
             add(canvas.draw(*shown), time)
             samples.add(number, partial(sheet.draw, *shown))
     save_sheet(folder / SHEET, samples.middles())

@@ -58,16 +58,19 @@ class IngestReport:
         )
 
 
-def film_lines(reports: Sequence[FilmReport], raw: Path, database: str) -> str:
+def film_lines(report: IngestReport, raw: Path, database: str) -> str:
     """Returns a line for each film: how much gaze it has, and where its gaze is drawn."""
     lines = []
-    for film in reports:
+    for film in report.films:
         inside = 1 - film.num_outside / max(1, film.num_points)
-        lines.append(
-            f"{film.name}: {inside:.1%} of {film.num_points} gaze points within the picture; "
+        frames = (
             f"{film.num_frames_without_gaze} of {film.num_frames} frames without gaze; "
             f"{film.num_on_frames / film.num_frames:.1f} gaze points a frame; "
-            f"{raw / 'annotations' / database / film.name}/{FILM}, {SHEET}."
+        )
+        lines.append(
+            f"{film.name}: {inside:.1%} of {film.num_points} gaze points within the picture; "
+            f"{'' if report.stills else frames}{raw / 'annotations' / database / film.name}/"
+            f"{SHEET if report.stills else f'{FILM}, {SHEET}'}."
         )
     return "\n".join(lines)
 

@@ -108,6 +108,16 @@ def test_higher_pictures_are_scaled_down_with_their_gaze(add, fixated, tmp_path)
     assert fixated("one") == [[5, 10]]
 
 
+def test_gaze_is_drawn_over_the_picture(add, tmp_path):
+    said = add("image,observer,x,y\none,A,50,40\none,B,20,40\none,B,70,40\n", "--check")
+    folder = tmp_path / "raw" / "annotations" / "D" / "one"
+    assert f"one: 66.7% of 3 gaze points within the picture; {folder}/check.png.\n" in said
+    assert not (folder / "check.mp4").exists()
+    with Image.open(folder / "check.png") as drawn:
+        assert drawn.width >= 64 + 16 and drawn.height >= 48 + 12
+        assert drawn.getpixel((8 + 50, 6 + 40)) == (0, 230, 255)  # a dot, within a margin of an eighth
+
+
 def test_clips_and_batches_repeat_the_frame(add, tmp_path):
     add(TABLE, "--test", "two")
     shards = prepare(tmp_path / "raw", tmp_path / "shards", size=8, workers=1)

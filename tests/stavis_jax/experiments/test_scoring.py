@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_raw_data import write_list, write_raw_film
 from rich.console import Console
 
 from data_pipelines.prepare import prepare
@@ -69,6 +70,21 @@ def test_maps_for_the_released_matlab_code_are_jpegs_that_scoring_reads(shards, 
         names = [f"pred_sal_{number:06d}.jpg" for number in range(9, film.num_frames + 8)]
         assert sorted(os.listdir(output / "split1_results" / "synthetic" / film.name)) == names
         np.testing.assert_allclose(read.maps[9], saliency_picture(ramp), atol=4)  # JPEG
+
+
+def test_the_map_of_a_still_is_that_of_its_only_frame(tmp_path, monkeypatch):
+    for number in range(3):
+        write_raw_film(tmp_path / "raw", "Own", f"p{number}", 1, sound=False, seed=number)
+    write_list(tmp_path / "raw", "Own_list_test_fps.txt", "p1 1 25\np2 1 25\n")
+    write_list(tmp_path / "raw", "Own_list_train_fps.txt", "p0 1 25\n")
+    data = ExperimentData(prepare(tmp_path / "raw", tmp_path / "shards", size=8, workers=1))
+    ramp = np.tile(np.linspace(0, 1, 8, dtype=np.float32), (32, 1))
+    monkeypatch.setattr(
+        test_maps, "predict_batches", lambda _, batches: ((batch, np.stack([ramp] * 8)) for batch in batches)
+    )
+    test_maps.write_test_maps(SimpleNamespace(uses_sound=False), data, tmp_path / "maps")
+    read = test_maps.read_test_maps(tmp_path / "maps", data.films("test"), 1)
+    assert [(video.video, list(video.maps)) for video in read] == [("p1", [1]), ("p2", [1])]
 
 
 @pytest.mark.parametrize(
