@@ -118,4 +118,5 @@ class TextTable:
         raise self.error(line, f"{name}: {text[:40]!r} is neither 1 nor 0")
 
     def error(self, line: int, fault: str) -> UserError:
+        """Returns the error of a line, with the advice to correct or remove it."""
         return UserError(f"{self.path}, line {line}: {fault}. Correct or remove the line.")

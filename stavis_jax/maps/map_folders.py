@@ -151,4 +151,5 @@ def has_split_folders(predictions: Path) -> bool:
 
 
 def short_name(database: str) -> str:
+    """Returns a database's folder in the released code's predictions: ETMD_av -> etmd, Coutrot_db1 -> coutrot1."""
     return database.lower().removesuffix("_av").replace("_db", "")

@@ -84,6 +84,7 @@ class WeightsInfo:
 
 
 def is_weights_directory(directory: Path) -> bool:
+    """Returns whether `save_weights` wrote a directory, which may have been damaged since."""
     return (directory / INFO_FILE).is_file()
 
 

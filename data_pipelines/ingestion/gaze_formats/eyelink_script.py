@@ -58,15 +58,18 @@ class Script:
                 last.began = np.nan
 
     def block_starts(self, time: float) -> None:
+        """Reads the line START, after which samples follow. `time`: milliseconds, as below."""
         if not np.isnan(self.trials[-1].ended):
             self.new_trial()
         self.trials[-1].began = time
 
     def block_ends(self, time: float) -> None:
+        """Reads the line END, after which there are no samples until the next START."""
         self.trials[-1].ended = time
         self._end(time)
 
     def message(self, time: float, text: str) -> None:
+        """Reads a message of the experiment. Messages that are not understood have no effect."""
         film = messages.film_in(text)
         if frame := _FRAME.search(text):
             self._frame(time, int(frame[1]), messages.film_before(frame[4]), (float(frame[2]), float(frame[3])))
