@@ -1,7 +1,7 @@
 """The paper's comparison: 13 systems trained in the same way, each from the same visual network, on every split.
 
   python -m stavis_jax.ablate --config=ablation --config.data.path=SHARDS --workdir=RUN \
-      --config.init.kinetics=resnet-50-kinetics.pth --config.init.soundnet=soundnet8.pth
+      --config.init.kinetics=resnet-50-kinetics --config.init.soundnet=soundnet8
 
 Hardware in the paper: 4 GPUs with 32 clips each. Rows to expect: the paper's own systems in the supplement's Tables 4
 and 5. The settings are those of av.py.

@@ -1,7 +1,7 @@
 """The paper's audio-visual training: first `visual`, then `l3mul-s3` from it.
 
   python -m stavis_jax.main --config=av --config.data.path=SHARDS --workdir=RUN \
-      --config.init.kinetics=resnet-50-kinetics.pth --config.init.soundnet=soundnet8.pth
+      --config.init.kinetics=resnet-50-kinetics --config.init.soundnet=soundnet8
 
 Hardware in the paper: 4 GPUs with 32 clips each. Row to expect: the supplement's Tables 4 and 5, "L3mul-S3 (proposed)".
 
