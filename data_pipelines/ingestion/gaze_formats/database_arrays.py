@@ -49,7 +49,7 @@ def looks_like(path: Path, head: bytes) -> bool:
 
 def read(path: Path, film: str) -> Recording:
     variables = mat_variables(path)
-    if (of_pictures := picture_databases.read_variables(variables, path)) is not None:
+    if (of_pictures := picture_databases.gaze_in(variables, path)) is not None:
         return of_pictures
     recording = Recording()
     for variable, value in variables.items():

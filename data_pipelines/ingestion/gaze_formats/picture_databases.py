@@ -51,7 +51,7 @@ def read(path: Path, film: str) -> Recording:
     return gaze.recording(lambda _: SALICON)
 
 
-def read_variables(variables: Mapping[str, Any], path: Path) -> Recording | None:
+def gaze_in(variables: Mapping[str, Any], path: Path) -> Recording | None:
     """Returns the gaze in the variables of a .mat file, or None if they are of no database of pictures."""
     try:
         if (pictures := _structures(variables.get("fixations"))) and "subjects" in pictures[0]:
