@@ -95,13 +95,18 @@ def ingest_film(job: FilmJob) -> FilmReport:
     Raises:
       UserError: the film cannot be decoded.
     """
-    film, writer = open_film(job.path, stills=job.still), job.writer
+    film, writer = open_film(job.path, stills=True), job.writer
+    if isinstance(film, Still) != job.still:
+        fault = (
+            "is a film, not a picture. Leave it out, or leave out --stills"
+            if job.still
+            else "is a single picture. Give a film, the folder of a film's pictures, or --stills for pictures"
+        )
+        raise UserError(f"{job.path}: {fault}.")
     film_size = film.width, film.height
     frame_size = _scaled(film_size, job.height)
     seconds = _write_frames(writer, film, frame_size)
     num_frames = len(seconds)
-    if job.still and not isinstance(film, Still):
-        raise UserError(f"{job.path}: is a film, not a picture. Leave it out, or leave out --stills.")
     rate_hz = (num_frames - 1) / seconds[-1] if num_frames > 1 else film.nominal_rate_hz
     times = np.array([float(time) for time in (*seconds, seconds[-1] + 1 / rate_hz)])
     if job.still:

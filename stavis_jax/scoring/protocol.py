@@ -165,6 +165,7 @@ def score_videos(
     distinct = sorted(set(source))
     fixations: dict[tuple, VideoFixations] = {}
     scores: dict[int, VideoScores] = {}
+    totals: dict[tuple, np.ndarray] = {}
 
     def score_jobs() -> Iterator[tuple]:
         for index in distinct:
@@ -172,7 +173,7 @@ def score_videos(
             settings = {
                 "first_frame": first_frame,
                 "fixations": fixations[video.film],
-                "fixations_of_others": _fixations_of_others(fixations, video),
+                "fixations_of_others": _fixations_of_others(fixations, video, totals),
                 "baseline": baselines.get(video.split),
                 "estimators": estimators,
             }
@@ -195,12 +196,21 @@ def _score(annotations: AnnotationSource, video: PredictedVideo, settings: dict)
     return score_video(annotations, video, **settings)
 
 
-def _fixations_of_others(fixations: Mapping[tuple, VideoFixations], video: PredictedVideo) -> np.ndarray | None:
-    """Returns None if the database has no other video: sAUC-others is then absent."""
-    others = [
-        found for (database, name, _), found in fixations.items() if database == video.database and name != video.video
-    ]
-    return total_counts(others, fixations[video.film].shape) if others else None
+def _fixations_of_others(
+    fixations: Mapping[tuple, VideoFixations], video: PredictedVideo, totals: dict[tuple, np.ndarray]
+) -> np.ndarray | None:
+    """Returns None if the database has no other video: sAUC-others is then absent.
+
+    `totals` keeps the sum over all videos of a database for each size of maps: a database may have thousands of stills.
+    """
+    of_database = {key: found for key, found in fixations.items() if key[0] == video.database}
+    own = [found for (_, name, _), found in of_database.items() if name == video.video]
+    if len(own) == len(of_database):
+        return None
+    shape = fixations[video.film].shape
+    if (video.database, shape) not in totals:
+        totals[video.database, shape] = total_counts(of_database.values(), shape)
+    return totals[video.database, shape] - total_counts(own, shape)
 
 
 def _progress_bar(console: Console | None) -> Progress:

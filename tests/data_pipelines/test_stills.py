@@ -229,6 +229,17 @@ def test_damaged_annotations_are_one_line(add, tmp_path, content, fault):
         add(tmp_path / "made.json")
 
 
+def test_films_are_no_pictures_and_pictures_no_films(add, pictures, tmp_path):
+    moving = [Image.new("RGB", SIZE, (shade, 0, 0)) for shade in (0, 200)]
+    moving[0].save(pictures / "moving.webp", save_all=True, append_images=moving[1:])
+    with pytest.raises(SystemExit, match=r"moving\.webp: is a film, not a picture"):
+        add("image,x,y\nmoving,3,4\n")
+    arguments = ["--films", pictures / "one.jpg", "--gaze", tmp_path / "gaze.csv", "--database", "D"]
+    (tmp_path / "gaze.csv").write_text("video,time,x,y\none,0,3,4\n")
+    with pytest.raises(SystemExit, match=r"one\.jpg: is a single picture.*--stills"):
+        main([str(argument) for argument in (*arguments, "--output", tmp_path / "raw", "--workers", 1)])
+
+
 def test_what_is_no_picture_is_named(add, pictures):
     for name, content, fault in (
         ("broken.jpg", save(pictures / "x.jpg").read_bytes()[:400], "broken.jpg: cannot be read as a picture"),
