@@ -24,7 +24,11 @@ AddPicture = Callable[..., None]  # see `_Pictures.add`
 
 @contextlib.contextmanager
 def mp4_writer(
-    path: Path, frame_rate_hz: float, sound_path: Path | None = None, start_seconds: Fraction = Fraction(0)
+    path: Path,
+    frame_rate_hz: float,
+    sound_path: Path | None = None,
+    start_seconds: Fraction = Fraction(0),
+    pixel_aspect: Fraction = Fraction(1),
 ) -> Iterator[AddPicture]:
     """Yields a function that adds a picture to an MP4 film; see `_Pictures.add`. Memory does not grow with the film.
 
@@ -33,6 +37,7 @@ def mp4_writer(
       frame_rate_hz: nominal frame rate. Pictures have times of their own.
       sound_path: file to take the sound from, or None for a silent film.
       start_seconds: time of the first picture, on the clock of that file.
+      pixel_aspect: width over height of the pixels, for players.
 
     Raises:
       UserError: the sound cannot be read.
@@ -43,6 +48,7 @@ def mp4_writer(
         with contextlib.ExitStack() as opened:
             stream = file.add_stream("h264", rate=rate, options=H264_OPTIONS)
             stream.pix_fmt = "yuv420p"
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
             stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
             # Players would guess otherwise.
             stream.codec_context.colorspace, stream.codec_context.color_range = Colorspace.ITU709, ColorRange.MPEG

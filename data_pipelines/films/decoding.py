@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -19,6 +19,7 @@ from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.limits import MOST_PIXELS
 
 USUAL_FRAME_RATE_HZ = 25.0  # for files that state neither a rate nor times
+LARGEST_ASPECT = Fraction(4)  # of pixels; those of HDV, DVDs and anamorphic lenses are less than 2
 SLANT_DEGREES = 1  # a turn that is closer to a quarter turn is one
 PACKETS_TO_TELL_A_STILL = 50  # a track of one picture among so many of another is a still
 DECODER_THREADS = 0  # as many as there are cores
@@ -101,6 +102,19 @@ def upright_picture(frame: av.VideoFrame) -> np.ndarray:
     side_data: Any = frame.side_data  # takes a type as a key, and its stub does not say so
     matrix = side_data.get(SideDataType.DISPLAYMATRIX)
     return picture if matrix is None else _displayed(picture, *np.frombuffer(matrix, np.int32)[[0, 1, 3, 4]].tolist())
+
+
+def pixel_aspect(stored: Fraction | None, frame: av.VideoFrame) -> Fraction:
+    """Returns the width over the height of a film's upright pixels, as a player shows them; 1 if it is unlikely.
+
+    `stored`: the same, before they are turned.
+    """
+    aspect = stored or Fraction(1)
+    if not LARGEST_ASPECT**-1 <= aspect <= LARGEST_ASPECT:
+        return Fraction(1)
+    matrix = cast(Any, frame.side_data).get(SideDataType.DISPLAYMATRIX)
+    a, b = (1, 0) if matrix is None else np.frombuffer(matrix, np.int32)[[0, 1]].tolist()
+    return aspect if abs(a) >= abs(b) else 1 / aspect
 
 
 def _displayed(picture: np.ndarray, a: int, b: int, c: int, d: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from data_pipelines.films.decoding import (
     Streams,
     open_video,
     packets,
+    pixel_aspect,
     seconds_of,
     tick_seconds,
     upright_picture,
@@ -57,6 +58,7 @@ def open_encoded_film(path: Path) -> EncodedFilm:
         num_frames = _num_frames(streams, rate_hz)
         start_seconds = (video.start_time or 0) * tick_seconds(video)
         sound_path = path if streams.audio else None
+        stored_aspect = video.sample_aspect_ratio
     first = next(_decoded(path), None)
     if first is None:
         raise UserError(f"{path}: no frame could be decoded. Give a film that plays.")
@@ -65,6 +67,7 @@ def open_encoded_film(path: Path) -> EncodedFilm:
         start_seconds = timestamp
     try:
         height, width = upright_picture(first).shape[:2]
+        aspect = pixel_aspect(stored_aspect, first)
     except av.FFmpegError as error:
         raise UserError(f"{path}: its pictures cannot be read ({reason(error)}). Give another film.") from error
     return EncodedFilm(
@@ -76,6 +79,7 @@ def open_encoded_film(path: Path) -> EncodedFilm:
         sound_path=sound_path,
         start_seconds=start_seconds,
         first_frame_seconds=start_seconds,
+        pixel_aspect=aspect,
     )
 
 

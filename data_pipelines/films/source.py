@@ -79,6 +79,7 @@ class Film:
       num_frames: of the header. It may be wrong, or None.
       sound_path: the file with the sound, which may be the film itself; None without sound.
       start_seconds: time of the first picture on the clock of the file `sound_path`.
+      pixel_aspect: width over height of the pixels as a player shows them: not 1 in films of DVDs and broadcasts.
     """
 
     path: Path
@@ -88,6 +89,7 @@ class Film:
     num_frames: int | None
     sound_path: Path | None = None
     start_seconds: Fraction = Fraction(0)
+    pixel_aspect: Fraction = Fraction(1)
 
     @property
     def name(self) -> str:

@@ -103,7 +103,7 @@ def ingest_film(job: FilmJob) -> FilmReport:
             else "is a single picture. Give a film, the folder of a film's pictures, or --stills for pictures"
         )
         raise UserError(f"{job.path}: {fault}.")
-    film_size = film.width, film.height
+    film_size, aspect = (film.width, film.height), float(film.pixel_aspect)
     frame_size = _scaled(film_size, job.height)
     seconds = _write_frames(writer, film, frame_size)
     num_frames = len(seconds)
@@ -113,7 +113,7 @@ def ingest_film(job: FilmJob) -> FilmReport:
         times = np.array([-np.inf, np.inf])
     fps = float(rate_hz)
     maps = maps_of_frames(job.maps, film, num_frames) if job.maps else None
-    gaze = maps.gaze(frame_size) if maps else gaze_on_frames(job.gaze, times, film_size, frame_size)
+    gaze = maps.gaze(frame_size) if maps else gaze_on_frames(job.gaze, times, film_size, frame_size, aspect)
     counts: dict[str, Any] = {
         "num_points": len(gaze.frames) if maps else sum(len(table.x) for table in job.gaze),
         "num_outside": gaze.num_outside,
@@ -126,7 +126,8 @@ def ingest_film(job: FilmJob) -> FilmReport:
     if left_out:
         writer.remove()
         return FilmReport(writer.name, left_out, num_frames=num_frames, fps=fps, **counts)
-    sigma = (job.maps.conventions if job.maps else job.gaze[0].conventions).viewing.film_sigma(film_size)
+    viewing = (job.maps.conventions if job.maps else job.gaze[0].conventions).viewing
+    sigma = viewing.film_sigma(film_size, aspect)
     num_without_gaze = 0
     densities = maps.densities(frame_size) if maps else [None] * num_frames
     for number, (points, density) in enumerate(zip(gaze.points_of_frames(num_frames), densities, strict=True), start=1):

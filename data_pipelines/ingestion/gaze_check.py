@@ -77,7 +77,7 @@ def write_check(
         ((_, _, shown),) = frames()
         Image.fromarray(canvas.draw(*shown)).save(folder / SHEET)
         return
-    with mp4_writer(folder / FILM, film.frame_rate_hz, sound_path, film.start_seconds) as add:
+    with mp4_writer(folder / FILM, film.frame_rate_hz, sound_path, film.start_seconds, film.pixel_aspect) as add:
         for number, time, shown in frames():
             add(canvas.draw(*shown), time)
             samples.add(number, partial(sheet.draw, *shown))

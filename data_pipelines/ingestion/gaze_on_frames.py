@@ -54,6 +54,7 @@ def gaze_on_frames(
     times: np.ndarray,
     film_size: tuple[int, int],
     frame_size: tuple[int, int],
+    pixel_aspect: float = 1,
 ) -> FrameGaze:
     """Returns the gaze on the frames of a film.
 
@@ -62,11 +63,12 @@ def gaze_on_frames(
       times: float64 [N + 1], seconds since the first frame at which each frame appears, and the end of the last one.
       film_size: (width, height) of the film in pixels.
       frame_size: (width, height) of the frames written, in pixels.
+      pixel_aspect: width over height of the film's pixels on a screen.
     """
     parts, outside, num_outside, num_untimely = [], [], 0, 0
     for table in tables:
         units = table.conventions.units or "pixels"
-        x_and_y = table.conventions.viewing.on_film(table.x, table.y, units, film_size)
+        x_and_y = table.conventions.viewing.on_film(table.x, table.y, units, film_size, pixel_aspect)
         points = np.stack(x_and_y, axis=1).round(POINT_DECIMALS)
         inside = ((points >= 0) & (points < film_size)).all(axis=1)
         first, last = frames_of(table, times)

@@ -96,20 +96,31 @@ class Viewing:
             raise UserError("--shown native: the size of the screen is unknown. Give --screen too.")
         return both
 
-    def film_sigma(self, film_size: tuple[int, int]) -> float:
-        """Returns the standard deviation of the Gaussian in pixels of a film of size (width, height)."""
+    def film_sigma(self, film_size: tuple[float, float], pixel_aspect: float = 1) -> float:
+        """Returns the standard deviation of the Gaussian in pixels of a film of size (width, height).
+
+        If pixels are not square, these are heights of pixels; `pixel_aspect` is their width over their height.
+        """
         if self.sigma is not None:
             return self.sigma
         if self.distance_cm is None or self.screen_width_cm is None:  # both or neither are given
             return film_size[0] * DEFAULT_SIGMA_TO_WIDTH
         screen_pixels = self.screen[0] if self.screen else self.screen_pixels or film_size[0]
+        if self.screen:
+            film_size = film_size[0] * pixel_aspect, film_size[1]
         on_screen_cm = 2 * self.distance_cm * math.tan(math.radians(self.sigma_degrees) / 2)
         return on_screen_cm * screen_pixels / self.screen_width_cm / self._enlargement(film_size)
 
     def on_film(
-        self, x: np.ndarray, y: np.ndarray, units: Units, film_size: tuple[int, int]
+        self, x: np.ndarray, y: np.ndarray, units: Units, film_size: tuple[float, float], pixel_aspect: float = 1
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns gaze in pixels of the film, x and y [N]. `units` refer to the screen, or to the film without one."""
+        """Returns gaze in pixels of the film, x and y [N]. `units` refer to the screen, or to the film without one.
+
+        `pixel_aspect` is the width of the film's pixels on a screen over their height.
+        """
+        if self.screen and pixel_aspect != 1 and not self.measured_on_film:
+            x, y = self.on_film(x, y, units, (film_size[0] * pixel_aspect, film_size[1]))
+            return x / pixel_aspect, y
         if self.measured_on_film:
             return replace(self, screen=None, corner=None, measured_on_film=False).on_film(x, y, units, film_size)
         measured_on = self.screen or film_size
@@ -123,7 +134,7 @@ class Viewing:
         )
         return (x - left) / enlargement, (y - top) / enlargement
 
-    def _enlargement(self, film_size: tuple[int, int]) -> float:
+    def _enlargement(self, film_size: tuple[float, float]) -> float:
         """Returns the number of screen pixels per pixel of the film."""
         if self.screen is None:
             return 1.0

@@ -20,7 +20,7 @@ def overlay_film(path: Path, film: Film, options: OutputOptions) -> Iterator[Wri
     H.264 needs even sizes, so an odd width or height shrinks by one pixel. All pictures get the size of the first.
     """
     grid = PaneGrid((film.width, film.height), options)
-    with mp4_writer(path, film.frame_rate_hz, film.sound_path, film.start_seconds) as add:
+    with mp4_writer(path, film.frame_rate_hz, film.sound_path, film.start_seconds, film.pixel_aspect) as add:
 
         def write(prediction: FramePrediction, picture: Picture | None) -> None:
             assert picture, "this output needs pictures"

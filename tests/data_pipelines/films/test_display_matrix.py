@@ -9,6 +9,7 @@ import made_films
 import numpy as np
 import pytest
 
+from data_pipelines.drawing.mp4_film import mp4_writer
 from data_pipelines.films.film import open_film
 
 # (a, b, c, d): a point (x, y) is shown at (ax + cy, bx + dy). FFmpeg's filters: fftools/ffmpeg_filter.c, autorotate.
@@ -31,6 +32,10 @@ def with_matrix(path: Path, matrix: tuple[float, ...]) -> Path:
     made_films.write_film(
         path, [picture] * 3, codec="mpeg4", pix_fmt="yuv420p", time_base=Fraction(1, 10), options={"qscale": "2"}
     )
+    return turned(path, matrix)
+
+
+def turned(path: Path, matrix: tuple[float, ...]) -> Path:
     content = bytearray(path.read_bytes())
     at = content.index(b"tkhd") + 44  # ISO 14496-12, 8.3.2: nine 32-bit numbers
     for place, value in zip((0, 4, 12, 16), matrix, strict=True):
@@ -75,3 +80,20 @@ def test_other_turns_keep_the_size_as_ffmpegs_do(tmp_path, degrees):
 def test_a_matrix_of_zeros_is_none(tmp_path):
     path = with_matrix(tmp_path / "film.mp4", (0, 0, 0, 0))
     assert np.abs(next(open_film(path).pictures()).pixels.astype(int) - as_ffmpeg_shows(path, [])).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("stated", "matrix", "aspect"),
+    [
+        (Fraction(64, 45), (1, 0, 0, 1), Fraction(64, 45)),
+        (Fraction(64, 45), (0, 1, -1, 0), Fraction(45, 64)),
+        (Fraction(64, 45), (-1, 0, 0, -1), Fraction(64, 45)),
+        (Fraction(1), (0, 1, -1, 0), 1),
+        (Fraction(50), (1, 0, 0, 1), 1),  # a slip
+    ],
+)
+def test_the_shape_of_pixels_is_told_as_they_are_shown(tmp_path, stated, matrix, aspect):
+    path = tmp_path / "film.mp4"
+    with mp4_writer(path, 10, pixel_aspect=stated) as add:
+        add(np.zeros((48, 64, 3), np.uint8), 0)
+    assert float(open_film(turned(path, matrix)).pixel_aspect) == pytest.approx(float(aspect), rel=1e-3)

@@ -138,6 +138,31 @@ def test_a_point_of_the_screen_is_found_on_the_film(viewing, units, point, expec
 
 
 @pytest.mark.parametrize(
+    ("viewing", "units", "point", "expected"),
+    [
+        (
+            Viewing(screen=(1920, 1080)),
+            "pixels",
+            (960, 270),
+            (360, 144),
+        ),  # shown as 1024x576
+        (Viewing(screen=(1920, 1080)), "fraction", (0.25, 0.5), (180, 288)),
+        (Viewing(screen=(1024, 768)), "pixels", (0, 96), (0, 0)),
+        (Viewing(screen=(1224, 776), shown="native"), "pixels", (100 + 512, 100), (360, 0)),
+        (Viewing(), "pixels", (360, 144), (360, 144)),
+        (Viewing(screen=(1024, 768), measured_on_film=True), "fraction", (0.5, 0.25), (360, 144)),
+    ],
+)
+def test_films_whose_pixels_are_not_square_are_as_wide_on_the_screen_as_players_show_them(
+    viewing, units, point, expected
+):
+    x, y = viewing.on_film(np.array([point[0]], float), np.array([point[1]], float), units, (720, 576), 64 / 45)
+    np.testing.assert_allclose([x[0], y[0]], expected)
+    seen = Viewing(screen=(1920, 1080), distance_cm=60, screen_width_cm=52)
+    assert seen.film_sigma((720, 576), 64 / 45) == pytest.approx(seen.film_sigma((1024, 576)))
+
+
+@pytest.mark.parametrize(
     ("settings", "fault"),
     [
         ({"sigma": 0}, "--sigma 0: is not a length"),
