@@ -44,7 +44,7 @@ class TextTable:
         comment: str = "",
         plain: Callable[[str], str] = lambda title: title.strip().casefold(),
     ):
-        self.path, self._comment = path, comment
+        self.path, self._titles, self._comment = path, titles, comment
         _, self.header = next(rows_of(path, comment), (0, []))
         if not self.header:
             raise UserError(f"{path}: is empty. Give a table with a header line.")
@@ -72,10 +72,11 @@ class TextTable:
         return name in self.places
 
     def require(self, *names: str) -> None:
-        """Raises UserError if the file lacks one of the columns, by our names."""
+        """Raises UserError, with the titles that it may have, if the file lacks one of these columns, by our names."""
         for name in names:
             if name not in self:
-                raise UserError(f"{self.path}: has no column {name}. It has {', '.join(self.header)[:200]}.")
+                wanted, held = " or ".join(self._titles[name]), ", ".join(self.header)[:200]
+                raise UserError(f"{self.path}: has no column {wanted}. It has {held}. Export that column too.")
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yields the line number and the fields of each line after the header."""

@@ -9,7 +9,7 @@ import numpy as np
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.weights.directory import WeightsInfo, save_weights
 from stavis_jax.weights.flat_names import expected_shapes, new_network, read_network
-from stavis_jax.weights.loading import check_variant, load_weights
+from stavis_jax.weights.loading import check_variant, load_weights, missing_checkpoint
 from stavis_jax.weights.pytorch_file import PyTorchCheckpoint, write_checkpoint
 from stavis_jax.weights.pytorch_weights import AUDIOVISUAL, REASONS, VISUAL, read_pytorch_weights
 from stavis_jax.weights.transfer import missing_arrays, to_pytorch
@@ -39,7 +39,7 @@ def convert(
       UserError: `source` does not exist or cannot be converted, or `output` exists or cannot be written.
     """
     if not source.exists():
-        raise UserError(f"{source}: no such file or directory.")
+        raise missing_checkpoint(source)
     if output.exists() and not overwrite:
         raise UserError(f"{output}: exists already. Give --overwrite to replace it, or another --output.")
     check_variant(variant)

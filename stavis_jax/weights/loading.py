@@ -33,11 +33,7 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
     check_variant(variant)
     path = locate(path)
     if not path.exists():
-        names = ", ".join(NAMES)
-        raise UserError(
-            f"{path}: no such file or directory. Give a .pth or .safetensors file, a converted directory, a workdir, "
-            f"or one of the authors' checkpoints: {names}."
-        )
+        raise missing_checkpoint(path)
     if path.is_file():
         weights, info, *_ = read_pytorch_weights(path, variant)
         if info.kind == "stavis" and variant is None:
@@ -45,6 +41,14 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
         return weights, info
     directory = find_directory(path, variant)
     return read_weights(directory, advice_if_damaged(directory))
+
+
+def missing_checkpoint(path: Path) -> UserError:
+    """Returns the error for a path that does not exist."""
+    return UserError(
+        f"{path}: no such file or directory. Give a .pth or .safetensors file, a converted directory, a workdir, "
+        f"or one of the authors' checkpoints: {', '.join(NAMES)}."
+    )
 
 
 def find_directory(path: Path, variant: str | None = None) -> Path:

@@ -137,4 +137,5 @@ def test_a_name_that_seems_to_be_a_directorys_gets_no_file(write_golden_checkpoi
 def test_command_ends_without_traceback_and_with_a_failing_code(commands, tmp_path):
     ended = commands.run("stavis_jax.convert", tmp_path / "none.pth", "--output", tmp_path / "x")
     assert ended.code == 1
-    assert ended.err == f"error: {tmp_path / 'none.pth'}: no such file or directory.\n"
+    assert ended.err.startswith(f"error: {tmp_path / 'none.pth'}: no such file or directory. Give a .pth or ")
+    assert ended.err.count("\n") == 1

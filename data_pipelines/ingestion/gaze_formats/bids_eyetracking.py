@@ -80,7 +80,8 @@ def read(path: Path, film: str) -> Recording:
         raise UserError(f"{path}: no .json states its Columns. Put it beside the table.")
     x_title, y_title = (next((title for title in titles if title in columns), None) for titles in (_X, _Y))
     if x_title is None or y_title is None:
-        raise UserError(f"{path}: has no x_coordinate and y_coordinate, but {', '.join(columns)}.")
+        held = ", ".join(columns)
+        raise UserError(f"{path}: has no x_coordinate and y_coordinate, but {held}. Write a table of gaze.")
     for title in (y_title, x_title):
         told = str(_of(about, title, "Units") or about.get("SampleCoordinateUnits", "")).casefold()
         if told not in _UNITS:
@@ -103,7 +104,8 @@ def read(path: Path, film: str) -> Recording:
     gaze, first = GazeRows(), None
     for line, row in _rows(path):
         if len(row) < len(columns):
-            raise UserError(f"{path}, line {line}: has {len(row)} fields, but its .json has {len(columns)} Columns.")
+            fault = f"has {len(row)} fields, but its .json has {len(columns)} Columns"
+            raise UserError(f"{path}, line {line}: {fault}. Correct one of them.")
         tracker = _number(path, line, row[time_place]) * second if time_place is not None else (line - 1) / rate
         if first is None and not math.isnan(tracker):
             first = tracker
@@ -202,7 +204,8 @@ def _screen(path: Path) -> Viewing:
             width_cm, distance_cm = 100 * float(shown["ScreenSize"][0]), 100 * float(shown["ScreenDistance"])
             return Viewing(screen=screen, screen_width_cm=width_cm, distance_cm=distance_cm)
     except (TypeError, ValueError, IndexError, KeyError):
-        raise UserError(f"{path}: ScreenResolution, ScreenSize or ScreenDistance of its .json is no size.") from None
+        keys = "ScreenResolution, ScreenSize or ScreenDistance"
+        raise UserError(f"{path}: {keys} of its .json is no size. Correct it.") from None
     return Viewing(screen=screen)
 
 

@@ -266,6 +266,12 @@ def test_the_eye_that_psychopy_calls_invalid_is_lost_where_it_is_the_only_one(fi
     assert fixations(tmp_path, "one") == [seen, EMPTY, seen, seen, seen, seen]
 
 
+def test_a_missing_column_has_the_name_that_the_export_gives_it(tmp_path):
+    path = table(tmp_path / "one.csv", "device_time,logged_time,time,gaze_x,other", [(0, 0, 1, 2, 3)])
+    with pytest.raises(UserError, match="one.csv: has no column left_gaze_y or gaze_y. It has .*, other. Export"):
+        read_gaze([path])
+
+
 def test_names_of_columns_without_a_table_are_told(tmp_path, caplog):
     path = tmp_path / "diem1s04_one.txt"
     path.write_text("1 10.5 20.5 900 1 11.5 21.5 900 -1\n")
