@@ -7,6 +7,7 @@ A batch is a dict of NumPy arrays. Pixels are 8-bit, as they are stored; the dev
   density       uint8 [B, S, S], 0 to 255
   fixations     uint8 [B, S, S], 0 or 1
   mirrored      bool [B], whether clip and maps are to be mirrored; in training only
+  crop, colour  float32 [B, 2, 4] and [B, 6], how clip and maps are to be changed; in training with augmentation only
   waveform      float32 [B, L], in [-256, 256): the middle of the network's waveform [B, 35280], which is 0 elsewhere;
                 left out without `sound`
   weight        float32 [B], 0 for padding, else 1
@@ -23,6 +24,7 @@ from typing import Any
 import grain
 import numpy as np
 
+from data_pipelines.clips.augmentation import Augmentation, DrawChanges
 from data_pipelines.clips.batch_memory import BatchMemory, SlotBatch
 from data_pipelines.clips.batch_reader import BatchReader
 from data_pipelines.clips.source import Clips, Windows, open_clips
@@ -44,6 +46,7 @@ def training_batches(
     host_count: int = 1,
     sound: bool = True,
     pixels: bool = True,
+    augmentation: Augmentation | None = None,
 ) -> BatchReader:
     """Returns endless batches of training clips: a random clip of each window, half of them to be mirrored.
 
@@ -63,6 +66,7 @@ def training_batches(
       host_count: number of hosts.
       sound: whether to read the sound. The visual network does not use it.
       pixels: whether to read clip and maps. If not, batches have the frame numbers, "frames" int [B, 16], instead.
+      augmentation: how far clips are changed; by default they are mirrored only.
 
     Raises:
       UserError: there are no shards or no clips.
@@ -76,7 +80,12 @@ def training_batches(
         .repeat()
         .random_map(RandomCrop())
         .map(_add_target_frame)
-        .random_map(DrawMirroring())[host_index::host_count]
+        .random_map(DrawMirroring())
+    )
+    if augmentation is not None and augmentation.changes:
+        chain = chain.random_map(DrawChanges(augmentation))
+    chain = (
+        chain[host_index::host_count]
         # drop_remainder: endless data have none, but rounding up their length overflows in grain.
         .batch(batch_size, drop_remainder=True, batch_fn=_stack)
         .map(ReadBatch(windows, sound, pixels))

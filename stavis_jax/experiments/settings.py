@@ -6,6 +6,7 @@ from typing import get_args
 
 import ml_collections
 
+from data_pipelines.clips.augmentation import Augmentation
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.maps.map_folders import MapFiles
 from stavis_jax.models.stavis import NetworkConfig
@@ -47,6 +48,7 @@ class ScoringSettings:
 def check_settings(config: ml_collections.ConfigDict) -> None:
     """Checks the settings that need no data, so that errors appear before anything is made or trained."""
     network_config(config)
+    augmentation(config)
     for section, settings in (("evaluation", ScoringSettings), ("compute", Compute)):
         _check_names(config[section], settings, f"--config.{section}")
         settings(**config[section])
@@ -59,6 +61,16 @@ def check_settings(config: ml_collections.ConfigDict) -> None:
 def placement(config: ml_collections.ConfigDict) -> str:
     """Returns where pixels wait: "host", also for recipes that are older than the setting, or "device"."""
     return config.data.get("placement", "host")
+
+
+def augmentation(config: ml_collections.ConfigDict) -> Augmentation:
+    """Returns how training clips are changed: not at all where a recipe does not say."""
+    section = config.data.get("augmentation", ml_collections.ConfigDict())
+    _check_names(section, Augmentation, "--config.data.augmentation")
+    try:
+        return Augmentation(**section)
+    except UserError as error:
+        raise UserError(f"--config.data.augmentation.{error}") from None
 
 
 def network_config(config: ml_collections.ConfigDict) -> NetworkConfig:

@@ -16,7 +16,7 @@ from data_pipelines.clips.source import open_clips
 from data_pipelines.runtime.errors import out_of_memory_as_user_error
 from data_pipelines.shards.reader import Shards
 from stavis_jax.experiments.data import ExperimentData
-from stavis_jax.experiments.settings import placement
+from stavis_jax.experiments.settings import augmentation, placement
 from stavis_jax.experiments.stages import Stage, StartWeights, load_start_weights, plan_stages, start_network
 from stavis_jax.experiments.workdir import check_same_settings, write_settings
 from stavis_jax.models import fusion
@@ -118,7 +118,8 @@ def _training_data(stage: Stage, config: ml_collections.ConfigDict, data: Experi
     sound = fusion.VARIANTS[stage.network.variant].uses_sound
     share = listed | hosts | {"batch_size": stage.settings.batch_size // jax.process_count(), "sound": sound}
     on_device = placement(config) == "device"
-    reading = {"seed": config.seed, "num_workers": config.data.workers, "pixels": not on_device}
+    reading: dict[str, Any] = {"seed": config.seed, "num_workers": config.data.workers, "pixels": not on_device}
+    reading |= {"augmentation": augmentation(config)}
     return TrainingData(
         training_batches(data.shards, **reading, **share),
         max(clips_per_epoch(data.shards, **listed) // stage.settings.batch_size, 1),

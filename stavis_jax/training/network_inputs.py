@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.inputs.windows import MEAN_RGB, WAVEFORM_SAMPLES
+from stavis_jax.training.augmentation import cropped, recoloured
 
 HostBatch = Mapping[str, np.ndarray]
 """A batch as `data_pipelines.clips.batches` reads it, with 8-bit pixels."""
@@ -21,6 +22,8 @@ HOST_KEYS = ("film", "clip_index", "target_frame")  # say which clips a batch ho
 
 def network_inputs(batch: DeviceBatch) -> DeviceBatch:
     """Subtracts the mean, mirrors clip and maps, and completes the waveform. Bit-exact on every backend.
+
+    Where the recipe augments, crops and recolours too, within float32 rounding.
 
     Args:
       batch: as `data_pipelines.clips.batches` reads it; keys other than "clip" may be left out. A batch whose clip is
@@ -42,6 +45,9 @@ def network_inputs(batch: DeviceBatch) -> DeviceBatch:
         if name in batch:
             pixels = _mirror(batch[name], batch["mirrored"], width_axis) if "mirrored" in batch else batch[name]
             inputs[name] = pixels.astype(jnp.float32)
+    if "crop" in batch:
+        inputs = cropped(inputs, inputs.pop("crop"))
+        inputs["clip"] = recoloured(inputs["clip"], inputs.pop("colour"))
     inputs["clip"] = inputs["clip"] - jnp.asarray(MEAN_RGB, jnp.float32).reshape(1, 1, 1, 1, 3)
     if "waveform" in batch:
         side = (WAVEFORM_SAMPLES - batch["waveform"].shape[1]) // 2

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from data_pipelines import open_clips
+from data_pipelines.clips.augmentation import Augmentation
 from data_pipelines.clips.batches import clips_per_epoch, evaluation_batches, training_batches
 from data_pipelines.clips.transforms import FlipLeftRight, RandomCrop
 from data_pipelines.inputs.windows import subtract_mean
@@ -64,6 +65,16 @@ def test_rows_are_clips_of_their_windows_mirrored_or_not(tiny_shards):
             mirrored.append(bool(batch["mirrored"][row]))
             assert batch["film"][row] == source.film_index(index)
     assert set(mirrored) == {False, True}
+
+
+def test_augmentation_adds_what_the_device_does_and_changes_nothing_else(tiny_shards):
+    plain = take(train(tiny_shards), 3)
+    changed = take(train(tiny_shards, augmentation=Augmentation(crop=0.5, colour=0.2)), 3)
+    crops, colours = (np.concatenate([batch.pop(name) for batch in changed]) for name in ("crop", "colour"))
+    assert (crops.shape, crops.dtype, colours.shape, colours.dtype) == ((6, 2, 4), "float32", (6, 6), "float32")
+    assert len(np.unique(crops[:, 0], axis=0)) == len(np.unique(colours, axis=0)) == 6
+    assert_same(changed, plain)
+    assert_same(take(train(tiny_shards, augmentation=Augmentation()), 3), plain)
 
 
 def is_stored_form(batch, row, item):
