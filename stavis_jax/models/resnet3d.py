@@ -21,7 +21,7 @@ from flax import nnx
 from stavis_jax.models.layers import BatchNorm, Conv3D, convolve_and_normalise
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.clip_pairs import LANES, unpaired
-from stavis_jax.ops.conv3d import conv_inner_frames
+from stavis_jax.ops.pixel_pairs import conv_pixel_pairs, pixel_pairs
 from stavis_jax.ops.rectified_sum import add_and_rectify
 from stavis_jax.ops.time_chunks import TimeChunks
 from stavis_jax.ops.video import Video, map_frames, scale_by_map
@@ -206,8 +206,6 @@ class ResNet3D(nnx.Module):
           One array [B number, ceil(H/2), ceil(W/2), 64] for each of the T / number frames of a chunk.
         """
         kernel = self.conv1.kernel[...].astype(self.dtype)
-        pieces = chunks.cut(clip.astype(self.dtype), kernel.shape[0] // 2)
-        # Otherwise XLA brings the whole clips into the convolution's layout, and then cuts them.
-        pieces = jax.lax.optimization_barrier(pieces)
-        frames = conv_inner_frames(pieces, kernel, self.conv1.strides)
+        pairs = pixel_pairs(clip.astype(self.dtype), kernel.shape[2])
+        frames = conv_pixel_pairs(chunks.cut(pairs, kernel.shape[0] // 2), kernel)
         return tuple(map(nnx.relu, self.bn1(frames, train)))

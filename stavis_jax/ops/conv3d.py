@@ -49,23 +49,6 @@ def conv3d(
     return forms[form](video, kernel, strides)
 
 
-def conv_inner_frames(video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> Frames:
-    """Convolves the frames that have all their neighbours: [B, T, H, W, C] -> T - kT + 1 frames [B, h, w, D].
-
-    Each frame is a convolution of its own, so that XLA need not cut one array apart.
-    """
-    taps, height, width = kernel.shape[:3]
-    last = video.shape[1] - taps
-    places = [(height // 2, height // 2), (width // 2, width // 2)]
-    frames = (
-        lax.conv_general_dilated(
-            video, kernel, tuple(strides), [(-t, t - last), *places], dimension_numbers=("NDHWC", "DHWIO", "NDHWC")
-        )
-        for t in range(last + 1)
-    )
-    return tuple(frame[:, 0] for frame in frames)
-
-
 def _conv_array(video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
     padding = [(size // 2, size // 2) for size in kernel.shape[:3]]
     return lax.conv_general_dilated(

@@ -37,13 +37,27 @@ class TimeChunks:
     def cut(self, clip: jax.Array, neighbours: int) -> jax.Array:
         """Cuts clips [B, T, ...] into chunks, each with some frames before and after it, zeros at the clip's ends.
 
+        A convolution over time whose features are the clips, with a kernel of 0 and 1, copies the frames. By the TPU
+        compiler's estimate this takes half of the time of slices and a transpose. A value that is not finite makes
+        other clips of its device NaN too.
+
         Returns:
           [B number, T / number + 2 neighbours, ...].
         """
-        frames = clip.shape[1] // self.number
-        padded = jnp.pad(clip, [(0, 0), (neighbours, neighbours)] + [(0, 0)] * (clip.ndim - 2))
-        starts = range(0, clip.shape[1], frames)
-        return self._merged([padded[:, start : start + frames + 2 * neighbours] for start in starts])
+        batch, length, *rest = clip.shape
+        frames = length // self.number
+        clips = batch // self.devices
+        kernel = jnp.eye(clips * self.number, dtype=clip.dtype).reshape(1, self.number, 1, clips, -1)
+        chunks = jax.lax.conv_general_dilated(
+            clip.reshape(self.devices, clips, length, -1, rest[-1]),
+            kernel,
+            (1, 1, 1),
+            [(0, 0), (neighbours, neighbours), (0, 0)],
+            rhs_dilation=(1, frames, 1),
+            dimension_numbers=("DCTHN", "DTHIO", "DCTHN"),
+            precision="highest",
+        )
+        return chunks.reshape(batch * self.number, frames + 2 * neighbours, *rest)
 
     def spread(self, x: jax.Array) -> jax.Array:
         """Gives every chunk what its clip has: [B, ...] -> [B number, ...]."""
@@ -51,7 +65,7 @@ class TimeChunks:
 
     def mean(self, x: jax.Array) -> jax.Array:
         """Averages over a clip's chunks: [B number, H, W, C] -> [B, H, W, C], float32."""
-        by_device = x.reshape(self.devices, -1, *x.shape[1:])
+        by_device = _gradient_apart(x).reshape(self.devices, -1, *x.shape[1:])
         own = jnp.eye(by_device.shape[1] // self.number, dtype=x.dtype) / self.number
         # A product with a matrix adds up numbers of different lanes, which slices would have to move first.
         matrix = jnp.tile(own, self.number)
@@ -102,3 +116,15 @@ class TimeChunks:
             return jnp.split(x, self.number)
         split = jnp.split(x.reshape(self.devices, -1, *x.shape[1:]), self.number, axis=1)
         return [part.reshape(-1, *x.shape[1:]) for part in split]
+
+
+@jax.custom_vjp
+def _gradient_apart(x: jax.Array) -> jax.Array:
+    """Returns x. XLA does not fuse the product that computes its gradient with what uses it.
+
+    The frames' gradients are then not part of a product, and are summed for BatchNorm where they are computed.
+    """
+    return x
+
+
+_gradient_apart.defvjp(lambda x: (x, None), lambda _, gradient: (jax.lax.optimization_barrier(gradient),))

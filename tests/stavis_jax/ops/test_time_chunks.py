@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stavis_jax.ops.clip_pairs import paired
-from stavis_jax.ops.conv3d import conv3d, conv_inner_frames
+from stavis_jax.ops.conv3d import conv3d
+from stavis_jax.ops.pixel_pairs import conv_pixel_pairs, pixel_pairs
 from stavis_jax.ops.pooling import max_pool3d, pool_chunks
 from stavis_jax.ops.time_chunks import TimeChunks
 from stavis_jax.ops.video import scale_by_map, time_mean
@@ -20,7 +21,7 @@ def test_chunks_of_a_clip_are_convolved_with_their_neighbours(devices):
     clip = jnp.asarray(draw.normal(size=(4, 8, 6, 5, 3)), jnp.float32)
     kernel = jnp.asarray(draw.normal(size=(5, 3, 3, 3, 2)), jnp.float32)
     chunks = TimeChunks(4, devices)
-    frames = conv_inner_frames(chunks.cut(clip, 2), kernel, (1, 2, 2))
+    frames = conv_pixel_pairs(chunks.cut(pixel_pairs(clip, 3), 2), kernel)
     assert len(frames) == 2
     np.testing.assert_allclose(chunks.joined(frames), conv3d(clip, kernel, (1, 2, 2)), rtol=0, atol=1e-4)
 
