@@ -1,7 +1,9 @@
 """Records a training's settings in its working directory. A training continues only with the same settings."""
 
 import json
+import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import ml_collections
@@ -11,11 +13,14 @@ from data_pipelines.runtime.atomic import write_text
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.cli.versions import versions
 
+_log = logging.getLogger("stavis_jax")
+
 # Settings that may change when a training continues: paths, how often it saves, what it writes and scores.
 MAY_CHANGE = re.compile(
     r"tensorboard|data\.(path|raw|workers|placement)|(init|evaluation|versions)\..*"
     r"|stages\.\w+\.(save_every|save_every_steps|keep_checkpoints)"
 )
+STAGE_OF_START = {"kinetics": "visual"}  # of start weights; the others are of the stage audiovisual
 OF_TRAINING = re.compile(r"(stages|compute)\..*")
 
 
@@ -29,6 +34,8 @@ def write_settings(config: ml_collections.ConfigDict, workdir: Path) -> None:
 def check_same_settings(config: ml_collections.ConfigDict, workdir: Path, started: dict[str, bool] | None) -> None:
     """Raises UserError if the working directory holds a training with other settings.
 
+    A warning says so if start weights have changed of a stage that goes on from its checkpoint.
+
     Args:
       started: stage -> whether it has a checkpoint yet. The settings of a stage that has none may change. None if
         nothing is to be trained: then the settings of the training do not matter.
@@ -39,12 +46,23 @@ def check_same_settings(config: ml_collections.ConfigDict, workdir: Path, starte
     before = _flat(json_files.read_object(path, "Give another --workdir."))
     now = _flat(json.loads(json.dumps(config.to_dict())))
     for key in sorted(before.keys() | now.keys()):
-        if before.get(key) == now.get(key) or MAY_CHANGE.fullmatch(key) or _is_open(key, started):
+        if before.get(key) == now.get(key):
+            continue
+        if MAY_CHANGE.fullmatch(key) or _is_open(key, started):
+            _warn_of_start(key, started or {})
             continue
         raise UserError(
             f"{workdir}: was trained with --config.{key}={before.get(key)}, now it is {now.get(key)}. "
             "Give another --workdir."
         )
+
+
+def _warn_of_start(key: str, started: Mapping[str, bool]) -> None:
+    group, _, setting = key.partition(".")
+    stage = STAGE_OF_START.get(setting, "audiovisual")
+    if group == "init" and started.get(stage):
+        text = "--config.%s has changed, with no effect on the stage %s, which continues from its checkpoint. %s"
+        _log.warning(text, key, stage, "To start again from these weights, give another --workdir.")
 
 
 def _is_open(key: str, started: dict[str, bool] | None) -> bool:

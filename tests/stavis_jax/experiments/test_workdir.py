@@ -34,6 +34,15 @@ def test_what_makes_no_other_training_may_change(settings, workdir):
     check_same_settings(changed(**settings), workdir, STARTED)
 
 
+@pytest.mark.parametrize(("setting", "is_told"), [("init__kinetics", True), ("init__soundnet", False)])
+def test_start_weights_that_come_too_late_are_told(setting, is_told, workdir, caplog):
+    check_same_settings(changed(**{setting: "other.pth"}), workdir, STARTED)
+    assert [message.startswith("--config.init.kinetics has changed") for message in caplog.messages] == [True] * is_told
+    caplog.clear()
+    check_same_settings(changed(**{setting: "other.pth"}), workdir, None)
+    assert not caplog.messages
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
