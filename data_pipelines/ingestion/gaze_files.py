@@ -1,6 +1,7 @@
 """Finds and reads a user's gaze files, of all formats."""
 
 import logging
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -95,5 +96,6 @@ def read_gaze(
 
 def _own_folders(raw: Path, path: Path) -> list[Path]:
     """Returns the folders of a raw data folder that lie below `path`, as paths that begin with it."""
-    folders, whole = [raw.resolve() / name for name in FOLDERS], path.resolve()
+    whole = Path(os.path.realpath(path))  # as `resolve`, which raises for a link to itself
+    folders = [Path(os.path.realpath(raw)) / name for name in FOLDERS]
     return [path / folder.relative_to(whole) for folder in folders if whole in folder.parents]

@@ -19,7 +19,7 @@ from stavis_jax.reports.console import print_table
 from stavis_jax.reports.example_frames import PictureSource, film_frames, middle_frames
 from stavis_jax.reports.report import Report, write_report
 from stavis_jax.reports.results_files import write_results
-from stavis_jax.reports.score_tables import metrics_of, notes_on_stills, scores_table
+from stavis_jax.reports.score_tables import notes_on_stills, scores_table
 from stavis_jax.scoring import baselines, protocol
 from stavis_jax.scoring.aggregation import aggregate
 from stavis_jax.scoring.comparison import compare
@@ -59,7 +59,7 @@ def score_workdir(
     results = {name: aggregate(videos) for name, videos in scores.items()}
     content = write_results(workdir, results, {"split": data.split, "dtype": dtype, "versions": versions()})
     title = f"Held-out films of split {data.split}"
-    notes = notes_on_stills(metrics_of(results))
+    notes = notes_on_stills(results[main].videos)
     print_table(scores_table(title, {name: of.overall for name, of in results.items()}, notes=notes), console)
     unused_sound = sound_watch.warning_of(workdir / main)
     warnings = [*warnings_of(scores[main]), *([unused_sound] if unused_sound else [])]

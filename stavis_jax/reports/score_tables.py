@@ -71,7 +71,7 @@ def method_table(title: str, results: Results) -> Table:
     if len(rows) > 1:
         rows[MEAN_OF_DATABASES], ends[MEAN_OF_DATABASES] = results.overall, results.intervals.overall
     table = scores_table(title, rows, ends)
-    notes = notes_on_stills([column.name for column in table.columns])
+    notes = notes_on_stills(results.videos)
     return Table(title, table.columns, table.rows, tuple(notes), heading="database", marks_best=False)
 
 
@@ -84,7 +84,6 @@ def notes_on_metrics(metrics: Sequence[str]) -> list[str]:
     """Returns notes that explain the columns."""
     lower = [metric for metric in metrics if metric in LOWER_IS_BETTER]
     notes = [f"Bold: best of its column{' (of ' + ', '.join(lower) + ' the lowest)' if lower else ''}."]
-    notes += notes_on_stills(metrics)
     if {"sAUC", "sAUC-others"} <= set(metrics):
         notes.append(
             "sAUC: against fixations of the same video's other frames, as in the paper's code. sAUC-others: against "
@@ -95,9 +94,9 @@ def notes_on_metrics(metrics: Sequence[str]) -> list[str]:
     return notes
 
 
-def notes_on_stills(metrics: Sequence[str]) -> list[str]:
-    """Returns a note if the scored videos are stills, which have no sAUC."""
-    if "sAUC" in metrics:
+def notes_on_stills(videos: Iterable[VideoScores]) -> list[str]:
+    """Returns a note if some videos are stills, which have no sAUC."""
+    if all("sAUC" in video.values for video in videos):
         return []
     return [
         "sAUC-others: against fixations of the database's other pictures, the textbook's definition. The sAUC of the "

@@ -56,6 +56,17 @@ def bare_pickle(place: Place):
     return convert(place.file("model.pth", pickle.dumps(RunsCode(place.folder / "ran"), protocol=2)), place)
 
 
+def npy_file(what: str, content, says: str) -> BadInput:
+    """`content`: a function of the place, whose result is pickled in a .npy file."""
+
+    def make(place: Place):
+        file = io.BytesIO()
+        np.save(file, np.array({"conv1": content(place)}, object), allow_pickle=True)
+        return convert(place.file("sound8.npy", file.getvalue()), place)
+
+    return BadInput(f"a .npy file {what}", "convert", make, says)
+
+
 def pickled_module(place: Place):
     torch = pytest.importorskip("torch")
 
@@ -243,6 +254,9 @@ ROWS = [
     would_run_code(True, "predict"),
     BadInput("a bare pickle that would run code", "convert", bare_pickle, "model.pth"),
     BadInput("a whole pickled module", "convert", pickled_module, "would run code"),
+    npy_file("whose pickle would run code", lambda place: RunsCode(place.folder / "ran"), "would run code"),
+    npy_file("of objects", lambda place: {"weights": Path("x")}, "would run code"),
+    npy_file("of something else", lambda place: {"weights": [1, 2]}, "holds no layers"),
     BadInput("a .pth file that is a zip bomb", "convert", zip_bomb, "model.pth"),
     BadInput("a pickle that announces 2^62 bytes", "convert", huge_pickle_opcode, "model.pth"),
     pth("an empty .pth file", b""),

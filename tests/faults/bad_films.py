@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 from bad_input import BadInput, Place, change
-from bad_raw_data import png
+from bad_raw_data import picture, png
 from supplies import gaze_table, write_film
 
 HEADER = "video,observer,time,x,y\n"
@@ -13,6 +13,23 @@ HEADER = "video,observer,time,x,y\n"
 def gaze(what: str, text: bytes | str, says: str = "gaze.csv", *flags: object) -> BadInput:
     def make(place: Place):
         return [*_films(place), "--gaze", place.file("gaze.csv", text), *_to(place), *flags]
+
+    return BadInput(what, "ingest", make, says)
+
+
+def still(what: str, content, says: str) -> BadInput:
+    def make(place: Place):
+        path = place.file("still.png", content(place) if callable(content) else content)
+        table = place.file("gaze.csv", "picture,x,y\nstill,1,1\n")
+        return ["--stills", "--films", path, "--gaze", table, *_to(place)]
+
+    return BadInput(f"{what}, ingested as a still", "ingest", make, says)
+
+
+def annotations(what: str, text: str, says: str) -> BadInput:
+    def make(place: Place):
+        path = place.file("still.png", picture("PNG"))
+        return ["--stills", "--films", path, "--gaze", place.file("annotations.json", text), *_to(place)]
 
     return BadInput(what, "ingest", make, says)
 
@@ -162,6 +179,16 @@ ROWS = [
     gaze("gaze half in pixels, half in fractions", HEADER + "one,a,0,0.5,0.5\none,a,0,30,30\n" * 3, "--units"),
     gaze("a column that is not there", HEADER, "has no column 'gx'", "--columns", "x=gx"),
     gaze("a column nobody knows", HEADER, "--columns colour", "--columns", "colour=red"),
+    still("a picture of 60000x60000", png(60000, 60000), "cannot be read as a picture"),
+    still("a text called .png", b"hello", "cannot be read as a picture"),
+    still("a picture cut in half", lambda place: png(64, 48)[:40], "cannot be read as a picture"),
+    annotations("annotations that are nested 100,000 times", '{"images": ' + "[" * 100_000, "damaged"),
+    annotations("annotations of no known form", '{"images": 3, "annotations": {}}', "is not of SALICON's form"),
+    annotations(
+        "a fixation of three numbers",
+        '{"images": [{"id": 1, "file_name": "x"}], "annotations": [{"image_id": 1, "fixations": [[1, 2, 3]]}]}',
+        "is not of SALICON's form",
+    ),
     BadInput(
         "a gaze table that is a link to itself",
         "ingest",
