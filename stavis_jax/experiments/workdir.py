@@ -49,7 +49,8 @@ def check_same_settings(config: ml_collections.ConfigDict, workdir: Path, starte
         if before.get(key) == now.get(key):
             continue
         if MAY_CHANGE.fullmatch(key) or _is_open(key, started):
-            _warn_of_start(key, started or {})
+            if before.get(key) or now.get(key):  # earlier versions lack some settings
+                _warn_of_start(key, started or {})
             continue
         raise UserError(
             f"{workdir}: was trained with --config.{key}={before.get(key)}, now it is {now.get(key)}. "

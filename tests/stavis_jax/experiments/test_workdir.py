@@ -1,5 +1,7 @@
 """Settings that may change when a training goes on, and settings that may not."""
 
+import json
+
 import pytest
 
 from data_pipelines.runtime.errors import UserError
@@ -36,6 +38,11 @@ def test_what_makes_no_other_training_may_change(settings, workdir):
 
 @pytest.mark.parametrize(("setting", "is_told"), [("init__kinetics", True), ("init__soundnet", False)])
 def test_start_weights_that_come_too_late_are_told(setting, is_told, workdir, caplog):
+    earlier = json.loads((workdir / "config.json").read_text())
+    del earlier["init"]["kinetics"]  # a version that lacks the setting
+    (workdir / "config.json").write_text(json.dumps(earlier))
+    check_same_settings(av.get_config(), workdir, STARTED)
+    assert not caplog.messages
     check_same_settings(changed(**{setting: "other.pth"}), workdir, STARTED)
     assert [message.startswith("--config.init.kinetics has changed") for message in caplog.messages] == [True] * is_told
     caplog.clear()
