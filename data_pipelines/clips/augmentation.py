@@ -40,7 +40,7 @@ class Augmentation:
 
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():
-            largest = 1.0 if name == "whole" else 0.9
+            largest = {"whole": 1.0, "motion": 0.5}.get(name, 0.9)
             if not 0 <= value <= largest:
                 raise UserError(f"{name}={value}: give 0 to {largest:g}.")
 
