@@ -31,9 +31,12 @@ def convert(
     variant: str | None = None,
     *,
     state_dict: str | None = None,
+    half: bool = False,
     overwrite: bool = False,
 ) -> dict[str, str]:
     """Converts a file to a directory, or a directory to a file. Returns a summary, label to text.
+
+    With `half`, a directory is copied instead, with its arrays stored as float16.
 
     Raises:
       UserError: `source` does not exist or cannot be converted, or `output` exists or cannot be written.
@@ -43,6 +46,8 @@ def convert(
     if output.exists() and not overwrite:
         raise UserError(f"{output}: exists already. Give --overwrite to replace it, or another --output.")
     check_variant(variant)
+    if half:
+        return to_half(source, output, variant, overwrite=overwrite)
     if source.is_file():
         return pytorch_to_directory(source, output, variant, state_dict=state_dict, overwrite=overwrite)
     if state_dict is not None:
@@ -94,6 +99,23 @@ def directory_to_pytorch(directory: Path, file: Path, variant: str | None = None
     write_checkpoint(file, checkpoint)
     untrained = f", {len(filled)} of them starting values ({_parts(filled)}: not trained)" if filled else ""
     return _summary(info) | {"tensors": f"{len(checkpoint.state)}{untrained}", "written": str(file)}
+
+
+def to_half(source: Path, directory: Path, variant: str | None = None, *, overwrite: bool = False) -> dict[str, str]:
+    """Writes a directory with the arrays of any checkpoint as float16. Returns a summary.
+
+    Raises:
+      UserError: `source` cannot be read, a value is too large for float16, or the directory cannot be written.
+    """
+    if directory.suffix in PYTORCH_SUFFIXES:
+        raise UserError(f"--output {directory}: --half writes a directory. Give a directory's name.")
+    weights, info = load_weights(source, variant)
+    with np.errstate(over="ignore"):
+        halved = {name: array.astype(np.float16) for name, array in weights.items()}
+    if large := [name for name, array in halved.items() if not np.isfinite(array).all()]:
+        raise UserError(f"--half: {source}: {', '.join(large)} do not fit into float16. Leave --half out.")
+    save_weights(directory, halved, info, overwrite=overwrite)
+    return _summary(info) | {"arrays": f"{len(halved)} as float16", "written": str(directory)}
 
 
 def to_checkpoint(weights: Mapping[str, np.ndarray], info: WeightsInfo, source: str) -> FilledCheckpoint:

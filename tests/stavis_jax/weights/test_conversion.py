@@ -5,7 +5,7 @@ from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.checkpoint_kinds import Architecture, has_untrained_sound
 from stavis_jax.weights.conversion import convert, pytorch_to_directory, to_checkpoint
-from stavis_jax.weights.directory import WeightsInfo, read_weights
+from stavis_jax.weights.directory import WeightsInfo, read_info, read_weights, save_weights
 from stavis_jax.weights.flat_names import expected_shapes
 from stavis_jax.weights.transfer import from_pytorch
 
@@ -86,3 +86,22 @@ def test_one_of_several_state_dicts_is_taken_and_it_says_which_and_how_to_take_a
     np.testing.assert_array_equal(averaged["soundnet/conv1/kernel"], 2 * own["soundnet/conv1/kernel"])
     with pytest.raises(UserError, match=r"save_3\.pth: has no state dict 'average', only model, ema\.module"):
         convert(with_average, tmp_path / "none", state_dict="average")
+
+
+def test_arrays_are_stored_as_float16_if_told(trained, tmp_path):
+    save_weights(tmp_path / "run", trained, WeightsInfo.of_network(CONFIG, size=64))
+    summary = convert(tmp_path / "run", tmp_path / "half", half=True)
+    assert summary["arrays"] == f"{len(trained)} as float16"
+    weights, info = read_weights(tmp_path / "half")
+    assert info == read_info(tmp_path / "run")
+    for name, array in trained.items():
+        np.testing.assert_array_equal(weights[name], array.astype(np.float16))
+    sizes = [(tmp_path / folder / "weights.safetensors").stat().st_size for folder in ("run", "half")]
+    assert sizes[1] < 0.51 * sizes[0]
+
+
+def test_a_value_too_large_for_float16_is_told(trained, tmp_path):
+    save_weights(tmp_path / "run", trained | {"fuse/conv/bias": np.float32([1e6])}, WeightsInfo.of_network(CONFIG))
+    with pytest.raises(UserError, match=r"--half: .*run: fuse/conv/bias do not fit into float16"):
+        convert(tmp_path / "run", tmp_path / "half", half=True)
+    assert not (tmp_path / "half").exists()
