@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import report
+from data_pipelines.runtime.arguments import non_negative_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
 
@@ -58,6 +59,8 @@ if __name__ == "__main__":
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(argv)
+    if not options.seconds > 0:
+        raise UserError(f"--seconds {options.seconds:g}: give more than 0.")
     versions = {"this version": HERE}
     if options.against is not None:
         if not (options.against / "data_pipelines").is_dir():
@@ -94,7 +97,9 @@ def _measure(code: Path, folder: Path, shards: Path, workers: int, seconds: floa
     run = subprocess.run(command_line, cwd=code, env=environment, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         lines = run.stderr.strip().splitlines() or [f"code {run.returncode}"]
-        raise UserError(f"{code}: reading {shards} with {workers} processes failed: {lines[-1]}")
+        raise UserError(
+            f"{code}: reading {shards} with {workers} processes failed: {lines[-1].rpartition('UserError: ')[2]}"
+        )
     rate, size = json.loads(run.stdout.splitlines()[-1])
     return rate, size
 
@@ -104,7 +109,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.feeding", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shards", type=Path, metavar="SHARDS", help="folder of shards; default: synthetic ones")
-    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2], metavar="N", help="default: 0 2")
+    parser.add_argument(
+        "--workers", type=non_negative_integer, nargs="+", default=[0, 2], metavar="N", help="default: 0 2"
+    )
     parser.add_argument("--seconds", type=float, default=3.0, metavar="N", help="time of a measurement; default: 3")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="folder with another version of the code")
     return parser

@@ -1,4 +1,4 @@
-"""Command: measures everything on this machine's accelerator, the most valuable first, within a time budget.
+"""Measures everything on this machine's accelerator, the most valuable first, within a time budget.
 
 python -m benchmarks.accelerator --output FIGURES
 """
@@ -11,15 +11,23 @@ from pathlib import Path
 
 from benchmarks.accelerator.plan import SMALL, Scale, Section, sections
 from benchmarks.accelerator.supervisor import Supervisor
+from data_pipelines.runtime.command import command
+from data_pipelines.runtime.errors import UserError
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     flags = _parser().parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="accelerator-") as temporary:
         work, output = (flags.work or Path(temporary)).absolute(), flags.output.absolute()
         planned = sections(SMALL if flags.small else Scale(), str(work), str(output))
         if flags.sections:
+            names = [section.name for section in planned]
             planned = [section for section in planned if any(word in section.name for word in flags.sections)]
+            if not planned:
+                raise UserError(
+                    f"--sections {' '.join(flags.sections)}: no section has this word. They are: {'; '.join(names)}."
+                )
         supervisor = Supervisor(work, output, flags.budget)
         background = []
         for section in planned:
@@ -52,7 +60,7 @@ def environment_of(section: Section, work: Path) -> dict[str, str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.accelerator",
-        description=__doc__.splitlines()[0],
+        description=(__doc__ or "").partition("\n")[0],
         epilog="A second run with the same --work continues with the measurements that the first had no time for.",
     )
     parser.add_argument(

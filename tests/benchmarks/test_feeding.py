@@ -19,11 +19,19 @@ def test_the_table_has_speed_and_bytes_of_each_version(tmp_path, monkeypatch, ca
     assert all(int(rate) > 0 and int(size) == 684 for _, rate, size in rows)
 
 
+@pytest.mark.parametrize("flags", [["--seconds", "0"], ["--seconds", "nan"]], ids=str)
+def test_no_time_gives_no_figures(flags):
+    with pytest.raises(SystemExit, match="error: --seconds .*: give more than 0"):
+        feeding.main(flags)
+
+
 def test_a_folder_without_code_is_refused(tmp_path):
     with pytest.raises(SystemExit, match="holds no data_pipelines"):
         feeding.main(["--against", str(tmp_path)])
 
 
 def test_an_error_of_a_version_is_one_line(tmp_path):
-    with pytest.raises(SystemExit, match=r"error: .*: reading .*nothing with 0 processes failed: .*holds no shards"):
+    with pytest.raises(
+        SystemExit, match=r"error: .*: reading .*nothing with 0 processes failed: [^:]*nothing: holds no shards"
+    ):
         feeding.main(["--shards", str(tmp_path / "nothing"), "--workers", "0"])

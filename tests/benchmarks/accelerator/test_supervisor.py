@@ -10,7 +10,7 @@ import time
 import pytest
 
 from benchmarks.accelerator import figures
-from benchmarks.accelerator.__main__ import environment_of
+from benchmarks.accelerator.__main__ import environment_of, main
 from benchmarks.accelerator.jax_network import form_of
 from benchmarks.accelerator.plan import FORMS, SMALL, Item, Scale, Section, sections
 from benchmarks.accelerator.subjects import Setting
@@ -145,3 +145,9 @@ def test_only_the_section_that_compares_layouts_changes_the_flags_of_our_command
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_that_is_measured_differs_from_the_usual_one(form):
     assert form_of(Setting(form=form)) != form_of(Setting())
+
+
+def test_a_section_that_does_not_exist_is_refused_with_the_names_of_all(tmp_path):
+    with pytest.raises(SystemExit, match=r"error: --sections foo: no section .*; jax, forms; input pipeline; "):
+        main(["--output", str(tmp_path / "figures"), "--sections", "foo"])
+    assert not (tmp_path / "figures").exists()
