@@ -24,6 +24,7 @@ from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.limits import is_rate
 
 SINGLE_FRAME = "has a single frame"  # why a film is left out
+MANY_POINTS = 100  # so many are never all in one quarter of the picture by themselves
 LARGEST_DIFFERENCE_OF_SHAPE = 0.05  # of width over height, between given maps and frames
 
 
@@ -67,6 +68,7 @@ class FilmReport:
       num_on_frames: gaze points on frames; a fixation counts once for each of its frames.
       gaze_seconds: time of the first and the last gaze point, if the gaze has times.
       num_frames_without_gaze: frames that nobody looks at.
+      is_in_corner: whether there is much gaze, and nearly all of it in the upper left quarter of the picture.
       has_sound: whether the film has sound.
       clock_error_seconds: the largest difference between a frame's time and its time at the steady rate `fps`.
     """
@@ -83,6 +85,7 @@ class FilmReport:
     num_on_frames: int = 0
     gaze_seconds: tuple[float, float] | None = None
     num_frames_without_gaze: int = 0
+    is_in_corner: bool = False
     has_sound: bool = False
     clock_error_seconds: float = 0.0
 
@@ -148,6 +151,7 @@ def ingest_film(job: FilmJob) -> FilmReport:
         fps=fps,
         sigma=0.0 if maps and any(maps.density) else sigma,
         num_frames_without_gaze=num_without_gaze,
+        is_in_corner=_is_in_corner(gaze.points, frame_size),
         has_sound=sound is not None,
         clock_error_seconds=0.0 if job.still else float(np.abs(times - np.arange(len(times)) / fps).max()),
         **counts,
@@ -167,6 +171,11 @@ def _write_frames(writer: FilmWriter, film: Film, frame_size: tuple[int, int]) -
         writer.write_frame(number, picture)
         seconds.append(shown.seconds)
     return seconds
+
+
+def _is_in_corner(points: np.ndarray, frame_size: tuple[int, int]) -> bool:
+    is_upper_left = (2 * points < frame_size).all(axis=1)
+    return len(points) >= MANY_POINTS and bool(is_upper_left.mean() > 0.99)
 
 
 def _span(tables: Sequence[GazeTable]) -> tuple[float, float] | None:

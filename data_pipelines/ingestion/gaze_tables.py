@@ -21,6 +21,7 @@ _UNITS = (  # in titles: units, names of columns, and what our name ends with
     ("s|secs?|seconds?", "time|duration", ""),
     ("ms|msecs?|milliseconds?", "time|duration", "_ms"),
 )
+LONGEST_SECONDS, SHORTEST_SECONDS = 30, 2e-3  # of the fixation in the middle
 _SECONDS = {"time": 1.0, "time_ms": 1e-3, "duration": 1.0, "duration_ms": 1e-3}  # in one unit of the column
 
 
@@ -53,6 +54,8 @@ def read_table(
             numbers.extend((start, duration, x, y))
             name = table.text(row, "observer") or (path.stem if film != path.stem else "")
             whose.append(observers.setdefault(name, len(observers)))
+    if not stills:  # their durations are not used
+        table.check_durations([number for numbers, _, _ in values.values() for number in numbers[1::4] if number > 0])
     gaze = {}
     for video, (numbers, whose, observers) in values.items():
         starts, durations, xs, ys = np.array(numbers).reshape(-1, 4).T
@@ -76,10 +79,12 @@ class _GazeColumns(TextTable):
     def __init__(self, path: Path, columns: Mapping[str, str], stills: bool):
         titles: dict[str, Sequence[str]] = {name: (_plain(columns.get(name, name)),) for name in COLUMNS}
         for name in columns:
-            if titles[name][0] == f"{name}_ms":
+            if titles[name][0] == f"{name}_ms" != columns[name].strip().casefold():
                 raise UserError(f"--columns {name}={columns[name]}: is in milliseconds. Give it as {name}_ms.")
         if stills and "video" not in columns:
             titles["video"] = PICTURE_TITLES
+        taken = {_plain(title) for title in columns.values()}  # these mean what the user says, whatever they are called
+        titles |= {name: [one for one in titles[name] if one not in taken] for name in COLUMNS if name not in columns}
         super().__init__(path, titles, clocks=CLOCKS, positions=("x", "y"), others=DURATIONS, plain=_plain)
         for name, title in columns.items():
             if name not in self:
@@ -91,8 +96,21 @@ class _GazeColumns(TextTable):
                     f"Give its name as --columns {needed[0]}=NAME."
                 )
         self._width = 1 + max(place for place, title in enumerate(self.header) if title.strip())
-        self.clock = "" if stills else next(name for name in CLOCKS if name in self)  # a still is shown at all times
-        self.length = next((name for name in DURATIONS if name in self), "duration")
+        given_first = sorted(COLUMNS, key=lambda name: name not in columns)
+        clock = next((name for name in given_first if name in CLOCKS and name in self), "")
+        self.clock = "" if stills else clock  # a still is shown at all times
+        self.length = next((name for name in given_first if name in DURATIONS and name in self), "duration")
+
+    def check_durations(self, seconds: Sequence[float]) -> None:
+        """Raises UserError if no eye can fixate so long, or so shortly, as most of these durations say."""
+        usual = float(np.median(seconds)) if seconds else 0.2
+        is_milliseconds = self.length == "duration_ms"
+        if usual > LONGEST_SECONDS or (is_milliseconds and usual < SHORTEST_SECONDS):
+            given, unit = usual / _SECONDS[self.length], "milliseconds" if is_milliseconds else "seconds"
+            raise UserError(
+                f"{self.path}: {self.length}: half of the fixations last longer than {given:g} {unit}, and half less. "
+                f"Name the column {'duration' if is_milliseconds else 'duration_ms'}, or leave it out."
+            )
 
     def values(self, line: int, row: list[str]) -> tuple[float, float, float, float, bool | None]:
         """Returns start, duration, x, y (NaN if missing) and whether the row is valid (None if missing)."""

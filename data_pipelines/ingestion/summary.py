@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_pipelines.ingestion.film_to_raw import FilmReport
+from data_pipelines.ingestion.film_to_raw import MANY_POINTS, FilmReport
 from data_pipelines.ingestion.gaze import Conventions, GazeTables
 from data_pipelines.ingestion.gaze_check import FILM, SHEET
 from data_pipelines.ingestion.viewing_geometry import Units
@@ -13,6 +13,7 @@ from data_pipelines.ingestion.viewing_geometry import Units
 CLOCK_ERROR_SECONDS = 0.1  # prepare cuts sound by a steady frame rate; beyond this, it is clearly early or late
 
 LEAST_INSIDE = 0.8  # share of the gaze within the picture; with less, screen or units are likely wrong
+LEAST_LASTING = 0.02  # share of the film in which much gaze lies; with less, the unit of times is likely wrong
 MOST_UNTIMELY = 0.2  # share of the gaze before or after the film; with more, the clock is likely wrong
 
 _log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ def warn_of_films(reports: Sequence[FilmReport], stills: bool = False) -> None:
 
 
 def _warn_of_place_and_clock(reports: Sequence[FilmReport]) -> None:
-    """Logs one line if much gaze is outside the pictures, and one if much is before or after the films."""
+    """Logs one line for each sign of a wrong screen, unit or clock: gaze beside the picture or the film, or crowded."""
     seen = [report for report in reports if report.num_points]
     if low := [report for report in seen if report.num_outside > (1 - LEAST_INSIDE) * report.num_points]:
         lowest = max(low, key=lambda report: report.num_outside / report.num_points)
@@ -137,6 +138,14 @@ def _warn_of_place_and_clock(reports: Sequence[FilmReport]) -> None:
             100 - 100 * lowest.num_outside / lowest.num_points,
             lowest.name,
         )
+    if corner := [report for report in seen if report.is_in_corner]:
+        text = "%d of %d films have all their gaze in the upper left quarter of the picture; first: %s. %s"
+        advice = "Check --screen and --units: x and y must be pixels of the film, or fractions."
+        _log.warning(text, len(corner), len(seen), corner[0].name, advice)
+    if crowded := list(filter(_is_crowded, seen)):
+        text = "%d of %d films have all their gaze within %.0f%% of their length; first: %s. %s"
+        advice = "Check that times are seconds, or name their column time_ms or frame."
+        _log.warning(text, len(crowded), len(seen), 100 * LEAST_LASTING, crowded[0].name, advice)
     late = [report for report in seen if report.num_untimely > MOST_UNTIMELY * (report.num_points - report.num_outside)]
     if late and (of := late[0]).gaze_seconds and of.fps:
         _log.warning(
@@ -149,3 +158,9 @@ def _warn_of_place_and_clock(reports: Sequence[FilmReport]) -> None:
             *of.gaze_seconds,
             of.num_frames / of.fps,
         )
+
+
+def _is_crowded(report: FilmReport) -> bool:
+    first, last = report.gaze_seconds or (0, 0)
+    is_timed = report.gaze_seconds is not None and report.num_points >= MANY_POINTS and not report.num_untimely
+    return is_timed and report.fps > 0 and (last - first) * report.fps < LEAST_LASTING * report.num_frames

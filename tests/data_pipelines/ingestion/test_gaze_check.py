@@ -98,6 +98,26 @@ def test_gaze_on_another_clock_is_told(film, tmp_path, caplog):
     assert "the gaze of a lasts from 0.4 to 0.9 s, the film from 0 to 0.6 s" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("width", "length", "told"),
+    [
+        (
+            0.4,
+            1.0,
+            "have all their gaze in the upper left quarter of the picture; first: a. Check --screen",
+        ),
+        (0.9, 1e-3, "have all their gaze within 2% of their length; first: a. Check that times are seconds"),
+        (0.9, 1.0, ""),
+    ],
+)
+def test_much_gaze_in_a_corner_or_in_a_moment_is_told(film, tmp_path, caplog, width, length, told):
+    """As of percent taken for pixels, or of seconds in a column of milliseconds."""
+    shares = [(number + 0.5) / 120 for number in range(120)]
+    rows = [("A", 0.6 * length * share, width * share * WIDTH, width * share * HEIGHT) for share in shares]
+    ingest([film], [write_gaze(tmp_path / "a.csv", rows)], tmp_path / "raw", "D", workers=1)
+    assert [told in message for message in caplog.messages] == [True] * bool(told)
+
+
 def test_good_gaze_gives_no_warning(film, tmp_path, caplog):
     table = write_gaze(tmp_path / "a.csv", gaze(beside=100))
     ingest([film], [table], tmp_path / "raw", "D", workers=1)

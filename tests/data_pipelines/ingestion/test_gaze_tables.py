@@ -73,6 +73,21 @@ def test_titles_may_have_units(table, titles):
     assert (gaze.starts[0], gaze.durations[0], gaze.x[0], gaze.y[0]) == (0.5, 0.25, 1, 2)
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("time,x,y\n500,1,2", {"time_ms": "time"}),
+        ("frame,x,y\n500,1,2", {"time_ms": "Frame"}),
+        ("time_ms,y,x\n500,1,2", {"x": "y", "y": "x"}),
+        ("t,x,y,time,duration\n500,1,2,99,250", {"time_ms": "t", "duration_ms": "duration"}),
+    ],
+)
+def test_what_the_user_calls_a_column_goes_before_its_title(table, text, columns):
+    gaze = only(read_gaze([table(text)], columns))
+    assert (gaze.starts[0], gaze.x[0], gaze.y[0], gaze.counts_frames) == (0.5, 1, 2, False)
+    assert gaze.durations[0] == (0.25 if "duration_ms" in columns else 0)
+
+
 def test_a_unit_in_a_title_goes_before_the_name_that_the_user_gives_it(table):
     path = table("t,Time [ms],x,y\n1,500,1,2\n")
     assert only(read_gaze([path], {"time_ms": "time [ms]"})).starts[0] == 0.5
@@ -197,6 +212,18 @@ def test_frame_numbers_are_told_from_seconds(table):
     gaze = only(read_gaze([table("frame,x,y,duration_ms\n3,1,2,400\n")]))
     assert gaze.counts_frames
     assert (gaze.starts[0], gaze.durations[0]) == (3, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("title", "durations", "other"),
+    [("duration", (90, 250, 400), "duration_ms"), ("duration_ms", (0.09, 0.25, 0.4), "duration")],
+)
+def test_durations_of_another_unit_than_their_column_are_refused(table, title, durations, other):
+    path = table(f"time,x,y,{title}\n" + "".join(f"0,1,2,{duration}\n" for duration in (*durations, 0)))
+    with pytest.raises(UserError, match=rf"gaze\.csv: {title}: half .* than {durations[1]} .*Name the column {other},"):
+        read_gaze([path])
+    assert read_gaze([path], stills=True).num_rows == 4
+    assert read_gaze([path], {other: title}).num_rows == 4
 
 
 def test_rows_without_data_are_counted(table):
