@@ -1,6 +1,7 @@
 """A contact sheet: evenly spaced frames of a film in one picture."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -69,8 +70,8 @@ def clock_time(seconds: float, decimals: int = 1) -> str:
     return text if minutes >= 60 and decimals == 1 else f"{text}.{rest % parts:0{decimals}d}"
 
 
-def cell_size(width: int, height: int) -> tuple[int, int]:
-    """Returns the (width, height) on a sheet of a frame of that size."""
+def cell_size(width: float | Fraction, height: int) -> tuple[int, int]:
+    """Returns the (width, height) on a sheet of a frame of that size, in square pixels."""
     scale = LONG_SIDE / max(width, height)
     return max(1, round(width * scale)), max(1, round(height * scale))
 

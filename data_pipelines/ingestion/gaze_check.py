@@ -49,7 +49,7 @@ def write_check(
       frame_size: (width, height) of the frames written.
     """
     folder = writer.layout.annotation_folder(writer.database, writer.name)
-    width, height = frame_size
+    width, height = frame_size[0] * float(film.pixel_aspect), frame_size[1]
     scale = min(1.0, HIGHEST / height)
     canvas = _Canvas(frame_size, (max(1, round(width * scale)), max(1, round(height * scale))))
     sheet = _Canvas(frame_size, cell_size(width, height))
@@ -77,7 +77,7 @@ def write_check(
         ((_, _, shown),) = frames()
         Image.fromarray(canvas.draw(*shown)).save(folder / SHEET)
         return
-    with mp4_writer(folder / FILM, film.frame_rate_hz, sound_path, film.start_seconds, film.pixel_aspect) as add:
+    with mp4_writer(folder / FILM, film.frame_rate_hz, sound_path, film.start_seconds) as add:
         for number, time, shown in frames():
             add(canvas.draw(*shown), time)
             samples.add(number, partial(sheet.draw, *shown))

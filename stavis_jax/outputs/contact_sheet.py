@@ -20,7 +20,7 @@ from stavis_jax.prediction.frame_prediction import FramePrediction
 @contextlib.contextmanager
 def contact_sheet(path: Path, film: Film, options: OutputOptions) -> Iterator[WriteFrame]:
     """Writes contact-sheet.png: the middle frames of equal parts of the film, with overlays below or beside them."""
-    size = cell_size(film.width, film.height)
+    size = cell_size(film.width * film.pixel_aspect, film.height)
     samples: EvenSamples[tuple[float, np.ndarray, np.ndarray]] = EvenSamples(options.sheet_frames)
 
     def write(prediction: FramePrediction, picture: Picture | None) -> None:

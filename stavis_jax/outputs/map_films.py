@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 from data_pipelines.drawing.mp4_film import even, mp4_writer
@@ -36,7 +37,7 @@ def grey_film(path: Path, film: Film, options: OutputOptions) -> Iterator[WriteF
     An odd width or height shrinks by one pixel.
     """
     size = options.size_of_maps(film)
-    with mp4_writer(path, film.frame_rate_hz) as add:
+    with mp4_writer(path, film.frame_rate_hz, pixel_aspect=film.pixel_aspect if size else Fraction(1)) as add:
 
         def write(prediction: FramePrediction, _: Picture | None) -> None:
             even_size = even(size or prediction.saliency.shape[::-1])

@@ -88,6 +88,8 @@ def test_a_matrix_of_zeros_is_none(tmp_path):
         (Fraction(64, 45), (1, 0, 0, 1), Fraction(64, 45)),
         (Fraction(64, 45), (0, 1, -1, 0), Fraction(45, 64)),
         (Fraction(64, 45), (-1, 0, 0, -1), Fraction(64, 45)),
+        (Fraction(64, 45), (-1, 0, 0, 1), Fraction(64, 45)),
+        (Fraction(64, 45), (0, 1, 1, 0), Fraction(45, 64)),
         (Fraction(1), (0, 1, -1, 0), 1),
         (Fraction(50), (1, 0, 0, 1), 1),  # a slip
     ],

@@ -1,5 +1,6 @@
 """`ingest --check`: film and sheet show the gaze where it is, and what is printed says how much of it there is."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_pipelines.drawing.mp4_film import mp4_writer
 from data_pipelines.ingest import ingest, main
 from data_pipelines.ingestion.gaze_check import COLOURS, MARGIN_GREY, OUTSIDE
+from data_pipelines.ingestion.viewing_geometry import Viewing
 
 WIDTH, HEIGHT, NUM_FRAMES = 160, 120, 6
 MARGIN = WIDTH // 8, HEIGHT // 8
@@ -67,6 +70,23 @@ def test_points_are_drawn_on_their_frames_and_beside_the_picture(checked, tmp_pa
         assert is_near(frame[MARGIN[1] + 100, MARGIN[0] + 10], 60, 30)
     with Image.open(tmp_path / "raw" / "annotations" / "D" / "a" / "check.png") as sheet:
         assert sheet.width > 900  # three frames or more
+
+
+def test_pictures_are_as_wide_as_players_show_them(tmp_path):
+    path = tmp_path / "a.mp4"
+    with mp4_writer(path, 10, pixel_aspect=Fraction(2)) as add:
+        for number in range(NUM_FRAMES):
+            add(np.full((HEIGHT, WIDTH // 2, 3), 60, np.uint8), number / 10)
+    table = write_gaze(tmp_path / "a.csv", gaze())
+    ingest([path], [table], tmp_path / "raw", "D", workers=1, check=True, viewing=Viewing(screen=(WIDTH, HEIGHT)))
+    folder = tmp_path / "raw" / "annotations" / "D" / "a"
+    with av.open(str(folder / "check.mp4")) as check:
+        assert check.streams.video[0].sample_aspect_ratio == 1
+        frame = next(check.decode(video=0)).to_ndarray(format="rgb24")
+    assert frame.shape[:2] == (HEIGHT + 2 * MARGIN[1], WIDTH + 2 * MARGIN[0])
+    assert is_near(frame[MARGIN[1] + 30, MARGIN[0] + 40], COLOURS[0])
+    with Image.open(folder / "check.png") as sheet:
+        assert sheet.width > sheet.height
 
 
 def test_points_far_away_lie_on_the_edge(checked):

@@ -22,8 +22,8 @@ class BrighteningFilm:
 
     frame_rate_hz, sound_path, start_seconds = 25.0, None, Fraction(0)
 
-    def __init__(self, num_frames: int, width: int = 64, height: int = 48):
-        self.num_frames, self.width, self.height = num_frames, width, height
+    def __init__(self, num_frames: int, width: int = 64, height: int = 48, pixel_aspect: Fraction = Fraction(1)):
+        self.num_frames, self.width, self.height, self.pixel_aspect = num_frames, width, height, pixel_aspect
 
     def pictures(self):
         for number in range(self.num_frames):
@@ -51,3 +51,9 @@ def test_short_film_is_shown_once(tmp_path, feed):
     feed(contact_sheet, tmp_path / "sheet.png", BrighteningFilm(2, 30, 60), predictions(2))
     with Image.open(tmp_path / "sheet.png") as picture:
         assert picture.size == (2 * (2 * 160 + 12) + 12, 320 + 24)  # upright frames have their overlays beside
+
+
+def test_frames_are_shown_as_wide_as_players_show_them(tmp_path, feed):
+    feed(contact_sheet, tmp_path / "sheet.png", BrighteningFilm(1, 30, 60, Fraction(3)), predictions(1))
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.size == (320 + 24, 2 * 213 + 24)

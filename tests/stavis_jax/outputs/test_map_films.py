@@ -183,8 +183,10 @@ def test_grey_film_shows_the_maps_at_their_times(tmp_path, feed, frames_of):
 
 
 def test_grey_film_of_the_films_size_is_even(tmp_path, feed, predicted, frames_of):
-    film = SimpleNamespace(width=65, height=49, frame_rate_hz=25.0)
+    film = SimpleNamespace(width=65, height=49, frame_rate_hz=25.0, pixel_aspect=Fraction(64, 45))
     feed(grey_film, tmp_path / "grey.mp4", film, predicted(np.random.default_rng(0).random((2, 8, 8))))
+    with av.open(str(tmp_path / "grey.mp4")) as grey:
+        assert grey.streams.video[0].sample_aspect_ratio == film.pixel_aspect
     assert {(frame.width, frame.height) for frame in frames_of(tmp_path / "grey.mp4", "video")} == {(64, 48)}
 
 
