@@ -75,13 +75,13 @@ class _Recorded:
         self.screen: tuple[int, int] | None = None
         self.has_fixations, self.samples = False, array("d")
         self.fixations = {"L": array("d"), "R": array("d")}
-        self._origin, self._num_eyes = (0.0, 0.0), 1
+        self._origin, self._num_eyes, self._is_recording = (0.0, 0.0), 1, False
 
     def read(self, line: str) -> None:
         """Reads the next line. Raises ValueError, IndexError or KeyError if it is not understood."""
         parts = line.split(None, 2)
         kind = parts[0] if parts else ""
-        if kind[:1].isdigit() and not self.has_fixations:
+        if line[:1].isdigit() and self._is_recording and not self.has_fixations:
             values = line.split()
             eyes = [(_number(values[3 * eye + 1]), _number(values[3 * eye + 2])) for eye in range(self._num_eyes)]
             self.samples.extend((float(kind), 0.0, *mean_of_eyes(eyes[0], eyes[-1])))
@@ -95,8 +95,10 @@ class _Recorded:
                 raise ValueError(duration)
             self.fixations[parts[1]].extend((start, duration, x, y))
         elif kind == "START":
+            self._is_recording = True
             self.script.block_starts(float(parts[1]))
         elif kind == "END":
+            self._is_recording = False  # a calibration may follow, whose lines of numbers are no samples
             self.script.block_ends(float(parts[1]))
         elif kind in ("SAMPLES", "EVENTS"):
             if parts[1] != "GAZE":

@@ -83,6 +83,22 @@ def test_fixations_of_eyelink_last_as_long_as_they_did_and_observers_have_their_
     assert said.endswith("of 2 observers.\n")
 
 
+def test_numbers_of_eyelinks_calibration_are_no_samples(films, add, tmp_path):
+    calibration = (
+        "MSG\t910 !CAL\n>>>>>>> CALIBRATION (HV9,P-CR) FOR LEFT: <<<<<<<<<\nMSG\t911 !CAL Calibration points:\n"
+        "MSG\t911 !CAL -32.6, -47.7        -0,    227\nMSG\t912 !CAL Cal coeff:(X=a+bx+cy+dxx+eyy,Y=f+gx+goaly)\n"
+        "  -0.00043008  131.07  1.437  0.051949\n   227.35 -1.5024  153.47\n7.1054e-15  132.75\n"
+        "MSG\t913 !CAL Corner correction:\n   9.5364e-06,  3.4194e-05\n"
+    )
+    block = "START\t{}\tRIGHT\tSAMPLES\nSAMPLES\tGAZE\tRIGHT\tRATE\t500.00\nMSG\t{} VIDEO_START {}.mp4\n"
+    text = ASC_HEAD.format(screen="GAZE_COORDS 0 0 127 71")
+    for start, film in ((1000, "one"), (3000, "two")):
+        text += calibration + block.format(start, start, film) + asc_samples(start, 40, 20) + f"END\t{start + 600}\n"
+    add(films, written(tmp_path / "P01.asc", text))
+    for film in ("one", "two"):
+        assert fixations(tmp_path, film) == [[(20, 10)]] * 3 + [EMPTY] + [[(20, 10)]] * 2
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
