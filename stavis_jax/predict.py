@@ -81,7 +81,7 @@ def _parser() -> CommandParser:
     table = "\n".join(f"  {name:14} {output.file_name:18} {output.content}" for name, output in OUTPUTS.items())
     parser = CommandParser(
         "stavis_jax.predict",
-        __doc__ and __doc__.format(outputs=table),
+        (__doc__ or "{outputs}").format(outputs=table),
         "holiday.mp4 --checkpoint stavis --output saliency\n"
         "'shots/*.mp4' --checkpoint stavis.pth --output saliency --outputs track contact-sheet",
     )

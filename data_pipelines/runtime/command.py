@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+import absl.logging
+
 from data_pipelines.runtime.errors import (
     FILE_SYSTEM_FAULTS,
     Stopped,
@@ -90,7 +92,7 @@ def _end(code: int) -> NoReturn:
 def _one_line_warnings() -> Iterator[None]:
     logging.basicConfig(level=logging.WARNING)
     for handler in logging.getLogger().handlers:  # libraries may have added theirs on import
-        if type(handler) is logging.StreamHandler:
+        if type(handler) is logging.StreamHandler or handler is absl.logging.get_absl_handler():
             handler.setFormatter(_OneLineWarnings())
     logging.captureWarnings(True)
     try:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -123,7 +124,8 @@ def parse(argv: Sequence[str]) -> list[str]:
 
 def _last_line(error: Exception) -> str:
     """Returns the reason of an error. ml_collections puts the traceback of a configuration file before it."""
-    return str(error).strip().splitlines()[-1].strip().removeprefix("ValueError: ")
+    last = str(error).strip().splitlines()[-1].strip().removeprefix("ValueError: ")
+    return re.sub(r"^\[Errno \d+\] ", "", last)
 
 
 def _absl_syntax(argv: Sequence[str]) -> list[str]:

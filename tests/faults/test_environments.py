@@ -26,6 +26,10 @@ def test_help_needs_neither_docstrings_nor_a_backend_of_matplotlib(module):
     assert module.encode() in done.stdout or b"--workdir" in done.stdout
 
 
+def test_help_lists_what_prediction_writes_without_docstrings():
+    assert b"contact-sheet.png" in run("-OO", "-m", "stavis_jax.predict", "--help").stdout
+
+
 def test_scores_of_a_film_whose_name_cannot_be_printed(supplies, tmp_path):
     place = Place(tmp_path, supplies)
     raw, maps = place.copy("raw"), place.copy("maps")

@@ -1,6 +1,6 @@
 from absl import flags
 
-from stavis_jax.cli.flags import _absl_syntax, define_list
+from stavis_jax.cli.flags import _absl_syntax, _last_line, define_list
 
 
 def test_a_value_may_begin_with_the_home_folder(monkeypatch):
@@ -15,3 +15,8 @@ def test_a_value_may_begin_with_the_home_folder(monkeypatch):
 def test_the_help_of_a_list_does_not_demand_that_the_flag_is_repeated():
     define_list("letters_of_a_test", "Letters, such as a b.")
     assert flags.FLAGS["letters_of_a_test"].help == "Letters, such as a b."
+
+
+def test_a_missing_configuration_is_named_without_the_systems_number():
+    error = OSError("Failed loading\n  Attempted [Relative path]:\n      [Errno 2] No such file or directory: 'own.py'")
+    assert _last_line(error) == "No such file or directory: 'own.py'"
