@@ -19,11 +19,11 @@ NUMBERS = ("loss", "cross_entropy", "correlation", "nss", "grad_norm", "validati
 pytestmark = [pytest.mark.slow, pytest.mark.start_first]
 
 
-def start_two(start_small, directory: Path) -> list[Process]:
+def start_two(start_small, directory: Path, **settings) -> list[Process]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-    return [start_small(directory, devices=2, host=(coordinator, 2, i), **SETTINGS) for i in range(2)]
+    return [start_small(directory, devices=2, host=(coordinator, 2, i), **SETTINGS | settings) for i in range(2)]
 
 
 def ends(processes: list[Process], directory: Path, code: int = 0) -> list[str]:
@@ -61,6 +61,13 @@ def test_two_processes_train_as_one(devices, two_processes, start_small, tmp_pat
     directory = tmp_path / "one"
     ends([start_small(directory, devices=devices, **SETTINGS)], directory)
     assert_close(two_processes, outcome(directory))
+
+
+def test_two_processes_gather_the_clips_that_they_would_read(two_processes, start_small, tmp_path):
+    """Each process places the frames of its own devices."""
+    directory = tmp_path / "on_device"
+    ends(start_two(start_small, directory, on_device=True), directory)
+    assert_close(outcome(directory), two_processes)
 
 
 def wait_for_step(directory: Path, step: int, processes) -> None:
