@@ -14,7 +14,7 @@ import math
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -252,5 +252,5 @@ def _shown_by_messages(path: Path, second: float) -> list[_Showing]:
 def _in_turn(shown: list[_Showing]) -> list[_Showing]:
     """Returns showings of which each ends before the next one."""
     shown = sorted(shown, key=lambda showing: showing.start)
-    ends = [*(later.start for later in shown[1:]), math.inf]
-    return [_Showing(now.film, now.start, min(now.end, end)) for now, end in zip(shown, ends, strict=True)]
+    starts = [*(showing.start for showing in shown), math.inf]
+    return [replace(now, end=min(now.end, starts[place])) for place, now in enumerate(shown, start=1)]

@@ -23,6 +23,7 @@ _KINDS = (  # name without suffix -> titles of which the header has one; other f
     (r"data_summary.*", ("gazepoint analysis",)),
     (r"participants|sub-.*_(events|channels|scans)", ("participant_id", "onset", "name", "filename")),
     (r"sub-.*_physio(events)?(\.tsv)?", ()),
+    (r"sub-.*_(electrodes|optodes)", ("name",)),
 )
 _SCENE = {"gaze x [px]", "fixation x [px]", "norm_pos_x"}
 _log = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ _log = logging.getLogger(__name__)
 
 def looks_like(path: Path, head: bytes) -> bool:
     header = titles_in(head)
-    return not {"x", "y"} <= header and any(
+    is_gaze = {"x", "y"} <= header and "z" not in header
+    return not is_gaze and any(
         re.fullmatch(name, path.stem, re.IGNORECASE) and (not titles or header & set(titles)) for name, titles in _KINDS
     )
 

@@ -243,3 +243,13 @@ def test_eyes_that_psychopy_calls_lost_are_left_out(tmp_path, status, x):
     path.write_text(f"{titles}\n0,0,90,10,5,20,5,{status}\n")
     ((table,),) = read_gaze([path]).gaze.values()
     assert table.x.tolist() == x
+
+
+def test_events_without_films_and_places_of_electrodes_are_no_hindrance_in_bids(seen):
+    beside = {
+        f"{STEM}.json": json.dumps(BIDS),
+        "sub-01_task-one_events.tsv": "\ufeffonset\tduration\ttrial_type\n0.0\t0.0\t12\n",
+        f"{STEM}events.tsv.gz": "\ufeff1000\t0.03\tblink\n",
+        "sub-01_space-CapTrak_electrodes.tsv": "name\tx\ty\tz\nE1\t0.1\t0.2\t0.3\n",
+    }
+    assert seen("\ufeff1000\t10\t20\n1100\t11\t20\n", f"{STEM}.tsv.gz", **beside)[STEM] == [(0, 10), (0.1, 11)]
