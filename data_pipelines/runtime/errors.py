@@ -34,6 +34,8 @@ def one_line(error: object) -> str:
 
 def reason(error: BaseException) -> str:
     """Returns why an operation failed: the system's text, else the library's message, else the name of the class."""
+    if isinstance(error, KeyError):  # its message is the key alone
+        return f"it lacks {error}"
     return getattr(error, "strerror", None) or one_line(error).rstrip(".") or type(error).__name__
 
 

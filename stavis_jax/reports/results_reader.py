@@ -39,7 +39,7 @@ def read_frame_scores(folder: Path) -> dict[str, list[VideoScores]]:
             scores = VideoScores(video["database"], video["split"], video["video"], numbers, values)
             methods.setdefault(video["method"], []).append(scores)
     except (OSError, KeyError, ValueError, TypeError, RecursionError, csv.Error) as error:
-        raise UserError(f"{folder}: holds no scores that can be read ({_fault(error)}). Score again.") from None
+        raise UserError(f"{folder}: holds no scores that can be read ({reason(error)}). Score again.") from None
     return methods
 
 
@@ -57,7 +57,7 @@ def read_film_scores(path: Path, method: str | None = None) -> FilmScores:
         if not all(isinstance(name, str) for name in (*methods, *(part for key in keys for part in key))):
             raise TypeError("a name is not a string")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"{file}: not a results.json ({_fault(error)}). Give a folder that evaluate wrote.") from None
+        raise UserError(f"{file}: not a results.json ({reason(error)}). Give a folder that evaluate wrote.") from None
     if not methods:
         raise UserError(f"{file}: not a results.json (it has no videos). Give a folder that evaluate wrote.")
     if method is None and len(methods) == 1:
@@ -81,7 +81,3 @@ def _score(value: object) -> float:
     if not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"{value!r} is not a score")
     return float(value)
-
-
-def _fault(error: Exception) -> str:
-    return f"it lacks {error}" if isinstance(error, KeyError) else reason(error)

@@ -21,7 +21,7 @@ from data_pipelines.ingestion.fixation_detection import dispersion_fixations
 from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.recording import GazeRows, Recording
 from data_pipelines.ingestion.viewing_geometry import Viewing
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.json_files import read_object
 
 OSIE = Conventions("OSIE", "pixels", Viewing(sigma=24))  # the sigmas are those of the maps that the databases publish
@@ -47,7 +47,7 @@ def read(path: Path, film: str) -> Recording:
             for row, column in annotation["fixations"]:
                 gaze.add(name, observer, 0, 0, float(column) - PIXEL_ONE, float(row) - PIXEL_ONE)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: is not of SALICON's form ({error!r}). {ADVICE}") from None
+        raise UserError(f"{path}: is not of SALICON's form ({reason(error)}). {ADVICE}") from None
     return gaze.recording(lambda _: SALICON)
 
 
@@ -62,7 +62,7 @@ def gaze_in(variables: Mapping[str, Any], path: Path) -> Recording | None:
             if isinstance(value, dict) and (data := _structures(value.get("DATA"))) and "eyeData" in data[0]:
                 return _mit1003(np.asarray(data[0]["eyeData"], float), path)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise UserError(f"{path}: its gaze has an unknown form ({error!r}). {ADVICE}") from None
+        raise UserError(f"{path}: its gaze has an unknown form ({reason(error)}). {ADVICE}") from None
     return None
 
 
