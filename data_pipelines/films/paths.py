@@ -5,15 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data_pipelines.films.frame_folder import PICTURE_SUFFIXES, natural_order, pictures_in
+from data_pipelines.raw.name_forms import FILM_SUFFIXES
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import entries, is_clutter
-
-FILM_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv"),
-    *(".ogv", ".3gp", ".ts", ".mts", ".m2ts", ".vob", ".asf"),
-    *(".3g2", ".divx", ".dv", ".f4v", ".m1v", ".m2v", ".mod", ".mpe", ".mpv", ".mxf", ".ogm", ".qt", ".rm", ".rmvb"),
-    *(".264", ".265", ".h264", ".h265", ".hevc", ".ivf", ".y4m"),
-)
 
 
 def find_films(paths: Sequence[Path | str]) -> list[Path]:

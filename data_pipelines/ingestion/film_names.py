@@ -8,7 +8,8 @@ from urllib.parse import unquote
 
 from data_pipelines.films.film import film_name
 from data_pipelines.films.frame_folder import PICTURE_SUFFIXES
-from data_pipelines.films.paths import FILM_SUFFIXES, find_films, find_pictures
+from data_pipelines.films.paths import find_films, find_pictures
+from data_pipelines.raw.name_forms import FILM_SUFFIXES
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_system_name
 

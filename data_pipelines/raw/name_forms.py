@@ -4,7 +4,13 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_SUFFIX = re.compile(r"(?<=.)\.(mp4|m4v|mov|avi|mkv|webm|mpe?g|wmv|flv|ts|gif)$")
+FILM_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv"),
+    *(".ogv", ".3gp", ".ts", ".mts", ".m2ts", ".vob", ".asf"),
+    *(".3g2", ".divx", ".dv", ".f4v", ".m1v", ".m2v", ".mod", ".mpe", ".mpv", ".mxf", ".ogm", ".qt", ".rm", ".rmvb"),
+    *(".264", ".265", ".h264", ".h265", ".hevc", ".ivf", ".y4m"),
+)
+_SUFFIX = re.compile(rf"(?<=.)(?:{'|'.join(map(re.escape, (*FILM_SUFFIXES, '.gif')))})$")
 
 
 class Names:

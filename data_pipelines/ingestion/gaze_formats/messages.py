@@ -2,8 +2,8 @@
 
 import re
 
-from data_pipelines.films.paths import FILM_SUFFIXES
 from data_pipelines.ingestion.film_names import OR
+from data_pipelines.raw.name_forms import FILM_SUFFIXES
 
 _FILM = re.compile(rf"[^\s\"'=,;|]+(?:{'|'.join(map(re.escape, FILM_SUFFIXES))})(?![\w.])", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
