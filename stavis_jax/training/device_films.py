@@ -96,7 +96,7 @@ class DeviceFilms:
                 "fixations": np.zeros((num_rows, size, size), np.uint8),
             }
             self._fill(part, number * num_rows)
-            parts.append(jax.device_put(part, device))
+            parts.append(jax.block_until_ready(jax.device_put(part, device)))  # so that one share at a time is here
         return parts
 
     def _fill(self, part: Mapping[str, np.ndarray], begin: int) -> None:
