@@ -74,9 +74,13 @@ def read_gaze(
     maps, others = find_map_pictures(paths) if stills else find_map_folders(paths, skipped)
     tables = GazeTables(maps=maps)
     files = gaze_files(others, stills, skipped) if others else []
+    formats = {path: registry.format_of(path, bool(columns)) for path, _ in files}
     given, num_tables = {path for path, _ in files}, 0
+    beside = _texts_beside_recordings(formats, set(map(Path, paths)), columns)
     for path, film in files:
-        file_format = registry.format_of(path, bool(columns))
+        file_format = formats[path]
+        if path in beside:
+            continue
         if file_format is None:
             num_tables += 1
             gaze = gaze_tables.read_table(path, film, columns, tables, stills)
@@ -92,6 +96,32 @@ def read_gaze(
     if columns and not num_tables:
         _log.warning("--columns: has no effect, because the gaze is in formats with names of their own.")
     return tables
+
+
+def _texts_beside_recordings(
+    formats: Mapping[Path, registry.GazeFormat | None], named: Collection[Path], columns: Mapping[str, str]
+) -> list[Path]:
+    """Returns the files without gaze, if there are recordings. A warning counts them.
+
+    Args:
+      formats: the format of each file; None for a table.
+      named: files that the user names. They are meant as gaze.
+      columns: names of the tables' columns.
+    """
+    if not any(map(registry.is_recording, formats.values())):
+        return []
+    beside = [
+        path
+        for path, file_format in formats.items()
+        if file_format is None and path not in named and not gaze_tables.has_positions(path, columns)
+    ]
+    if beside:
+        _log.warning(
+            "%d files beside the recordings have no columns x and y and are left out; first: %s.",
+            len(beside),
+            beside[0],
+        )
+    return beside
 
 
 def _own_folders(raw: Path, path: Path) -> list[Path]:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from data_pipelines.ingestion.delimited_text import titles_in
 from data_pipelines.ingestion.gaze import GazeTable, GazeTables
 from data_pipelines.ingestion.text_table import TextTable
 from data_pipelines.runtime.errors import UserError
 
 SUFFIXES = (".csv", ".tsv", ".txt")
+HEADER_BYTES = 1 << 16
 COLUMNS = ("video", "observer", "time", "time_ms", "frame", "x", "y", "duration", "duration_ms", "valid")
 PICTURE_TITLES = ("video", "picture", "image")
 CLOCKS, DURATIONS = ("time", "time_ms", "frame"), ("duration", "duration_ms")
@@ -31,6 +33,13 @@ def checked_columns(columns: Mapping[str, str] | None) -> dict[str, str]:
         if name not in COLUMNS:
             raise UserError(f"--columns {name}: is not known. Choose from {', '.join(COLUMNS)}.")
     return dict(columns or {})
+
+
+def has_positions(path: Path, columns: Mapping[str, str]) -> bool:
+    """Returns whether a file's header has the columns x and y."""
+    with path.open("rb") as file:
+        titles = titles_in(file.read(HEADER_BYTES), _plain)
+    return {_plain(columns.get(name, name)) for name in ("x", "y")} <= titles
 
 
 def read_table(

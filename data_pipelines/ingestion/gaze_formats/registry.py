@@ -84,6 +84,11 @@ def format_of(path: Path, has_columns: bool = False) -> GazeFormat | None:
     return next((format for format in formats if format.looks_like(path, head)), None)
 
 
+def is_recording(format: GazeFormat | None) -> bool:
+    """Returns whether a file of a format holds gaze. None is a table."""
+    return format not in (None, side_files, foreign_files)
+
+
 def has_better_file(format: GazeFormat, path: Path, given: Set[Path]) -> bool:
     """Returns whether one of the files given has the same gaze as `path` in a better form."""
     better_file = getattr(format, "better_file", None)

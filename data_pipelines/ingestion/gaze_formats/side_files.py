@@ -15,10 +15,11 @@ _KINDS = (  # name without suffix -> titles of which the header has one; other f
     ),
     (r"sections|aoi_\w+|world_timestamps|marker_detections|surf_positions.*|head_pose.*", (*_PUPIL_LABS, "timestamps")),
     (
-        r"annotations|surface_(events|visibility|gaze_distribution)",
-        ("index", "world_index", "surface_name", "frame_count"),
+        r"annotations|surface_(events|visibility|gaze_distribution|positions)",
+        ("index", "world_index", "surface_name", "frame_count", *_PUPIL_LABS),
     ),
     (r"info|export_info", ("key",)),
+    (r"enrichment_info", ()),
     (r"read_?me|licen[cs]e|changes|changelog|citation", ()),
     (r"data_summary.*", ("gazepoint analysis",)),
     (r"participants|sub-.*_(events|channels|scans)", ("participant_id", "onset", "name", "filename")),

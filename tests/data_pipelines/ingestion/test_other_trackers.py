@@ -72,7 +72,7 @@ def test_fixations_on_a_surface_of_pupil_player_are_read_once_and_in_place_of_ga
     assert fixations(tmp_path, "one") == [EMPTY, *[[(20, 10)]] * 3, EMPTY, EMPTY]
 
 
-def test_sections_of_pupil_cloud_tell_film_observer_and_start(films, add, tmp_path):
+def test_sections_of_pupil_cloud_tell_film_observer_and_start(films, add, tmp_path, caplog):
     folder = tmp_path / "gaze" / "two_MARKER-MAPPER_x_csv"
     start = 1_700_000_000_000_000_000
     titles = "section id,recording id,timestamp [ns],fixation id,blink id,gaze detected on surface"
@@ -89,8 +89,11 @@ def test_sections_of_pupil_cloud_tell_film_observer_and_start(films, add, tmp_pa
         for name, who, late, event in (("s1", "A", 0, "two.start"), ("s2", "B", 90 * 10**9, "start two.mp4"))
     ]
     table(folder / "sections.csv", f"{titles},start event name", rows)
-    table(folder / "aoi_positions.csv", "section id,timestamp [ns],tl x [px]", [("s1", start, 3)])
+    for name in ("aoi_positions", "surface_positions"):
+        table(folder / f"{name}.csv", "section id,timestamp [ns],tl x [px]", [("s1", start, 3)])
+    table(folder / "enrichment_info.txt", "Enrichment: Marker Mapper", [("Version: 3",)])
     said = add(films, tmp_path / "gaze")
+    assert "beside the recordings" not in caplog.text
     both = [(20, 10), (50, 10)]
     assert fixations(tmp_path, "two") == [both] * 3 + [EMPTY] + [both] * 2
     assert "Pupil Labs: fraction of the film, samples, times from the film's start" in said

@@ -120,6 +120,23 @@ def test_recordings_of_eyelink_that_do_not_tell_enough_are_refused(tmp_path, old
         read_gaze([written(tmp_path / "P01.asc", text.replace(old, new))])
 
 
+def test_texts_beside_recordings_are_left_out_with_a_warning(tmp_path, caplog):
+    text = ASC_HEAD.format(screen=GAZE_COORDS) + "START\t1000 \tRIGHT\tSAMPLES\nSAMPLES\tGAZE\tRIGHT\tRATE\t500.00\n"
+    written(tmp_path / "gaze" / "P01.asc", text + "1000\t7.0\t7.0\t900.0\nEND\t1002\n")
+    others = [
+        written(tmp_path / "gaze" / "answers.csv", "film,liked\none,yes\n"),
+        written(tmp_path / "gaze" / "experimenter.txt", "Calibration was repeated twice.\n"),
+    ]
+    assert len(read_gaze([tmp_path / "gaze"]).gaze) == 1
+    assert "2 files beside the recordings have no columns x and y and are left out; first: " in caplog.text
+    assert "answers.csv" in caplog.text
+    with pytest.raises(UserError, match="answers.csv: has no column x"):  # given by itself, it is meant
+        read_gaze([tmp_path / "gaze", others[0]])
+    (tmp_path / "gaze" / "P01.asc").unlink()
+    with pytest.raises(UserError, match="answers.csv: has no column x"):
+        read_gaze([tmp_path / "gaze"])
+
+
 @pytest.mark.parametrize(
     ("message", "starts", "ends", "names"),
     [
