@@ -91,8 +91,9 @@ def _forms(names: str) -> Iterator[str]:
     for name in names.split(OR):
         whole = unicodedata.normalize("NFC", name).strip()
         last = re.split(r"[/\\]", whole)[-1]
-        yield from (whole, last, unquote(last))  # experiments in a browser write my%20film.mp4
-        last = unquote(last)
+        yield from (whole, last, unquote(last))  # experiments in a browser write my%20film.mp4?start=1
+        last = unquote(re.sub(r"[?#].*", "", whole).rpartition("/")[2] if "://" in whole else last)
+        yield last
         stem, _, suffix = last.rpartition(".")
         if f".{suffix.lower()}" in (*FILM_SUFFIXES, *PICTURE_SUFFIXES):  # it may have been shown in another format
             yield stem

@@ -82,17 +82,22 @@ def _plain(title: str) -> str:
     return text
 
 
+def _forms(title: str) -> tuple[str, ...]:
+    """Returns a title as it is, and in our words if it differs."""
+    return tuple(dict.fromkeys((title.strip().casefold(), _plain(title))))
+
+
 class _GazeColumns(TextTable):
     """The columns of a gaze table."""
 
     def __init__(self, path: Path, columns: Mapping[str, str], stills: bool):
-        titles: dict[str, Sequence[str]] = {name: (_plain(columns.get(name, name)),) for name in COLUMNS}
-        for name in columns:
-            if titles[name][0] == f"{name}_ms" != columns[name].strip().casefold():
-                raise UserError(f"--columns {name}={columns[name]}: is in milliseconds. Give it as {name}_ms.")
+        titles: dict[str, Sequence[str]] = {name: _forms(columns.get(name, name)) for name in COLUMNS}
+        for name, title in columns.items():
+            if f"{name}_ms" in titles[name][1:]:
+                raise UserError(f"--columns {name}={title}: is in milliseconds. Give it as {name}_ms.")
         if stills and "video" not in columns:
             titles["video"] = PICTURE_TITLES
-        taken = {_plain(title) for title in columns.values()}  # these mean what the user says, whatever they are called
+        taken = {form for title in columns.values() for form in _forms(title)}  # these mean what the user says
         titles |= {name: [one for one in titles[name] if one not in taken] for name in COLUMNS if name not in columns}
         super().__init__(path, titles, clocks=CLOCKS, positions=("x", "y"), others=DURATIONS, plain=_plain)
         for name, title in columns.items():

@@ -48,14 +48,15 @@ class TextTable:
         _, self.header = next(rows_of(path, comment), (0, []))
         if not self.header:
             raise UserError(f"{path}: is empty. Give a table with a header line.")
-        present = list(map(plain, self.header))
+        exact, present = [title.strip().casefold() for title in self.header], list(map(plain, self.header))
         self.places: dict[str, int] = {}
         for name, options in titles.items():
-            title = next((title for title in map(str.casefold, options) if title in present), None)
-            if present.count(title or "") > 1 and title is not None:
-                raise UserError(f"{path}: has two columns {title!r}. Rename or remove one.")
+            title = next((title for title in map(str.casefold, options) if title in exact or title in present), None)
             if title is not None:
-                self.places[name] = present.index(title)
+                among = exact if title in exact else present
+                if among.count(title) > 1:
+                    raise UserError(f"{path}: has two columns {title!r}. Rename or remove one.")
+                self.places[name] = among.index(title)
         clock_places, position_places = (
             {self.places[name] for name in names if name in self.places} for names in (clocks, positions)
         )

@@ -88,6 +88,11 @@ def test_what_the_user_calls_a_column_goes_before_its_title(table, text, columns
     assert gaze.durations[0] == (0.25 if "duration_ms" in columns else 0)
 
 
+@pytest.mark.parametrize(("columns", "x"), [({}, 0.5), ({"x": "X [px]"}, 320)])
+def test_a_title_goes_before_the_same_one_with_a_unit(table, columns, x):
+    assert only(read_gaze([table("time,X [px],x,y\n1,320,0.5,2\n")], columns)).x[0] == x
+
+
 def test_a_unit_in_a_title_goes_before_the_name_that_the_user_gives_it(table):
     path = table("t,Time [ms],x,y\n1,500,1,2\n")
     assert only(read_gaze([path], {"time_ms": "time [ms]"})).starts[0] == 0.5
@@ -193,6 +198,9 @@ def test_validity_is_understood_as_spreadsheets_and_pandas_write_it(table, yes, 
         ("one.mp4.txt", None),
         ("v1.2", "v1.2"),
         ("https://host/films/my%20film.webm", "my film"),
+        ("https://host/one.mp4?token=a/b#t=3", "one"),
+        ("https://host/my%20film.avi?v=1", "my film"),
+        ("one.mp4?v=1", None),
     ],
 )
 def test_names_of_films_may_have_other_capitals_and_a_path(name, film):
