@@ -135,7 +135,8 @@ def ingest_film(job: FilmJob) -> FilmReport:
     densities = maps.densities(frame_size) if maps else [None] * num_frames
     for number, (points, density) in enumerate(zip(gaze.points_of_frames(num_frames), densities, strict=True), start=1):
         if density is None:
-            writer.write_maps(number, points, frame_size, sigma * frame_size[1] / film_size[1])
+            scaled_sigma = sigma * frame_size[1] / film_size[1]
+            writer.write_maps(number, points, frame_size, scaled_sigma, pixel_aspect=aspect)
         else:
             writer.write_given_maps(number, density, points, frame_size)
         num_without_gaze += not len(points)

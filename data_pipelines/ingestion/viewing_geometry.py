@@ -103,11 +103,10 @@ class Viewing:
         """
         if self.sigma is not None:
             return self.sigma
+        film_size = film_size[0] * pixel_aspect, film_size[1]
         if self.distance_cm is None or self.screen_width_cm is None:  # both or neither are given
             return film_size[0] * DEFAULT_SIGMA_TO_WIDTH
         screen_pixels = self.screen[0] if self.screen else self.screen_pixels or film_size[0]
-        if self.screen:
-            film_size = film_size[0] * pixel_aspect, film_size[1]
         on_screen_cm = 2 * self.distance_cm * math.tan(math.radians(self.sigma_degrees) / 2)
         return on_screen_cm * screen_pixels / self.screen_width_cm / self._enlargement(film_size)
 

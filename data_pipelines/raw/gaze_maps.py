@@ -26,7 +26,11 @@ def fixation_map(points: np.ndarray, frame_size: tuple[int, int]) -> np.ndarray:
 
 
 def density_map(
-    points: np.ndarray, frame_size: tuple[int, int], sigma: float, truncate: float = math.inf
+    points: np.ndarray,
+    frame_size: tuple[int, int],
+    sigma: float,
+    truncate: float = math.inf,
+    pixel_aspect: float = 1,
 ) -> np.ndarray:
     """Returns the gaze density of a frame, uint8 [H, W]: a Gaussian at each point, summed, scaled to a maximum of 255.
 
@@ -35,23 +39,24 @@ def density_map(
     Args:
       points: int [N, 2], (x, y) in whole pixels, within the frame.
       frame_size: (width, height) in pixels.
-      sigma: standard deviation of the Gaussian in pixels.
+      sigma: standard deviation of the Gaussian in pixels; in heights of pixels if they are not square.
       truncate: distance in x or y, in standard deviations, beyond which a Gaussian is 0, as in
         `scipy.ndimage.gaussian_filter`.
+      pixel_aspect: width over height of the pixels.
     """
     width, height = frame_size
     if not len(points):
         return np.zeros((height, width), np.uint8)
-    reach = np.floor(truncate * sigma + 0.5)
-    columns, rows = (_gaussians(points[:, axis], length, sigma, reach) for axis, length in ((0, width), (1, height)))
+    columns = _gaussians(points[:, 0], width, sigma / pixel_aspect, truncate)
+    rows = _gaussians(points[:, 1], height, sigma, truncate)
     density = rows.T @ columns  # a Gaussian of x and y is the product of two: far faster than a blur
     return np.round(255 * density / density.max()).astype(np.uint8)
 
 
-def _gaussians(centres: np.ndarray, length: int, sigma: float, reach: float) -> np.ndarray:
-    """Returns exp(-(i - centre)^2 / (2 sigma^2)), float64 [N, length]; 0 further than `reach` from the centre."""
+def _gaussians(centres: np.ndarray, length: int, sigma: float, truncate: float) -> np.ndarray:
+    """Returns exp(-(i - centre)^2 / (2 sigma^2)), float64 [N, length]; 0 beyond `truncate` standard deviations."""
     distances = np.arange(length) - centres[:, None]
-    return np.where(np.abs(distances) <= reach, np.exp(-0.5 * (distances / sigma) ** 2), 0)
+    return np.where(np.abs(distances) <= np.floor(truncate * sigma + 0.5), np.exp(-0.5 * (distances / sigma) ** 2), 0)
 
 
 def save_fixations(path: Path, fixations: np.ndarray) -> None:

@@ -40,6 +40,11 @@ def test_density_map_is_the_blurred_count_of_the_points():
     np.testing.assert_allclose(density, 255 * blurred / blurred.max(), atol=0.51)  # rounded to whole numbers
 
 
+def test_the_density_of_pixels_that_are_not_square_is_round_as_players_show_it():
+    density = density_map(np.array([[24, 18]]), (48, 36), 4, pixel_aspect=2)
+    assert density[18, 24 + 2] == density[18 + 4, 24] == density_map(np.array([[24, 18]]), (48, 36), 4)[18, 24 + 4]
+
+
 def test_truncated_density_is_what_scipy_blurs():
     points = np.array([[3, 1], [3, 1], [20, 30], [47, 35]])
     counts = np.zeros((36, 48))
@@ -159,7 +164,8 @@ def test_films_whose_pixels_are_not_square_are_as_wide_on_the_screen_as_players_
     x, y = viewing.on_film(np.array([point[0]], float), np.array([point[1]], float), units, (720, 576), 64 / 45)
     np.testing.assert_allclose([x[0], y[0]], expected)
     seen = Viewing(screen=(1920, 1080), distance_cm=60, screen_width_cm=52)
-    assert seen.film_sigma((720, 576), 64 / 45) == pytest.approx(seen.film_sigma((1024, 576)))
+    for viewing in (seen, Viewing(), Viewing(distance_cm=60, screen_width_cm=52)):
+        assert viewing.film_sigma((720, 576), 64 / 45) == pytest.approx(viewing.film_sigma((1024, 576)))
 
 
 @pytest.mark.parametrize(
