@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import ml_collections
+from flax import nnx
 from rich.console import Console
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.experiments.settings import network_config, training_settings
 from stavis_jax.models import fusion
+from stavis_jax.models.initialization import as_2d
 from stavis_jax.models.stavis import NetworkConfig, Stavis
 from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.directory import Kind
@@ -69,12 +71,14 @@ class Stage:
 
     Attributes:
       name: "visual" or "audiovisual", as in --config.stages.
+      starts_2d: whether the trunk's random kernels start as 2D ones.
     """
 
     name: str
     network: NetworkConfig
     settings: TrainingSettings
     starts: tuple[StartWeights, ...]
+    starts_2d: bool = False
 
     def has_started(self, workdir: Path) -> bool:
         """Returns whether there is a checkpoint."""
@@ -102,7 +106,8 @@ def plan_stages(config: ml_collections.ConfigDict, workdir: Path) -> list[Stage]
     if not init.visual:
         kinetics = StartWeights("kinetics", "kinetics", ("trunk",), _path(init.kinetics))
         visual_network = dataclasses.replace(network, variant="visual")
-        stages.append(Stage("visual", visual_network, training_settings(config, "visual"), (kinetics,)))
+        settings, starts_2d = training_settings(config, "visual"), config.model.get("starts_2d", False)
+        stages.append(Stage("visual", visual_network, settings, (kinetics,), starts_2d))
     if uses_sound:
         path = _path(init.visual) or workdir / "visual" / "last"
         visual = StartWeights("visual", "stavis", VISUAL_PARTS, path, from_earlier_stage=not init.visual)
@@ -143,6 +148,9 @@ def start_network(stage: Stage, loaded: Mapping[StartWeights, Weights], seed: in
       UserError: the weights do not fit the network.
     """
     network = new_network(stage.network, seed)
+    if stage.starts_2d:
+        for kernel in (value for _, value in nnx.to_flat_state(nnx.state(network.trunk, nnx.Param)) if value.ndim == 5):
+            kernel[...] = as_2d(kernel[...])
     filled: set[str] = set()
     for start in (start for start in stage.starts if start.path):
         weights = loaded[start] if start in loaded else start.load()

@@ -18,3 +18,14 @@ def fan_out_normal(fan_out: int) -> nnx.Initializer:
 
 
 head_normal = nnx.initializers.normal(HEAD_STD)
+
+
+def as_2d(kernel: jax.Array) -> jax.Array:
+    """Returns a 3D kernel that starts as a 2D one: the middle frame of a drawn kernel, 0 before and after it.
+
+    Args:
+      kernel: [kT, kH, kW, C, D]. The result's middle frame is scaled so that the outputs keep their variance.
+    """
+    taps = kernel.shape[0]
+    middle = jnp.zeros_like(kernel).at[taps // 2]
+    return middle.set(kernel[taps // 2] * taps**0.5)

@@ -38,4 +38,5 @@ def first_state(
         effective_batch=settings.effective_batch,
         loss_weights=settings.loss_weights,
         freeze_upsampling=settings.freeze_upsampling,
+        frames=settings.frames,
     )

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
+from data_pipelines.inputs.windows import CLIP_FRAMES
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.training.losses import LossWeights
 
@@ -17,6 +18,8 @@ class TrainingSettings:
       batch_size: clips per batch, over all devices.
       effective_batch: clips per update; gradients are accumulated up to it.
       group_rates: learning rate of each parameter group, relative to `learning_rate`.
+      frames: how many of a clip's 16 frames the network sees in training and validation, around the target frame. With
+        1 it learns from pictures, which is several times faster. Kernels that started as 2D ones then stay so.
       optimizer: "sgd", or "adam", which takes no momentum and dampening.
       schedule: "steps", the paper's, or "cosine".
       average: decay of the running mean of the weights that is validated, kept and scored; 0: the weights of the last
@@ -37,6 +40,7 @@ class TrainingSettings:
     effective_batch: int
     learning_rate: float
     group_rates: Mapping[str, float]
+    frames: int = CLIP_FRAMES
     optimizer: Literal["sgd", "adam"] = "sgd"
     schedule: Literal["steps", "cosine"] = "steps"
     average: float = 0.0
@@ -72,6 +76,8 @@ class TrainingSettings:
         for name in ("epochs", "batch_size", "effective_batch", "patience", "save_every", "keep_checkpoints"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}={getattr(self, name)}: give 1 or more.")
+        if not 1 <= self.frames <= CLIP_FRAMES:
+            raise UserError(f"frames={self.frames}: give 1 to {CLIP_FRAMES}.")
         if self.effective_batch % self.batch_size:
             raise UserError(
                 f"effective_batch={self.effective_batch}: not a multiple of batch_size={self.batch_size}. "

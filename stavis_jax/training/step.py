@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
+from data_pipelines.inputs.windows import CLIP_FRAMES
 from stavis_jax.models.stavis import Outputs, Stavis
 from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.training import losses, parameter_groups
@@ -37,6 +38,7 @@ class StepConstants:
     optimizer: optax.GradientTransformation
     loss_weights: losses.LossWeights
     effective_batch: int
+    frames: int = CLIP_FRAMES
 
     def network(self, state: TrainState) -> Stavis:
         """Returns the network to predict with: of the averaged weights, if the training averages them."""
@@ -51,6 +53,7 @@ def create(
     effective_batch: int,
     loss_weights: losses.LossWeights | None = None,
     freeze_upsampling: bool = False,
+    frames: int = CLIP_FRAMES,
 ) -> tuple[StepConstants, TrainState]:
     """Returns the constants and the first state of a training that starts from `network`.
 
@@ -60,6 +63,7 @@ def create(
       group_rates: rate of each parameter group, relative to the base rate.
       effective_batch: clips per update.
       freeze_upsampling: keeps the upsampling kernels as they are.
+      frames: how many frames of a clip the network sees, around the target frame.
     """
     parts: Any = nnx.split(network, nnx.Param, nnx.BatchStat)
     graphdef, params, batch_stats = parts
@@ -68,7 +72,7 @@ def create(
     factors = jax.tree.unflatten(jax.tree.structure(params), [by_name[name] for name in names])
     optimizer = make_optimizer(factors)
     state = TrainState(jnp.zeros((), jnp.int32), params, batch_stats, jax.jit(optimizer.init)(params))
-    return StepConstants(graphdef, optimizer, loss_weights or losses.LossWeights(), effective_batch), state
+    return StepConstants(graphdef, optimizer, loss_weights or losses.LossWeights(), effective_batch, frames), state
 
 
 def train_step(
@@ -134,7 +138,7 @@ def loss_gradients(
     constants: StepConstants, state: TrainState, batch: DeviceBatch, side_weight: jax.Array
 ) -> tuple[nnx.State, dict[str, jax.Array], nnx.State]:
     """Returns gradients of a batch's share of the loss, the batch's means, and the BatchNorm statistics afterwards."""
-    batch = network_inputs(batch)
+    batch = network_inputs(_around_target(batch, constants.frames))
 
     def loss_of(params: nnx.State):
         # A new tree, since flax lets a variable change only inside the trace that made it.
@@ -152,11 +156,18 @@ def loss_step(constants: StepConstants, state: TrainState, batch: DeviceBatch) -
 
     The loss is given as sums of the terms over the valid clips, with their "count".
     """
-    batch = network_inputs(batch)
+    batch = network_inputs(_around_target(batch, constants.frames))
     outputs = constants.network(state)(batch["clip"], batch.get("waveform"))
     values = _terms(constants, outputs.logits, batch)
     sums = {name: jnp.sum(value * batch["weight"]) for name, value in values.items()}
     return sums | {"count": jnp.sum(batch["weight"])}, outputs._replace(side_logits=())
+
+
+def _around_target(batch: DeviceBatch, frames: int) -> DeviceBatch:
+    """Cuts the clips to the frames around their target frame, which is the eighth of 16, or just before the middle."""
+    clip = batch["clip"]
+    first = (clip.shape[1] - 1) // 2 - (frames - 1) // 2
+    return batch if frames >= clip.shape[1] else {**batch, "clip": clip[:, first : first + frames]}
 
 
 def _terms(constants: StepConstants, logits: jax.Array, batch: DeviceBatch) -> dict[str, jax.Array]:

@@ -59,6 +59,23 @@ def test_start_weights_that_no_stage_takes_are_refused(recipe, init, unused, tmp
         plan_stages(config, tmp_path)
 
 
+def test_kernels_that_start_as_2d_ones_are_zero_outside_the_middle_frame():
+    config = visual.get_config("demo")
+    with config.unlocked():
+        config.model.starts_2d = True
+    (stage,) = plan_stages(config, "run")
+    drawn = read_network(new_network(stage.network, config.seed))
+    started = read_network(start_network(stage, {}, config.seed, QUIET))
+    kernels = {name: array for name, array in started.items() if array.ndim == 5}
+    assert len(kernels) == 9  # the stem, two in each layer, two shortcuts
+    for name, kernel in kernels.items():
+        taps = len(kernel)
+        assert not np.delete(kernel, taps // 2, axis=0).any()
+        np.testing.assert_allclose(kernel[taps // 2], drawn[name][taps // 2] * taps**0.5, rtol=1e-6)
+    for name in started.keys() - kernels.keys():
+        np.testing.assert_array_equal(started[name], drawn[name])
+
+
 @pytest.mark.slow
 def test_weights_of_another_kind_are_refused(visual_weights, tmp_path):
     config = av.get_config("demo")

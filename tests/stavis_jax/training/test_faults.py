@@ -214,6 +214,7 @@ def test_going_on_with_other_data_is_refused(tmp_path):
         ({"weight_decay": float("nan")}, "weight_decay=nan: give 0 or more"),
         ({"group_rates": RATES | {"trunk": -0.1}}, "group_rates.trunk=-0.1: give 0 or more"),
         ({"momentum": 5}, "momentum=5: give 0 or more, and less than 1"),
+        ({"frames": 17}, "frames=17: give 1 to 16"),
         ({"average": 1.0}, "average=1.0: give 0 or more, and less than 1"),
         ({"optimizer": "lion"}, "optimizer=lion: choose from sgd, adam"),
         ({"schedule": "linear"}, "schedule=linear: choose from steps, cosine"),

@@ -92,6 +92,23 @@ def test_accumulating_four_batches_of_two_updates_as_one_of_eight():
         np.testing.assert_allclose(in_shares, at_once, rtol=1e-4, atol=3e-7)
 
 
+@pytest.mark.parametrize(("frames", "seen"), [(1, slice(7, 8)), (4, slice(6, 10)), (16, slice(0, 16))])
+def test_training_and_validation_see_the_frames_around_the_target_frame(frames, seen):
+    batch = draw_batch(2)
+    batch["clip"] = np.random.default_rng(1).normal(0, 50, (2, 16, 16, 16, 3)).astype(np.float32)
+    cut = batch | {"clip": batch["clip"][:, seen]}
+    make_optimizer = functools.partial(optimizer.sgd, 0.1)
+    few, all_frames = (
+        step.create(SmallNetwork(rngs=nnx.Rngs(0)), make_optimizer, RATES, effective_batch=2, frames=count)
+        for count in (frames, 16)
+    )
+    for side_weight in (None, jnp.float32(0.5)):
+        run = step.loss_step if side_weight is None else functools.partial(step.train_step, side_weight=side_weight)
+        values = [run(*job, clips) for job, clips in ((few, batch), (all_frames, cut))]
+        named = [next(part for part in value if isinstance(part, dict)) for value in values]
+        assert float(named[0]["loss"]) == pytest.approx(float(named[1]["loss"]), rel=1e-5)
+
+
 @pytest.mark.slow
 def test_side_outputs_count_ever_less_in_the_losses_that_are_logged(tmp_path):
     """A rate of 0 keeps the parameters, so each epoch's loss is main + (1 - epoch / epochs) * sides of one batch."""
