@@ -164,11 +164,11 @@ def test_eight_tpus_train_as_one():
         results.append((losses, *(nnx.to_pure_dict(tree) for tree in (moved, jax.device_get(state.batch_stats)))))
     (losses, moved, statistics), (expected_losses, expected_moved, expected_statistics) = results
     for ours, expected in zip(losses, expected_losses, strict=True):
-        assert ours == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        assert ours == pytest.approx(expected, rel=1e-5, abs=1e-5)  # CC and NSS are near 0
     for one, other in zip(jax.tree.leaves(moved), jax.tree.leaves(expected_moved), strict=True):
-        assert np.linalg.norm(one - other) <= 1e-3 * np.linalg.norm(other)  # rounding of the sums: 4e-5
+        assert np.linalg.norm(one - other) <= GRADIENT_RTOL * np.linalg.norm(other)
     for one, other in zip(jax.tree.leaves(statistics), jax.tree.leaves(expected_statistics), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
 def assert_learned_the_same(ours: tuple, expected: tuple) -> None:
