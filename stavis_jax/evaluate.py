@@ -1,7 +1,7 @@
 """Command: scores saliency maps, of this or any other model, against recorded gaze.
 
 Maps are in PREDICTIONS/split<n>_results/<database>/<video>/, in PREDICTIONS/<database>/<video>/ if one set serves all
-splits, or in PREDICTIONS/<video>/ if the data have one database. The file name of a map ends in its 1-based frame
+splits, or in PREDICTIONS/<video>/ if a single database is scored. The file name of a map ends in its 1-based frame
 number: pred_sal_000009.jpg, 000009.png. If no name ends in a number, the last number counts: frame000009_pred.png. The
 map of a picture may lie in place of its folder: <database>/<picture>.png.
 """

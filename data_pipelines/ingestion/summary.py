@@ -115,7 +115,7 @@ def warn_of_films(reports: Sequence[FilmReport], stills: bool = False) -> None:
         ("are left out", [report for report in reports if report.left_out]),
         ("have no sound", [report for report in reports if not (report.left_out or report.has_sound or stills)]),
         (
-            "have no steady frame rate, so that their sound is cut too early or too late",
+            "have no steady frame rate, so that their sound is cut too early or too late (ffmpeg -fps_mode cfr helps)",
             [report for report in reports if report.clock_error_seconds > CLOCK_ERROR_SECONDS],
         ),
     ):

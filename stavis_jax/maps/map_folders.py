@@ -107,8 +107,8 @@ def find_database_folder(predictions: Path, split: int, database: str, *, flat: 
       predictions: the folder of all predictions.
       split: number of the split, from 1.
       database: name of the database.
-      flat: whether the folder of the database may be missing, with the videos in the folder above. Only for data with
-        a single database.
+      flat: whether the folder of the database may be missing, with the videos in the folder above. Only for a single
+        database.
     """
     root = predictions_root(predictions, split)
     found = next((path for path in subfolders(root) if short_name(path.name) == short_name(database)), None)

@@ -43,7 +43,7 @@ def find_videos(
 
     Raises UserError if no test video has maps.
     """
-    flat = len(annotations.databases()) == 1
+    flat = len(databases or annotations.databases()) == 1
     if databases is None:
         databases = [
             database
@@ -69,8 +69,8 @@ def find_videos(
     if not found:
         raise UserError(
             f"--predictions {predictions}: holds no map of a test video of {', '.join(databases) or 'the data'}. "
-            "Put maps into split<n>_results/<database>/<video>/, <database>/<video>/, or <video>/ if the data have "
-            "one database."
+            "Put maps into split<n>_results/<database>/<video>/ or <database>/<video>/. For a single database, "
+            "<video>/ will do; --databases chooses one."
         )
     return FoundVideos(found, missing, _unknown_folders(predictions, annotations, splits, databases, flat))
 

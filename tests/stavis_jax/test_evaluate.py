@@ -204,11 +204,15 @@ def test_scoring_a_film_from_arrays_equals_scoring_its_files(golden_tree, golden
     assert means == {metric: from_files[metric] for metric in means}
 
 
-def test_data_of_one_database_take_maps_without_a_database_folder(tree):
+@pytest.mark.parametrize("is_chosen", [False, True])
+def test_data_of_one_database_take_maps_without_a_database_folder(tree, is_chosen):
+    if is_chosen:
+        for folder in ("annotations", "video_frames"):
+            shutil.copytree(tree / "data" / folder / "Coutrot_db1", tree / "data" / folder / "Other")
     (tree / "preds/split3_results/coutrot1").rename(tree / "flat")
     shutil.rmtree(tree / "preds")
     (tree / "flat").rename(tree / "preds")
-    run(tree, "--splits", "3", "--workers", "1")
+    run(tree, "--splits", "3", "--workers", "1", *(["--databases", "Coutrot_db1"] if is_chosen else []))
     (video,) = json.loads((tree / "scores/results.json").read_text())["videos"]
     assert video["video"] == "cvid_4"
 
