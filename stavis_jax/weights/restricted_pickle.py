@@ -2,8 +2,8 @@
 
 A pickle is a program for a small machine, and may name any function to be called. The machine here knows the steps that
 build plain values, and looks names up in a fixed list. Tensors and storages become records of `pickled_tensors`. What
-checkpoints often carry beside them (paths, NumPy scalars, a Namespace of options) becomes an empty placeholder. Every
-other name is refused. Work and memory are proportional to the pickle's length.
+checkpoints often carry beside them (paths, NumPy scalars, options of argparse, Lightning or OmegaConf) becomes an empty
+placeholder. Every other name is refused. Work and memory are proportional to the pickle's length.
 """
 
 import io
@@ -19,7 +19,8 @@ _DATA = re.compile(
     r"torch\.(Tensor|nn\.parameter\.Parameter)|argparse\.Namespace|types\.SimpleNamespace|pathlib(\._local)?\.\w*Path"
     r"|numpy\.(_?core\.multiarray\.(scalar|_reconstruct)|_?core\.numeric\._frombuffer|ndarray|dtype|dtypes\.\w+DType)"
     r"|numpy\.(bool_?|u?int\d+|float\d+|str_|bytes_)|_codecs\.encode|copy_?reg\._reconstructor"
-    r"|collections\.(defaultdict|Counter|deque)|datetime\.(datetime|date|time|timedelta|timezone)"
+    r"|(pytorch_)?lightning(_fabric)?(\.\w+)*\.AttributeDict|omegaconf(\.\w+)+|easydict\.EasyDict|yacs\.config\.CfgNode"
+    r"|typing\.\w+|collections\.(defaultdict|Counter|deque)|datetime\.(datetime|date|time|timedelta|timezone)"
     r"|(builtins|__builtin__)\.(set|frozenset|list|dict|tuple|int|long|float|complex|str|unicode|bool|bytes|object|slice|x?range)"
     r"|torch\.(device|memory_format|contiguous_format|preserve_format|strided|layout|Generator|q?u?int\d+(x\d)?|complex\d+|per_\w+_affine\w*|sparse_\w+)|torch\.serialization\._get_layout"
 )

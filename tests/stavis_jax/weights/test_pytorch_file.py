@@ -5,6 +5,8 @@ import os
 import pickle
 import sys
 import tarfile
+import types
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +208,31 @@ def test_what_checkpoints_carry_beside_the_state_dict_is_left_out(tmp_path, is_z
     checkpoint = read_checkpoint(save(tmp_path, content, _use_new_zipfile_serialization=is_zip))
     assert list(checkpoint.state) == ["a"]
     assert checkpoint.has_optimizer
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pytorch_lightning.utilities.parsing.AttributeDict",
+        "lightning_fabric.utilities.data.AttributeDict",
+        "omegaconf.dictconfig.DictConfig",
+        "easydict.EasyDict",
+        "yacs.config.CfgNode",
+    ],
+)
+def test_options_of_lightning_and_others_are_left_out(tmp_path, monkeypatch, name, is_zip):
+    module, _, kind = name.rpartition(".")
+    options = type(kind, (dict,), {"__module__": module})
+    parts = module.split(".")
+    for number in range(1, len(parts) + 1):
+        monkeypatch.setitem(sys.modules, ".".join(parts[:number]), types.ModuleType(parts[number - 1]))
+    setattr(sys.modules[module], kind, options)
+    hyper = options(lr=0.1, inner=options(depth=50), kinds=[typing.Any])
+    hyper.__dict__["flags"] = {"a": options()}
+    content = {"state_dict": {"model.a": torch.ones(1)}, "hyper_parameters": hyper, "pytorch-lightning_version": "2.4"}
+    checkpoint = read_checkpoint(save(tmp_path, content, _use_new_zipfile_serialization=is_zip))
+    assert list(checkpoint.state) == ["a"]
 
 
 @pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "module.module.", "_orig_mod.module.", "model."])
