@@ -28,6 +28,7 @@ from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.limits import LIKELY_FRAME_RATES_HZ
 
 _DURATION = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
+HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}  # transfer characteristics: ITU-T H.273
 PACKETS_UNDER_WAY = 64  # more than a decoder holds back: 16 threads, 16 pictures to be reordered
 
 logger = logging.getLogger(__name__)
@@ -38,8 +39,14 @@ class EncodedFilm(Film):
     """A film file. The times of its frames count from `first_frame_seconds` on its clock."""
 
     first_frame_seconds: Fraction
+    transfer: int  # of the first frame: how its numbers stand for brightness
 
     def shots(self, warn: bool = False) -> Iterator[Shot]:
+        if warn and (kind := HIGH_DYNAMIC_RANGE.get(self.transfer)):
+            text = (
+                "%s: has a high dynamic range (%s), and is read as it is stored, with pale pictures. Convert it to SDR."
+            )
+            logger.warning(text, self.path, kind)
         timed = ((frame, seconds_of(frame)) for frame in _decoded(self.path, warn))
         for frame, seconds in rising_times(timed, self.first_frame_seconds, 1 / self.nominal_rate_hz):
             duration = frame.duration * frame.time_base if frame.duration and frame.time_base else None
@@ -80,6 +87,7 @@ def open_encoded_film(path: Path) -> EncodedFilm:
         start_seconds=start_seconds,
         first_frame_seconds=start_seconds,
         pixel_aspect=aspect,
+        transfer=int(first.color_trc),
     )
 
 

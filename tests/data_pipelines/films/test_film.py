@@ -281,6 +281,19 @@ def test_any_name_will_do(tmp_path, write_film, pictures, click, monkeypatch, na
     assert len(pixels(open_film("link"))) == 2
 
 
+@pytest.mark.parametrize(("transfer", "told"), [(16, "(PQ)"), (18, "(HLG)"), (1, "")])
+def test_a_high_dynamic_range_is_told(tmp_path, pictures, transfer, told, caplog):
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("ffv1", rate=10)
+        stream.height, stream.width, stream.pix_fmt, stream.codec_context.color_trc = 48, 64, "yuv420p10le", transfer
+        for picture in pictures(3):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p10le")))
+        film.mux(stream.encode(None))
+    assert len(list(open_film(path).frames(16))) == 3
+    assert [told in message for message in caplog.messages] == [True] * bool(told)
+
+
 def test_a_title_in_an_old_encoding_does_no_harm(tmp_path, write_film, pictures):
     path = write_film(tmp_path / "film.mkv", pictures(2), title="Cafe")
     path.write_bytes(path.read_bytes().replace(b"Cafe", "Café".encode("latin-1")))
