@@ -56,3 +56,20 @@ def test_asked_to_stop_it_clears_away_what_it_had_begun(command, commands, suppl
         assert line == "stopped: on request. Run the same command again."
         begun = [name for name in leftovers(tmp_path) if (tmp_path / name).is_file()]
         assert command == "prepare" or begun == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("command", ["predict", "convert", "export"])
+def test_ctrl_c_ends_a_command_within_seconds(command, share, commands, supplies, undisturbed, tmp_path, tally):
+    """The other commands, with worker processes: test_workers.py."""
+    job, place, expected = JOBS[command], Place(tmp_path, supplies), undisturbed(command)
+    tally.fault(command, "Ctrl-C")
+    running = commands.start(job.module, *job.flags(place))
+    time.sleep(max(0.3, share * expected.seconds))
+    os.killpg(running.pid, signal.SIGINT)
+    sent = time.monotonic()
+    ended = running.wait()
+    assert time.monotonic() - sent < 20 and "Traceback" not in ended.err, ended
+    assert ended.code in (0, 130), ended  # 0 if all was done
+    assert content(place.output) == ({} if ended.code else expected.content)
