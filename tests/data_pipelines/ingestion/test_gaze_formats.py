@@ -14,6 +14,7 @@ from scipy.io import savemat
 
 from data_pipelines.ingest import ingest
 from data_pipelines.ingestion.gaze_files import read_gaze
+from data_pipelines.ingestion.given_maps import read_given_fixations
 from data_pipelines.raw import layout as raw_layout
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
@@ -309,3 +310,12 @@ def test_a_mat_file_without_a_position_leaves_its_film_out(tmp_path):
     (tmp_path / "a.mat").write_bytes(matlab_5({"gaze": np.full((2, 3, 2), NAN)}))
     with pytest.raises(UserError, match="no film can be used; first: a has no gaze within its picture and time"):
         ingest([film], [tmp_path / "a.mat"], tmp_path / "raw", "D", workers=1)
+
+
+def test_the_grey_that_jpeg_leaves_around_a_fixation_is_none(tmp_path):
+    picture = np.zeros((36, 64), np.uint8)
+    picture[10, 20] = 255
+    Image.fromarray(picture).save(tmp_path / "1.jpg", quality=90)
+    with Image.open(tmp_path / "1.jpg") as stored:
+        assert np.count_nonzero(np.asarray(stored)) > 1
+    assert np.argwhere(read_given_fixations(tmp_path / "1.jpg")).tolist() == [[10, 20]]

@@ -83,6 +83,13 @@ def test_fixations_of_eyelink_last_as_long_as_they_did_and_observers_have_their_
     assert said.endswith("of 2 observers.\n")
 
 
+def test_a_fixation_of_eyelink_ends_with_the_film(films, add, tmp_path):
+    text = ASC_HEAD.format(screen="GAZE_COORDS 0 0 127 71") + "START\t1000\tRIGHT\tEVENTS\nEVENTS\tGAZE\tRIGHT\n"
+    text += "MSG\t1000 VIDEO_START one.mp4\nEFIX R   1100\t1500\t400\t40.0\t20.0\t900\nMSG\t1300 VIDEO_END\nEND\t1600\n"
+    add(films, written(tmp_path / "P01.asc", text))
+    assert fixations(tmp_path, "one") == [EMPTY, [(20, 10)], [(20, 10)], EMPTY, EMPTY, EMPTY]
+
+
 def test_numbers_of_eyelinks_calibration_are_no_samples(films, add, tmp_path):
     calibration = (
         "MSG\t910 !CAL\n>>>>>>> CALIBRATION (HV9,P-CR) FOR LEFT: <<<<<<<<<\nMSG\t911 !CAL Calibration points:\n"
