@@ -87,10 +87,12 @@ class Stage:
 
 
 def plan_stages(config: ml_collections.ConfigDict, workdir: Path) -> list[Stage]:
-    """Returns the stages in order: visual, unless such a network is given, and audiovisual, if the variant uses sound.
+    """Returns the stages in order: visual, and audiovisual, if the variant uses sound.
+
+    A visual network that is given takes the place of the first stage. Without the second, it is trained further.
 
     Raises:
-      UserError: a setting is out of range, leaves nothing to train, or contradicts another one.
+      UserError: a setting is out of range, or contradicts another one.
     """
     network, init = network_config(config), config.init
     uses_sound = fusion.VARIANTS[network.variant].uses_sound
@@ -100,14 +102,14 @@ def plan_stages(config: ml_collections.ConfigDict, workdir: Path) -> list[Stage]
         parts = VISUAL_PARTS + SOUND_PARTS
         start = StartWeights("audiovisual", "stavis", parts, Path(whole), variant=network.variant)
         return [Stage("audiovisual", network, training_settings(config, "audiovisual"), (start,))]
-    if init.visual and not uses_sound:
-        raise UserError("--config.init.visual: the visual network is trained already. Leave this out.")
     stages = []
-    if not init.visual:
-        kinetics = StartWeights("kinetics", "kinetics", ("trunk",), _path(init.kinetics))
+    if not (init.visual and uses_sound):
+        start = StartWeights("kinetics", "kinetics", ("trunk",), _path(init.kinetics))
+        if init.visual:
+            start = StartWeights("visual", "stavis", VISUAL_PARTS, Path(init.visual))
         visual_network = dataclasses.replace(network, variant="visual")
         settings, starts_2d = training_settings(config, "visual"), config.model.get("starts_2d", False)
-        stages.append(Stage("visual", visual_network, settings, (kinetics,), starts_2d))
+        stages.append(Stage("visual", visual_network, settings, (start,), starts_2d))
     if uses_sound:
         path = _path(init.visual) or workdir / "visual" / "last"
         visual = StartWeights("visual", "stavis", VISUAL_PARTS, path, from_earlier_stage=not init.visual)

@@ -13,7 +13,7 @@ from rich.console import Console
 from data_pipelines.prepare import prepare
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.synthesize import synthesize
-from stavis_jax.configs import av, visual
+from stavis_jax.configs import av
 from stavis_jax.experiments import scoring, test_maps
 from stavis_jax.experiments.data import ExperimentData
 from stavis_jax.experiments.settings import check_settings
@@ -140,10 +140,3 @@ def test_a_missing_setting_of_a_recipe_is_one_line():
         del config.stages.visual.batch_size
     with pytest.raises(UserError, match=r"--config.stages.visual.batch_size: is missing. Add it"):
         plan_stages(config, Path())
-
-
-def test_a_trained_visual_network_leaves_nothing_to_train_of_visual(tmp_path):
-    config = visual.get_config("demo")
-    config.init.visual = str(tmp_path)
-    with pytest.raises(UserError, match="--config.init.visual: the visual network is trained already"):
-        plan_stages(config, tmp_path / "run")

@@ -102,6 +102,20 @@ def test_loaded_weights_fill_their_parts_and_are_not_read_again(visual_weights, 
 
 
 @pytest.mark.slow
+def test_a_visual_recipe_trains_a_given_visual_network_further(visual_weights, tmp_path):
+    config = visual.get_config("demo")
+    config.init.visual = str(visual_weights)
+    (stage,) = plan_stages(config, tmp_path)
+    assert (stage.name, stage.network) == ("visual", NetworkConfig("visual", 10))
+    arrays = read_network(start_network(stage, load_start_weights(stage.starts), 0, QUIET))
+    for name, array in read_network(new_network(stage.network, 7)).items():
+        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    config.init.kinetics = "kinetics.pth"
+    with pytest.raises(UserError, match="--config.init.kinetics: no stage of this training starts from it"):
+        plan_stages(config, tmp_path)
+
+
+@pytest.mark.slow
 def test_weights_of_another_depth_are_refused(visual_weights, tmp_path):
     config = av.get_config("demo")
     config.model.depth, config.init.visual = 18, str(visual_weights)
