@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.progress import Progress, TaskID
 
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.errors import UserError, reason
 
 _TRIES = 4  # in a row, without a byte more than before
 _PAUSE_SECONDS = 3.0
@@ -123,7 +123,8 @@ def _cut_by(what: str) -> Iterator[None]:
     except urllib.error.HTTPError:
         raise
     except (OSError, http.client.HTTPException) as error:
-        raise _CutError(f"{what} ({getattr(error, 'reason', error) or type(error).__name__})") from None
+        cause = getattr(error, "reason", error)  # of an error of urllib
+        raise _CutError(f"{what} ({reason(cause) if isinstance(cause, Exception) else cause})") from None
 
 
 def _is_whole(error: urllib.error.HTTPError, offset: int) -> bool:

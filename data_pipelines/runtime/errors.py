@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 from collections.abc import Iterator
 
 FILE_SYSTEM_FAULTS = (
@@ -24,8 +25,12 @@ class Stopped(Exception):  # noqa: N818, it is no error
 
 
 def one_line(error: object) -> str:
-    """Returns a message as one printable line of at most LONGEST_LINE characters, without control characters."""
-    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(str(error).split()))
+    """Returns a message as one printable line of at most LONGEST_LINE characters.
+
+    Control characters and the system's numbers of errors are left out.
+    """
+    text = re.sub(r"\[Errno -?\d+\] ", "", " ".join(str(error).split()))
+    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     if len(text) <= LONGEST_LINE:
         return text
     end = LONGEST_LINE // 4  # the end says what to do

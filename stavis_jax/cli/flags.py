@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 
@@ -11,7 +10,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from data_pipelines.runtime.arguments import program_name
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax import configs
 
 HELP_FLAGS = {"-h", "-help", "--help", "-helpfull", "--helpfull"}
@@ -124,8 +123,7 @@ def parse(argv: Sequence[str]) -> list[str]:
 
 def _last_line(error: Exception) -> str:
     """Returns the reason of an error. ml_collections puts the traceback of a configuration file before it."""
-    last = str(error).strip().splitlines()[-1].strip().removeprefix("ValueError: ")
-    return re.sub(r"^\[Errno \d+\] ", "", last)
+    return one_line(str(error).strip().splitlines()[-1]).removeprefix("ValueError: ")
 
 
 def _absl_syntax(argv: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_pipelines.runtime.errors import reason
+from data_pipelines.runtime.errors import one_line, reason
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,8 @@ from data_pipelines.runtime.errors import reason
 )
 def test_the_reason_of_an_error_is_one_plain_line(error, expected):
     assert reason(error) == expected
+
+
+def test_the_systems_numbers_of_errors_are_left_out():
+    damaged = f"weights: cannot be read ({FileNotFoundError(2, 'No such file or directory', 'a')}). Convert again."
+    assert one_line(damaged) == "weights: cannot be read (No such file or directory: 'a'). Convert again."
