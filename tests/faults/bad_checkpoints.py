@@ -257,7 +257,7 @@ ROWS = [
     npy_file("whose pickle would run code", lambda place: RunsCode(place.folder / "ran"), "would run code"),
     npy_file("of objects", lambda place: {"weights": Path("x")}, "would run code"),
     npy_file("of something else", lambda place: {"weights": [1, 2]}, "holds no layers"),
-    BadInput("a .pth file that is a zip bomb", "convert", zip_bomb, "model.pth"),
+    BadInput("a .pth file that is a zip bomb", "convert", zip_bomb, "unpacks to more than its size"),
     BadInput("a pickle that announces 2^62 bytes", "convert", huge_pickle_opcode, "model.pth"),
     pth("an empty .pth file", b""),
     pth("random bytes as .pth", np.random.default_rng(0).bytes(5000)),

@@ -3,10 +3,12 @@ import collections
 import datetime
 import os
 import pickle
+import struct
 import sys
 import tarfile
 import types
 import typing
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +85,49 @@ def test_tensors_of_torch_before_0_4_are_read(tmp_path, monkeypatch):
     monkeypatch.undo()
     assert b"_rebuild_tensor\n" in path.read_bytes()
     np.testing.assert_array_equal(read_checkpoint(path).state["fuse.weight"], tensor.numpy())
+
+
+class Storage:
+    """Stands for a part of a storage in a pickle."""
+
+
+class Part(pickle.Pickler):
+    """Pickles numbers 2 to 4 of a storage of six, as PyTorch before 0.4 did for tensors that share one."""
+
+    def persistent_id(self, value):
+        return ("storage", torch.FloatStorage, "0", "cpu", 6, ("1", 2, 3)) if isinstance(value, Storage) else None
+
+    def reducer_override(self, value):
+        if not isinstance(value, Part):
+            return NotImplemented
+        return torch._utils._rebuild_tensor_v2, (Storage(), 0, (3,), (1,), False, collections.OrderedDict())
+
+
+def test_a_part_of_a_storage_is_read_where_it_begins(tmp_path):
+    path = tmp_path / "saved.pth"
+    with path.open("wb") as file:
+        for value in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):
+            pickle.dump(value, file, protocol=2)
+        pickler = Part(file, protocol=2)
+        pickler.dump({"fuse.weight": pickler})
+        pickle.dump(["0"], file, protocol=2)
+        file.write(struct.pack("<q", 6) + np.arange(6, dtype="<f4").tobytes())
+    assert torch.load(path)["fuse.weight"].tolist() == [2, 3, 4]
+    assert read_checkpoint(path).state["fuse.weight"].tolist() == [2, 3, 4]
+
+
+def test_numbers_of_a_big_endian_machine_are_swapped(tmp_path):
+    path = save(tmp_path, {"a": torch.arange(3.0), "b": torch.arange(3)})
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            dtype = {"0": "f4", "1": "i8"}.get(name.rpartition("/data/")[2])
+            swapped = np.frombuffer(content, dtype).byteswap().tobytes() if dtype else content
+            archive.writestr(name, b"big" if name.endswith("byteorder") else swapped)
+    assert {name: array.tolist() for name, array in read_checkpoint(path).state.items()} == {
+        "a": [0, 1, 2], "b": [0, 1, 2],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("is_zip", [True, False])
@@ -267,6 +312,10 @@ def test_the_networks_own_weights_come_before_averaged_ones(tmp_path):
     assert read_checkpoint(path, "ema").state["a"] == 0
     with pytest.raises(UserError, match=r"saved\.pth: has no state dict 'avg', only ema, model\."):
         read_checkpoint(path, "avg")
+    path = save(
+        tmp_path, {"teacher": {"a": torch.zeros(1)}, "ema": {"a": torch.zeros(1)}, "pupil": {"a": torch.ones(1)}}
+    )
+    assert read_checkpoint(path).name == "pupil"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
