@@ -26,7 +26,7 @@ from data_pipelines.ingestion.gaze_formats.database_arrays import mat_variables
 from data_pipelines.ingestion.gaze_on_frames import FrameGaze
 from data_pipelines.ingestion.gaze_tables import SUFFIXES
 from data_pipelines.ingestion.viewing_geometry import Viewing
-from data_pipelines.raw.layout import read_density
+from data_pipelines.raw.layout import read_density, read_levels
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import entries, is_system_name
 
@@ -158,7 +158,7 @@ def maps_of_frames(maps: GivenMaps, film: Film, num_frames: int) -> MapsOfFrames
 def read_given_fixations(path: Path) -> np.ndarray:
     """Reads a fixation map of any kind, uint8 [H, W], 0 or 1. Raises UserError if it cannot be read."""
     if path.suffix.lower() != ".mat":
-        picture = read_density(path)
+        picture = read_levels(path)
         return (picture > (_LOSSY if path.suffix.lower() in (".jpg", ".jpeg") else 0)).astype(np.uint8)
     variables = mat_variables(path)
     matrices = {name: value for name, value in variables.items() if isinstance(value, np.ndarray) and value.ndim == 2}

@@ -110,8 +110,19 @@ def read_density(path: Path) -> np.ndarray:
 
 
 def decode_density(encoded: bytes, source: Path | str) -> np.ndarray:
-    """Decodes the content of a density map's file, uint8 [H, W]. Errors name `source`."""
-    return _decode(encoded, "L", source)
+    """Decodes the content of a density map's file, uint8 [H, W]. Errors name `source`.
+
+    A map of more than 8 bits is scaled, so that its maximum is 255.
+    """
+    levels = _decode(encoded, "L", source)
+    if levels.dtype == np.uint8:
+        return levels
+    return (levels.astype(np.int64) * 255 // max(255, levels.max(initial=0))).astype(np.uint8)
+
+
+def read_levels(path: Path) -> np.ndarray:
+    """Reads a grey picture of any depth: its levels from 0, [H, W]."""
+    return _decode(read_file(path), "L", path)
 
 
 def read_fixations(path: Path) -> np.ndarray:
@@ -174,9 +185,13 @@ def read_file(path: Path) -> bytes:
 
 
 def _decode(encoded: bytes, mode: str, source: Path | str) -> np.ndarray:
+    """Returns uint8 [H, W, 3] for the mode RGB, and uint8 or int32 [H, W] for L."""
     try:
         with open_picture(io.BytesIO(encoded)) as image:
-            return np.asarray(image.convert(mode))
+            if not image.mode.startswith("I"):
+                return np.asarray(image.convert(mode))
+            levels = np.asarray(image).astype(np.int32).clip(0)  # 16 bits of grey, which Pillow would cut off at 255
+            return levels if mode == "L" else np.repeat(levels[..., None] >> 8, 3, axis=2).astype(np.uint8)
     except PIL.UnidentifiedImageError:  # its text names the buffer
         raise UserError(f"{source}: not a readable picture (of no known format). Fetch it again.") from None
     except Exception as error:  # Pillow raises several kinds for a damaged file

@@ -319,3 +319,8 @@ def test_the_grey_that_jpeg_leaves_around_a_fixation_is_none(tmp_path):
     with Image.open(tmp_path / "1.jpg") as stored:
         assert np.count_nonzero(np.asarray(stored)) > 1
     assert np.argwhere(read_given_fixations(tmp_path / "1.jpg")).tolist() == [[10, 20]]
+
+
+def test_fixations_in_sixteen_bits_are_fixations_whatever_their_level(tmp_path):
+    Image.fromarray(np.uint16([[0, 1, 65535]])).save(tmp_path / "1.png")
+    assert read_given_fixations(tmp_path / "1.png").tolist() == [[0, 1, 1]]

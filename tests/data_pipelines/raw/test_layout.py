@@ -66,6 +66,16 @@ def test_sound_is_16_bit_over_128_with_channels_averaged(tmp_path):
     assert found.tolist() == [-256.0, 32_767 / 128, 0.5, 3.5 / 128]
 
 
+def test_sixteen_bits_of_grey_are_scaled_rather_than_cut_off(tmp_path):
+    deep, shallow = np.uint16([[0, 1, 256, 10_000, 40_000]]), np.uint16([[0, 1, 254, 255, 7]])
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    Image.fromarray(shallow).save(tmp_path / "shallow.png")
+    assert raw_layout.read_density(tmp_path / "deep.png").tolist() == [[0, 0, 1, 63, 255]]
+    assert raw_layout.read_density(tmp_path / "shallow.png").tolist() == shallow.tolist()
+    assert raw_layout.read_frame(tmp_path / "deep.png")[0, :, 2].tolist() == [0, 0, 1, 39, 156]
+    assert raw_layout.read_levels(tmp_path / "deep.png").tolist() == deep.tolist()
+
+
 @pytest.mark.parametrize("name", ["read_frame", "read_density", "read_fixations", "read_sound", "sound_seconds"])
 @pytest.mark.parametrize("damaged", [False, True], ids=["missing", "damaged"])
 def test_bad_file_is_named(tmp_path, name, damaged):
