@@ -45,6 +45,31 @@ def test_scores_of_a_film_whose_name_cannot_be_printed(supplies, tmp_path):
     assert "drei-é" in (output / "report.html").read_text(encoding="utf-8")
 
 
+def test_commands_print_what_an_ascii_terminal_can_show(supplies, tmp_path):
+    copied = Place(tmp_path, supplies).copy("film")
+    film = copied.rename(copied.with_stem("Filmé"))
+    gaze = tmp_path / "gazé.csv"
+    gaze.write_text("video,frame,x,y\nFilmé,1,5,5\n", encoding="utf-8")
+    for command, flags in {
+        "predict": [film, "--checkpoint", supplies.weights, "--output", tmp_path / "prédit", "--outputs", "track"],
+        "ingest": [
+            "--films",
+            film,
+            "--gaze",
+            gaze,
+            "--database",
+            "Données",
+            "--output",
+            tmp_path / "R",
+            "--workers",
+            1,
+        ],
+    }.items():
+        done = run("-m", MODULES[command], *flags, PYTHONIOENCODING="ascii")
+        assert done.returncode == 0 and b"Traceback" not in done.stderr, done
+    assert (tmp_path / "prédit" / "Filmé" / "track.csv").is_file()
+
+
 @pytest.mark.parametrize("redirected", ["| true", "2>&1 | true", ">&-", ">&- 2>&-"])
 def test_a_command_finishes_its_work_when_nobody_reads_what_it_says(redirected, tmp_path):
     script = (
