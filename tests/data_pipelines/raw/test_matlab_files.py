@@ -160,6 +160,13 @@ def test_matlab_7_3_is_read():
     assert found["sparse"].tolist() == [[0, 0], [0, 0], [0, 5]]
 
 
+def test_hdf5_of_other_programs_keeps_its_axes():
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file["eyeMap"] = np.uint8([[0, 1, 0], [0, 0, 1]])
+    assert read_matrix(content.getvalue(), "eyeMap").tolist() == [[0, 1, 0], [0, 0, 1]]
+
+
 def test_cells_of_matlab_7_3_that_hold_themselves_are_refused():
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
