@@ -135,16 +135,16 @@ def test_on_two_tpus_a_training_step_is_that_of_the_textbook_form(settings):
 
 @pytest.mark.slow
 def test_eight_tpus_train_as_one():
-    """Three steps. The clips of a device lie side by side, and its chunks of time stay on it."""
+    """Two steps. The clips of a device lie side by side, and its chunks of time stay on it."""
     draw, results = np.random.default_rng(4), []
     batches = [
         {
-            "clip": draw.integers(0, 256, (16, 8, SIZE, SIZE, 3), np.uint8),
-            "density": draw.integers(0, 256, (16, SIZE, SIZE), np.uint8),
-            "fixations": np.uint8(draw.uniform(size=(16, SIZE, SIZE)) > 0.95),
+            "clip": draw.integers(0, 256, (16, 4, 16, 16, 3), np.uint8),
+            "density": draw.integers(0, 256, (16, 16, 16), np.uint8),
+            "fixations": np.uint8(draw.uniform(size=(16, 16, 16)) > 0.95),
             "weight": np.ones(16, np.float32),
         }
-        for _ in range(3)
+        for _ in range(2)
     ]
     for num_devices in (8, 1):
         devices, losses = DataParallel(jax.devices()[:num_devices]), []
