@@ -23,7 +23,7 @@ from data_pipelines.runtime.errors import (
     one_line,
 )
 from data_pipelines.runtime.signals import Terminated, signals_as_exceptions
-from data_pipelines.runtime.standard_streams import prepare_streams
+from data_pipelines.runtime.standard_streams import flush_streams, prepare_streams
 from data_pipelines.runtime.started_as_command import INTERRUPTED_CODE, IS_COMMAND
 
 TERMINATED_CODE = 143  # what a shell reports after SIGTERM
@@ -43,6 +43,8 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
             prepare_streams(IS_COMMAND)
             with _one_line_warnings(), signals_as_exceptions():
                 main(*args, **kwargs)
+                if IS_COMMAND:
+                    flush_streams()
         except UserError as error:
             sys.exit(f"error: {one_line(error)}")
         except Stopped as stopped:
@@ -58,6 +60,8 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
         finally:
             if IS_COMMAND:  # all is done, and Ctrl-C would print a traceback while Python ends
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
+                with contextlib.suppress(OSError):  # it is known, and Python would report it again
+                    flush_streams()
 
     return wrapped
 

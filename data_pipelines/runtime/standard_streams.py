@@ -1,6 +1,7 @@
 """Makes the standard streams of a command accept any text, also when nobody reads it."""
 
 import io
+import os
 import sys
 from typing import Any
 
@@ -19,6 +20,22 @@ def prepare_streams(is_command: bool) -> None:
         if is_command and isinstance(raw, io.FileIO):
             stream.flush()
             setattr(sys, name, _text_of(Pipe(raw), stream))
+
+
+def flush_streams() -> None:
+    """Writes what the standard streams still hold.
+
+    Raises:
+      OSError: one of them cannot be written, such as a file on a full disk. What it holds is dropped.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            with open(os.devnull, "wb") as nowhere:  # Python would try again at its end, and report that too
+                os.dup2(nowhere.fileno(), stream.fileno())
+            raise
 
 
 class Pipe(io.RawIOBase):

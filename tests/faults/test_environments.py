@@ -70,15 +70,37 @@ def test_commands_print_what_an_ascii_terminal_can_show(supplies, tmp_path):
     assert (tmp_path / "prédit" / "Filmé" / "track.csv").is_file()
 
 
-@pytest.mark.parametrize("redirected", ["| true", "2>&1 | true", ">&-", ">&- 2>&-"])
-def test_a_command_finishes_its_work_when_nobody_reads_what_it_says(redirected, tmp_path):
-    script = (
-        f"{sys.executable} -m data_pipelines.synthesize --films 2 --output films {redirected}; exit ${{PIPESTATUS[0]}}"
-    )
+TALKS = """
+from pathlib import Path
+from data_pipelines.runtime.command import command
+@command
+def main():
+    for number in range(2000):
+        print("line", number)
+    Path("done").touch()
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("redirected", "fault"),
+    [
+        ("| head -1 > head", ""),
+        ("2>&1 | true", ""),
+        (">&-", ""),
+        (">&- 2>&-", ""),
+        ("> /dev/full", "error: output: No space left on device. Give a folder that can be written.\n"),
+    ],
+)
+def test_a_command_finishes_its_work_when_nobody_reads_what_it_says(redirected, fault, tmp_path):
+    (tmp_path / "talks").mkdir()
+    (tmp_path / "talks" / "__init__.py").write_text("import data_pipelines.runtime.started_as_command\n")
+    (tmp_path / "talks" / "much.py").write_text(TALKS)
+    script = f"{sys.executable} -m talks.much {redirected}; exit ${{PIPESTATUS[0]}}"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(["bash", "-c", script], capture_output=True, cwd=tmp_path, env=environment, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), done
-    assert len(list(tmp_path.glob("films/fold_lists/*"))) > 1
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (bool(fault), b"", fault), done
+    assert (tmp_path / "done").exists() or fault
 
 
 SCRIPT = """
