@@ -1,5 +1,7 @@
 """Prints tables on the terminal."""
 
+import textwrap
+
 from rich import box
 from rich import table as rich_table
 from rich.console import Console
@@ -10,6 +12,7 @@ from stavis_jax.reports.tables import NO_VALUE, Column, Table
 
 UNDEFINED = "n/a"
 NAME_WIDTH = 11  # least width of the names, in characters
+WIDE = 100  # characters; on narrower terminals, long names break at blanks and hyphens
 
 
 def print_table(table: Table, console: Console | None = None) -> None:
@@ -31,7 +34,10 @@ def print_table(table: Table, console: Console | None = None) -> None:
             printed.add_row(Text(one_line(group), "italic"))
         for row, cells in rows:
             texts = (Text(_text(cell.text), "bold" if cell.is_best else "") for cell in cells)
-            printed.add_row(Text(one_line(row.name)), *texts)  # a name may hold what rich reads as markup
+            name = one_line(row.name)
+            if console.width < WIDE:  # rich would break it anywhere
+                name = "\n".join(textwrap.wrap(name, NAME_WIDTH, break_long_words=False))
+            printed.add_row(Text(name), *texts)  # a name may hold what rich reads as markup
             if any(cell.interval for cell in cells):
                 for index, label in enumerate(("  95% from", "  to")):
                     ends = (cell.interval[index] if cell.interval else UNDEFINED for cell in cells)

@@ -39,6 +39,12 @@ def test_all_metrics_and_the_name_fit_on_eighty_columns():
     assert text.split().count("0.5000") == 4 and text.split().count("0.500") == 2 and "-0.5000" in text
 
 
+def test_long_names_break_at_hyphens():
+    table = scores_table("Scores", {"single-observer": dict.fromkeys(ALL_METRICS, 0.5)})
+    assert [line.split()[0] for line in printed(table).splitlines()[-3:-1]] == ["single-", "observer"]
+    assert "single-observer" in printed(table, 120)
+
+
 def test_intervals_are_printed_below_their_row():
     lines = printed(scores_table("Scores", {"a": {"CC": 0.5}}, {"a": {"CC": (0.25, 0.75)}})).splitlines()
     assert [line.split() for line in lines[-4:-1]] == [["a", "0.5000"], ["95%", "from", "0.2500"], ["to", "0.7500"]]
