@@ -11,7 +11,7 @@ from data_pipelines.clips.batches import training_batches
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards.reader import Shards
 from stavis_jax.training import device_films, loop
-from stavis_jax.training.device_films import DeviceFilms
+from stavis_jax.training.device_films import TPU_ORDER, DeviceFilms
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
 from stavis_jax.training.network_inputs import HOST_KEYS
@@ -57,6 +57,21 @@ def test_an_epochs_clips_are_those_of_the_host(num_devices, small_shards):
         for name, array in expected.items():
             np.testing.assert_array_equal(found[name], array, err_msg=name)
             assert found[name].dtype == array.dtype
+
+
+def test_on_a_tpu_a_frame_lies_in_one_place(small_shards, monkeypatch):
+    devices, settings = DataParallel(jax.devices()[:8]), {"split": 1, "batch_size": 8, "seed": 3}
+    usual = place(small_shards, devices)
+    monkeypatch.setattr(device_films, "_is_tpu", lambda _: True)
+    films = place(small_shards, devices)
+    orders = {name: array.format.layout.major_to_minor for name, array in films.arrays.items()}
+    assert orders == TPU_ORDER and usual.arrays["clip"].format.layout.major_to_minor == (0, 1, 2, 3)
+    batch = on_devices(devices, films.rows(next(training_batches(small_shards, **settings, pixels=False))))
+    gather = jax.jit(films.gather).lower(films.arrays, batch).compile()
+    arrays, _ = gather.input_formats[0]
+    assert {name: one.layout.major_to_minor for name, one in arrays.items()} == TPU_ORDER  # nothing is copied before
+    for name, array in gather(films.arrays, batch).items():
+        np.testing.assert_array_equal(array, usual.gather(usual.arrays, batch)[name], err_msg=name)
 
 
 class NumberedFrames:
