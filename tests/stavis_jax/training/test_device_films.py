@@ -62,8 +62,11 @@ def test_an_epochs_clips_are_those_of_the_host(num_devices, small_shards):
 def test_on_a_tpu_a_frame_lies_in_one_place(small_shards, monkeypatch):
     devices, settings = DataParallel(jax.devices()[:8]), {"split": 1, "batch_size": 8, "seed": 3}
     usual = place(small_shards, devices)
+    needed = []
+    monkeypatch.setattr(DeviceFilms, "_check_memory", lambda _, num_bytes: needed.append(num_bytes))
     monkeypatch.setattr(device_films, "_is_tpu", lambda _: True)
     films = place(small_shards, devices)
+    assert needed == [len(films.arrays["clip"]) * 16 * 128 * 5]  # rows of 16 pixels are padded to 128
     orders = {name: array.format.layout.major_to_minor for name, array in films.arrays.items()}
     assert orders == TPU_ORDER and usual.arrays["clip"].format.layout.major_to_minor == (0, 1, 2, 3)
     batch = on_devices(devices, films.rows(next(training_batches(small_shards, **settings, pixels=False))))
