@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     which = "state dict to read of a file that holds several, such as ema (default: the network's own)"
     parser.add_argument("--state-dict", metavar="NAME", help=which)
-    parser.add_argument("--half", action="store_true", help="write a directory whose arrays are stored as float16")
+    parser.add_argument("--half", action="store_true", help="write a directory whose kernels are stored as float16")
     add_base_url(parser)
     parser.add_overwrite("an output that exists")
     return parser

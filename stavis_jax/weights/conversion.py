@@ -36,7 +36,7 @@ def convert(
 ) -> dict[str, str]:
     """Converts a file to a directory, or a directory to a file. Returns a summary, label to text.
 
-    With `half`, a directory is copied instead, with its arrays stored as float16.
+    With `half`, a directory is copied instead, with its kernels stored as float16.
 
     Raises:
       UserError: `source` does not exist or cannot be converted, or `output` exists or cannot be written.
@@ -102,7 +102,9 @@ def directory_to_pytorch(directory: Path, file: Path, variant: str | None = None
 
 
 def to_half(source: Path, directory: Path, variant: str | None = None, *, overwrite: bool = False) -> dict[str, str]:
-    """Writes a directory with the arrays of any checkpoint as float16. Returns a summary.
+    """Writes a directory with the kernels of any checkpoint as float16. Returns a summary.
+
+    Arrays of one axis stay float32: they are small, and variances may exceed float16.
 
     Raises:
       UserError: `source` cannot be read, a value is too large for float16, or the directory cannot be written.
@@ -111,11 +113,11 @@ def to_half(source: Path, directory: Path, variant: str | None = None, *, overwr
         raise UserError(f"--output {directory}: --half writes a directory. Give a directory's name.")
     weights, info = load_weights(source, variant)
     with np.errstate(over="ignore"):
-        halved = {name: array.astype(np.float16) for name, array in weights.items()}
+        halved = {name: array.astype(np.float16) if array.ndim > 1 else array for name, array in weights.items()}
     if large := [name for name, array in halved.items() if not np.isfinite(array).all()]:
         raise UserError(f"--half: {source}: {', '.join(large)} do not fit into float16. Leave --half out.")
     save_weights(directory, halved, info, overwrite=overwrite)
-    return _summary(info) | {"arrays": f"{len(halved)} as float16", "written": str(directory)}
+    return _summary(info) | {"arrays": f"{len(halved)}, kernels as float16", "written": str(directory)}
 
 
 def to_checkpoint(weights: Mapping[str, np.ndarray], info: WeightsInfo, source: str) -> FilledCheckpoint:

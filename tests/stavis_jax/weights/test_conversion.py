@@ -88,20 +88,22 @@ def test_one_of_several_state_dicts_is_taken_and_it_says_which_and_how_to_take_a
         convert(with_average, tmp_path / "none", state_dict="average")
 
 
-def test_arrays_are_stored_as_float16_if_told(trained, tmp_path):
+def test_kernels_are_stored_as_float16_if_told(trained, tmp_path):
+    trained = trained | {"trunk/bn1/var": np.full(64, 1e5, np.float32)}  # beyond float16
     save_weights(tmp_path / "run", trained, WeightsInfo.of_network(CONFIG, size=64))
     summary = convert(tmp_path / "run", tmp_path / "half", half=True)
-    assert summary["arrays"] == f"{len(trained)} as float16"
+    assert summary["arrays"] == f"{len(trained)}, kernels as float16"
     weights, info = read_weights(tmp_path / "half")
     assert info == read_info(tmp_path / "run")
     for name, array in trained.items():
-        np.testing.assert_array_equal(weights[name], array.astype(np.float16))
+        np.testing.assert_array_equal(weights[name], array.astype(np.float16) if array.ndim > 1 else array)
     sizes = [(tmp_path / folder / "weights.safetensors").stat().st_size for folder in ("run", "half")]
     assert sizes[1] < 0.51 * sizes[0]
 
 
 def test_a_value_too_large_for_float16_is_told(trained, tmp_path):
-    save_weights(tmp_path / "run", trained | {"fuse/conv/bias": np.float32([1e6])}, WeightsInfo.of_network(CONFIG))
-    with pytest.raises(UserError, match=r"--half: .*run: fuse/conv/bias do not fit into float16"):
+    large = {"fuse/conv/kernel": np.full_like(trained["fuse/conv/kernel"], 1e6)}
+    save_weights(tmp_path / "run", trained | large, WeightsInfo.of_network(CONFIG))
+    with pytest.raises(UserError, match=r"--half: .*run: fuse/conv/kernel do not fit into float16"):
         convert(tmp_path / "run", tmp_path / "half", half=True)
     assert not (tmp_path / "half").exists()
