@@ -36,7 +36,7 @@ def main() -> None:
         check(f"stavis-{command} " in run(command, "--help"), f"the help of stavis-{command} names it")
     run("synthesize", "--output=raw", "--films=2", "--frames=20")
     run("prepare", "--data=raw", "--output=shards")
-    run("train", *TINY_DEMO)
+    run("train", *TINY_DEMO, may_warn=("the sound hardly changes the maps",))  # after one epoch
     scores = json.loads(Path("run/results.json").read_text(encoding="utf-8"))["methods"]
     check({"center-bias", "visual", "l3mul-s3"} <= scores.keys(), f"results of {', '.join(scores)}")
 
@@ -53,8 +53,9 @@ def main() -> None:
         trained, read = (arrays_in(folder) for folder in ("run/l3mul-s3/last", "converted"))
         check(read == trained, "a .pth file, read without PyTorch, holds the arrays of its network")
         run("predict", *prediction, "--checkpoint=stavis.pth", "--variant=l3mul-s3", "--output=predicted-pth")
-    maps = "--predictions=run/maps/l3mul-s3"  # may be black, which evaluate warns of: the network is hardly trained
-    run("evaluate", maps, "--data=run/data/raw", "--output=scores", may_warn=True)
+    maps = "--predictions=run/maps/l3mul-s3"
+    expected = ("have no maps", "maps are black")  # of splits 2 and 3; of a network that is hardly trained
+    run("evaluate", maps, "--data=run/data/raw", "--output=scores", may_warn=expected)
 
     run("export", "run", "--output=stavis.stablehlo")
     check(Path("stavis.stablehlo").stat().st_size > 10_000_000, "the export holds the weights")
@@ -72,13 +73,14 @@ def arrays_in(folder: str) -> str:
     return json.loads(Path(folder, "stavis.json").read_text(encoding="utf-8"))["sha256"]
 
 
-def run(command: str, *arguments: str, may_warn: bool = False) -> str:
-    """Returns what a command prints. Ends this program if it fails or warns."""
+def run(command: str, *arguments: str, may_warn: tuple[str, ...] = ()) -> str:
+    """Returns what a command prints. Ends this program if it fails, or warns without any text of `may_warn`."""
     begin = time.monotonic()
     done = start(command, *arguments)
     print(f"{time.monotonic() - begin:5.1f} s  stavis-{command} {' '.join(arguments)}", flush=True)
     check(done.returncode == 0, f"stavis-{command} ends with code {done.returncode}: {done.stderr}")
-    check(may_warn or "warning" not in done.stderr.lower(), f"stavis-{command} warns: {done.stderr}")
+    warnings = [line for line in done.stderr.splitlines() if "warning" in line.lower()]
+    check(all(any(text in line for text in may_warn) for line in warnings), f"stavis-{command} warns: {done.stderr}")
     return done.stdout + done.stderr
 
 
