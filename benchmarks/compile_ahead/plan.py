@@ -15,8 +15,8 @@ class Job:
     """Describes a program of the network to compile.
 
     Attributes:
-      program: "score" computes the logits of a batch, "train" is a training step. Dense prediction has three programs:
-        "stem-products" and "stem-kinds" compute the stem of each frame, "after-stem" the maps of a batch of clips.
+      program: "score" computes the logits of a batch, "train" is a training step, "dense" predicts the next clips of a
+        film.
       variant: name of the system.
       dtype: number format of the trunk.
       clips: number of clips on each chip.
@@ -26,7 +26,7 @@ class Job:
       depth, size: depth of the trunk; height and width of the clips, pixels.
     """
 
-    program: Literal["score", "train", "stem-products", "stem-kinds", "after-stem"]
+    program: Literal["score", "train", "dense"]
     variant: str
     dtype: str
     clips: int
@@ -49,7 +49,7 @@ class Job:
     @property
     def words(self) -> str:
         """Returns a description for a table."""
-        kind = {"score": "scoring", "train": "training step"}.get(self.program, f"dense, {self.program}")
+        kind = {"score": "scoring", "train": "training step", "dense": "dense prediction"}[self.program]
         parts = [kind, f"`{self.variant}`", self.dtype, f"batch {self.clips}"]
         parts += [f"{self.chips} chips, {self.batch_norm} BatchNorm"] if self.chips > 1 else []
         parts += ["rematerialised"] if self.rematerialize else []
@@ -89,25 +89,21 @@ def all_jobs() -> list[Job]:
         )
         for variant in (VISUAL, SOUND)
     ]
-    dense = [
-        Job(program, SOUND, dtype, clips)
-        for dtype, clips in ((full, 8), (half, 32))
-        for program in ("after-stem", "stem-products", "stem-kinds")
-    ]
+    dense = [Job("dense", SOUND, dtype, clips) for dtype, clips in ((full, 8), (half, 32))]
     return [
         *train[:1],
         *score[:4],
-        *dense[:3],
+        dense[0],
         *train[1:4],
         *score[4:8],
-        *dense[3:],
+        dense[1],
         *train[4:12],
         *score[8:],
         *train[12:],
     ]
 
 
-SMALL = ("train-visual-bfloat16-32", "score-l3mul-s3-bfloat16-32", "after-stem-l3mul-s3-float32-8")
+SMALL = ("train-visual-bfloat16-32", "score-l3mul-s3-bfloat16-32", "dense-l3mul-s3-float32-8")
 
 
 def chosen(patterns: Sequence[str]) -> list[Job]:

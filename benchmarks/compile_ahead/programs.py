@@ -43,25 +43,16 @@ def _prediction(job: Job, devices: DataParallel, platform: str) -> jax.stages.Lo
     weights = {name: _array(shape, devices.everywhere) for name, shape in expected_shapes(config).items()}
     uses_sound = fusion.VARIANTS[job.variant].uses_sound
     waveform = _array((clips, WAVEFORM_SAMPLES), devices.split) if uses_sound else None
+    if job.program == "score":
+        clip = _array((clips, CLIP_FRAMES, job.size, job.size, 3), devices.split)
+        return programs.logits.compiled(platform).lower(config, form, weights, clip, waveform, dtype=job.dtype)
     side = -(-job.size // 2)  # the stem's stride is 2
-    match job.program:
-        case "score":
-            clip = _array((clips, CLIP_FRAMES, job.size, job.size, 3), devices.split)
-            return programs.logits.compiled(platform).lower(config, form, weights, clip, waveform, dtype=job.dtype)
-        case "stem-products":
-            frames = _array((clips, job.size, job.size, 3), devices.split)
-            return programs.stem_products.compiled(platform).lower(config, form, weights, frames, dtype=job.dtype)
-        case "stem-kinds":
-            product = _array((1, side, side, shared_stem.TAPS * STEM_CHANNELS), devices.everywhere, job.dtype)
-            return programs.stem_kinds.compiled(platform).lower(
-                config, form, weights, (product,) * shared_stem.TAPS, dtype=job.dtype
-            )
-        case _:
-            frame = _array((1, side, side, STEM_CHANNELS), devices.everywhere, job.dtype)
-            films, size = [(frame,) * CLIP_FRAMES] * clips, (job.size, job.size)
-            return programs.predict_after_stem.compiled(platform).lower(
-                config, form, weights, films, waveform, dtype=job.dtype, size=size
-            )
+    products_shape = CLIP_FRAMES - 1, side, side, shared_stem.TAPS * STEM_CHANNELS
+    products = _array(products_shape, devices.everywhere, job.dtype)
+    frames = _array((clips, job.size, job.size, 3), devices.split, jnp.uint8)
+    return programs.predict_next_clips.compiled(platform).lower(
+        config, form, weights, products, frames, waveform, dtype=job.dtype, stride=1
+    )
 
 
 def _training_step(job: Job, devices: DataParallel, platform: str) -> jax.stages.Lowered:

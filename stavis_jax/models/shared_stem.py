@@ -9,6 +9,7 @@ the sums.
 """
 
 import collections
+from collections.abc import Sequence
 from typing import cast
 
 import jax
@@ -19,6 +20,7 @@ from data_pipelines.inputs.windows import CLIP_FRAMES
 from stavis_jax.models.layers import value_of
 from stavis_jax.models.resnet3d import ResNet3D
 from stavis_jax.ops.conv2d import conv2d
+from stavis_jax.ops.video import step_of_clips
 
 REACH = 3  # frames that conv1 sees on either side
 TAPS = 2 * REACH + 1
@@ -37,7 +39,7 @@ def kind_of(step: int) -> int:
 FIRST_STEP_OF_KIND = tuple(next(step for step in range(CLIP_FRAMES) if kind_of(step) == kind) for kind in range(TAPS))
 
 
-def products(trunk: ResNet3D, frames: jax.Array) -> tuple[jax.Array, ...]:
+def products(trunk: ResNet3D, frames: jax.Array) -> jax.Array:
     """Convolves each frame with conv1's seven time taps.
 
     Args:
@@ -45,21 +47,50 @@ def products(trunk: ResNet3D, frames: jax.Array) -> tuple[jax.Array, ...]:
       frames: [N, H, W, 3], float32, RGB minus the ActivityNet mean.
 
     Returns:
-      The products of each frame, N x [1, h, w, 7 * 64].
+      The products of each frame, [N, h, w, 7 * 64].
     """
     kernel = jnp.stack(tuple(value_of(trunk.conv1.kernel)))  # [7, 7, 7, 3, 64], may be a tuple of taps
     side_by_side = kernel.transpose(1, 2, 3, 0, 4).reshape(*kernel.shape[1:4], TAPS * kernel.shape[-1])
-    frames, side_by_side = frames.astype(trunk.dtype), side_by_side.astype(trunk.dtype)
-    return tuple(conv2d(frames[i : i + 1], side_by_side, trunk.conv1.strides[1:]) for i in range(len(frames)))
+    return conv2d(frames.astype(trunk.dtype), side_by_side.astype(trunk.dtype), trunk.conv1.strides[1:])
+
+
+def stem_of_clips(trunk: ResNet3D, frame_products: jax.Array, stride: int) -> jax.Array:
+    """Returns the stem's output for all clips of a block of frames.
+
+    Args:
+      trunk: holds bn1.
+      frame_products: what `products` returns for the frames, [N, h, w, 7 * 64]. N = (B - 1) stride + 16.
+      stride: frames from one clip's first frame to the next one's.
+
+    Returns:
+      [B, 16, h, w, 64].
+    """
+    num_frames = len(frame_products)
+    num_clips = (num_frames - CLIP_FRAMES) // stride + 1
+    taps = jnp.split(frame_products, TAPS, axis=-1)  # 7 x [N, h, w, 64]
+    inner = _rectified(trunk, [tap[k : num_frames - TAPS + 1 + k] for k, tap in enumerate(taps)])  # frames 3 to N - 4
+    inner = jax.lax.optimization_barrier(inner)  # XLA would compute it again for each of the ten inner steps
+
+    def stem_step(step: int) -> jax.Array:
+        if kind_of(step) == INNER:
+            return step_of_clips(inner, step - REACH, num_clips, stride)
+        inside = [(tap, step + k - REACH) for k, tap in enumerate(taps) if 0 <= step + k - REACH < CLIP_FRAMES]
+        return _rectified(trunk, [step_of_clips(tap, source, num_clips, stride) for tap, source in inside])
+
+    return jnp.stack([stem_step(step) for step in range(CLIP_FRAMES)], axis=1)
+
+
+def _rectified(trunk: ResNet3D, terms: Sequence[jax.Array]) -> jax.Array:
+    """Returns stem frames from the products with the taps inside the clip."""
+    return nnx.relu(cast(jax.Array, trunk.bn1(sum(terms[1:], terms[0]), False)))
 
 
 def kinds_of(trunk: ResNet3D, window: tuple[jax.Array, ...]) -> Kinds:
     """Returns the seven kinds of stem frame of the middle of 7 neighbouring frames. `window` holds their products."""
     channels = window[0].shape[-1] // TAPS
     terms = [frame[..., k * channels : (k + 1) * channels] for k, frame in enumerate(window)]
-    sums = [sum(terms[first + 1 :], terms[first]) for first in range(REACH, 0, -1)]
-    sums += [sum(terms[1:stop], terms[0]) for stop in range(TAPS, REACH, -1)]
-    return tuple(nnx.relu(cast(jax.Array, trunk.bn1(y, False))) for y in sums)
+    inside = [terms[first:] for first in range(REACH, 0, -1)] + [terms[:stop] for stop in range(TAPS, REACH, -1)]
+    return tuple(_rectified(trunk, of_kind) for of_kind in inside)
 
 
 class NewestStemFrames:

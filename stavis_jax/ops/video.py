@@ -29,6 +29,26 @@ def join_clips(clips: Sequence[tuple[jax.Array, ...]], layout: Layout) -> Video:
     return tuple(jnp.concatenate(frames) for frames in zip(*clips, strict=True))
 
 
+def cut_clips(film: jax.Array, clip_frames: int, stride: int) -> jax.Array:
+    """Cuts overlapping clips from consecutive frames.
+
+    Args:
+      film: [N, H, W, C].
+      clip_frames: number T of frames of a clip.
+      stride: frames from one clip's first frame to the next one's.
+
+    Returns:
+      [B, T, H, W, C] with B = (N - T) // stride + 1.
+    """
+    num_clips = (len(film) - clip_frames) // stride + 1
+    return jnp.stack([step_of_clips(film, t, num_clips, stride) for t in range(clip_frames)], axis=1)
+
+
+def step_of_clips(film: jax.Array, step: int, num_clips: int, stride: int) -> jax.Array:
+    """Returns one time step of each clip that `cut_clips` would cut: [B, H, W, C] of [N, H, W, C]."""
+    return film[step : step + (num_clips - 1) * stride + 1 : stride]
+
+
 def num_frames(video: Video) -> int:
     return len(video) if isinstance(video, tuple) else video.shape[1]
 

@@ -1,11 +1,13 @@
 """Streams that take blocks of a film's frames and predict its overlapping clips.
 
-There is one stream for any model, and one for STAViS networks that shares the stem between overlapping clips.
+There is one stream for any model, and two for STAViS networks that share the stem between overlapping clips: one for
+accelerators, which calls one program a batch, and one for CPUs, which computes frame by frame and clip by clip.
 """
 
 from typing import Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.inputs import windows
@@ -40,36 +42,75 @@ class ClipStream(Protocol):
 
 def clip_stream(model: SaliencyModel, num_clips: int, stride: int) -> ClipStream:
     """Returns the faster stream for this model."""
-    if isinstance(model, StavisModel) and stride <= LARGEST_SHARED_STRIDE:
-        return SharedStemStream(model, num_clips, stride)
-    return ClipByClipStream(model, num_clips, stride)
+    if not isinstance(model, StavisModel) or stride > LARGEST_SHARED_STRIDE:
+        return ClipByClipStream(model, num_clips, stride)
+    if model.form.layout == "array":
+        return SharedStemBatchStream(model, num_clips, stride)
+    return SharedStemStream(model, num_clips, stride)
 
 
 class ClipByClipStream:
-    """A stream for any model. It runs every clip as a whole."""
+    """A stream for any model. It runs every clip as a whole.
+
+    It calls one program for a batch of a STAViS network, which takes the frames as they are stored.
+    """
 
     lag = 0
 
     def __init__(self, model: SaliencyModel, num_clips: int, stride: int):
         self.model = model
-        last = np.arange(num_clips) * stride + windows.CLIP_FRAMES
-        self.indices = last[:, None] + np.arange(-windows.CLIP_FRAMES, 0)  # [B, 16], into the kept frames
-        self.frames = np.zeros((0,), np.uint8)
+        self.num_kept = (num_clips - 1) * stride + windows.CLIP_FRAMES
+        self.stride = min(stride, windows.CLIP_FRAMES)  # in frames that the clips use
+        self.used = [i for i in range(self.num_kept) if i % stride < windows.CLIP_FRAMES]
+        self.frames = np.zeros((0,), np.uint8)  # the newest ones
 
     def feed(self, frames: np.ndarray) -> None:
         if not len(self.frames):
-            self.frames = np.zeros((self.indices.max() + 1, *frames.shape[1:]), np.uint8)
-        self.frames = np.concatenate([self.frames, frames])[-len(self.frames) :]
+            self.frames = np.zeros((self.num_kept, *frames.shape[1:]), np.uint8)
+        self.frames = np.concatenate([self.frames, frames])[-self.num_kept :]
 
     def predict(self, waveforms: np.ndarray) -> ClipPredictions:
-        clip = windows.subtract_mean(self.frames[self.indices])
+        used = self.frames if len(self.used) == len(self.frames) else self.frames[self.used]
         if isinstance(self.model, StavisModel):
-            return self.model.run(programs.predict_clips, clip, waveforms if self.model.uses_sound else None)
-        return ClipPredictions(self.model(clip, waveforms).logits)
+            heard = waveforms if self.model.uses_sound else None
+            return self.model.run(programs.predict_clips, used, heard, stride=self.stride)
+        first = np.arange(len(waveforms))[:, None] * self.stride
+        clip = windows.subtract_mean(used[first + np.arange(windows.CLIP_FRAMES)])
+        return ClipPredictions(programs.saliency_of(self.model(clip, waveforms).logits))
+
+
+class SharedStemBatchStream:
+    """A stream for STAViS networks whose videos are arrays. It calls one program for each batch.
+
+    Each call of a program costs an accelerator's host more time than the stem of a frame takes the device.
+    """
+
+    lag = 0
+
+    def __init__(self, model: StavisModel, num_clips: int, stride: int):
+        self.model, self.num_clips, self.stride = model, num_clips, stride
+        side = -(-model.size // 2)  # the stem's stride is 2
+        shape = windows.CLIP_FRAMES - stride, side, side, shared_stem.TAPS * STEM_CHANNELS
+        self.products = jnp.zeros(shape, model.dtype)  # of the newest frames before `frames`
+        self.frames: np.ndarray | None = None  # fed, and not yet sent to the device
+
+    def feed(self, frames: np.ndarray) -> None:
+        if self.frames is not None:
+            # Before the first whole clip, only the products are of use.
+            self.predict(np.zeros((self.num_clips, windows.WAVEFORM_SAMPLES), np.float32))
+        self.frames = frames
+
+    def predict(self, waveforms: np.ndarray) -> ClipPredictions:
+        heard = waveforms if self.model.uses_sound else None
+        predictions, self.products = self.model.run(
+            programs.predict_next_clips, self.products, self.frames, heard, stride=self.stride
+        )
+        self.frames = None
+        return predictions
 
 
 class SharedStemStream:
-    """A stream for STAViS networks. It runs each frame through the stem once (models/shared_stem.py).
+    """A stream for STAViS networks whose videos are frames. It runs each frame of a film through the stem once.
 
     Each frame is an array of its own, so that keeping some of them copies nothing.
     """

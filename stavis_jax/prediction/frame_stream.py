@@ -4,8 +4,8 @@ import contextlib
 import itertools
 from collections.abc import Iterable, Iterator
 
+import jax
 import numpy as np
-from scipy.special import expit
 
 from data_pipelines.films.film import FilmFrame
 from data_pipelines.inputs import windows
@@ -86,9 +86,12 @@ def _predict_targets(
         if newest < 0:
             continue
         batch = range(newest - (batch_size - 1) * stride, newest + 1, stride)
-        waveforms = [_waveform(timeline, sound, max(frame, 0)) for frame in batch]
+        waveforms = np.empty((batch_size, windows.WAVEFORM_SAMPLES), np.float32)
+        for frame, waveform in zip(batch, waveforms, strict=True):
+            _write_waveform(timeline, sound, max(frame, 0), waveform)
         with _memory_for(batch_size):
-            predictions = stream.predict(np.stack(waveforms))
+            predictions = stream.predict(waveforms)
+            _start_fetching(predictions)
         if running:
             yield from _targets(*running, timeline)
         running = batch, predictions
@@ -112,27 +115,33 @@ def _padded(frames: Iterable[FilmFrame], timeline: Timeline, before: int) -> Ite
     yield from itertools.repeat(picture)
 
 
-def _waveform(timeline: Timeline, sound: SoundBuffer, target: int) -> np.ndarray:
-    """Returns the sound of a target's clip, float32 [35280], windowed and centred."""
+def _write_waveform(timeline: Timeline, sound: SoundBuffer, target: int, out: np.ndarray) -> None:
+    """Writes the sound of a target's clip to `out`, float32 [35280], windowed and centred."""
     first = min(max(target - FRAMES_BEFORE_TARGET, 0), timeline.last_frame)
     last = min(target + FRAMES_AFTER_TARGET, timeline.last_frame)
     begin, end = timeline.sound_limits(first, last)
-    return windows.waveform(sound.excerpt(begin, end + 1))
+    windows.waveform(sound.excerpt(begin, end + 1), out)
+
+
+def _start_fetching(predictions: ClipPredictions) -> None:
+    """Lets the device send the arrays as soon as they are computed. Otherwise each is asked for when it is used."""
+    for array in jax.tree.leaves(predictions):
+        array.copy_to_host_async()
 
 
 def _targets(batch: range, predictions: ClipPredictions, timeline: Timeline) -> Iterator[FramePrediction]:
     """Waits for a batch and yields its targets, except those before the film's first frame."""
     with _memory_for(len(batch)):
-        logits = np.asarray(predictions.logits, np.float32)
-    if not np.isfinite(logits[[frame >= 0 for frame in batch]]).all():
+        saliency = np.asarray(predictions.saliency)
+    num_before = sum(frame < 0 for frame in batch)
+    if not np.isfinite(saliency[num_before:]).all():
         raise UserError("checkpoint: its maps hold values that are not numbers. Give another checkpoint.")
     localization = None if predictions.localization is None else np.asarray(predictions.localization)
     attention = [np.asarray(stage) for stage in predictions.attention]
-    for i, frame in enumerate(batch):
-        if frame >= 0:
-            located = None if localization is None else localization[i]
-            maps = tuple(stage[i] for stage in attention)
-            yield FramePrediction(frame + 1, timeline.seconds(frame), expit(logits[i]), located, maps)
+    for i, frame in list(enumerate(batch))[num_before:]:
+        located = None if localization is None else localization[i]
+        maps = tuple(stage[i] for stage in attention)
+        yield FramePrediction(frame + 1, timeline.seconds(frame), saliency[i].copy(), located, maps)
 
 
 def _memory_for(num_clips: int) -> contextlib.AbstractContextManager[None]:

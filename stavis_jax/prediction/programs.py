@@ -10,20 +10,20 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from data_pipelines.inputs.windows import CLIP_FRAMES, MEAN_RGB
 from stavis_jax.models import shared_stem
 from stavis_jax.models.stavis import NetworkConfig, Outputs, Stavis
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.compiler_options import compiler_options
-from stavis_jax.ops.video import join_clips
+from stavis_jax.ops.video import cut_clips, join_clips
 from stavis_jax.weights.flat_names import network_from
 
 
 class ClipPredictions(NamedTuple):
     """Predictions of B clips. The last two fields are left out by models that do not have them."""
 
-    logits: jax.Array | np.ndarray  # [B, S, S]
+    saliency: jax.Array  # [B, S, S] in [0, 1]; NaN where the logits are not finite
     localization: jax.Array | None = None  # [B, h, w]
     attention: tuple[jax.Array, ...] = ()  # 4 x [B, h, w]
 
@@ -32,7 +32,7 @@ class NetworkProgram:
     """A function of a network, compiled once for each config, form, number format and shape of its inputs."""
 
     def __init__(self, function: Callable[..., Any]):
-        """`function(network, *inputs, **size)` computes with a network whose trunk has the number format asked for."""
+        """`function(network, *inputs, **static)` computes with a network whose trunk has the right number format."""
         functools.update_wrapper(self, function)
         self._function = function
 
@@ -47,13 +47,13 @@ class NetworkProgram:
         weights: Mapping[str, Any],
         *inputs: Any,
         dtype: Any = jnp.float32,
-        **size: Any,
+        **static: Any,
     ) -> Any:
         """Computes as a part of another compiled function, which has compiler options of its own."""
         network = network_from(config, weights, form)
         network.trunk.dtype = jnp.dtype(dtype)
         with jax.default_matmul_precision("highest"):
-            return self._function(network, *inputs, **size)
+            return self._function(network, *inputs, **static)
 
     @functools.cache  # noqa: B019, programs live as long as this module
     def compiled(self, platform: str | None = None) -> Any:
@@ -63,7 +63,7 @@ class NetworkProgram:
             return self.inline(*arguments, **static)
 
         program.__name__ = self._function.__name__
-        names, options = ("dtype", "size"), compiler_options(platform)
+        names, options = ("dtype", "size", "stride"), compiler_options(platform)
         return jax.jit(program, static_argnums=(0, 1), static_argnames=names, compiler_options=options)
 
 
@@ -78,13 +78,36 @@ def logits(network: Stavis, clip: jax.Array, waveform: jax.Array | None) -> jax.
 
 
 @NetworkProgram
-def predict_clips(network: Stavis, clip: jax.Array, waveform: jax.Array | None) -> ClipPredictions:
+def predict_clips(network: Stavis, frames: jax.Array, waveform: jax.Array | None, *, stride: int) -> ClipPredictions:
+    """Predicts B clips of a block of frames, which start `stride` frames apart.
+
+    Takes frames as stored, uint8 [(B - 1) stride + 16, H, W, 3].
+    """
+    clip = _without_mean(cut_clips(frames, CLIP_FRAMES, stride))
     return _clip_by_clip(network.form, lambda *inputs: _predictions(network, network(*inputs)), clip, waveform)
 
 
 @NetworkProgram
+def predict_next_clips(
+    network: Stavis, products: jax.Array, frames: jax.Array, waveform: jax.Array | None, *, stride: int
+) -> tuple[ClipPredictions, jax.Array]:
+    """Predicts the next B clips of a film and computes the stem of each frame once. For videos that are arrays.
+
+    Takes the stem's products of the 16 - stride frames before, [16 - stride, h, w, 448], and the next frames as stored,
+    uint8 [B stride, H, W, 3]. Also returns the products for the next call.
+    """
+    new = shared_stem.products(network.trunk, _without_mean(frames))
+    products = jnp.concatenate([products, new])
+    stem = shared_stem.stem_of_clips(network.trunk, products, stride)
+    size = frames.shape[1], frames.shape[2]
+    predictions = _predictions(network, network.after_stem(stem, waveform, size))
+    return predictions, products[len(frames) :]
+
+
+@NetworkProgram
 def stem_products(network: Stavis, frames: jax.Array) -> tuple[jax.Array, ...]:
-    return shared_stem.products(network.trunk, frames)
+    """Returns the products of each frame alone, N x [1, h, w, 448]."""
+    return tuple(shared_stem.products(network.trunk, frames[i : i + 1]) for i in range(len(frames)))
 
 
 @NetworkProgram
@@ -99,6 +122,12 @@ def predict_after_stem(
     """Predicts B clips from the stem's output, B x 16 x [1, h, w, 64]; `size` is the height and width of the maps."""
     video = join_clips(clips, network.form.layout)
     return _predictions(network, network.after_stem(video, waveform, size))
+
+
+@jax.jit
+def saliency_of(logits: jax.Array) -> jax.Array:
+    """Returns the sigmoid, float32; NaN where the logits are not finite."""
+    return jnp.where(jnp.isfinite(logits), jax.nn.sigmoid(logits.astype(jnp.float32)), jnp.nan)
 
 
 @jax.jit
@@ -117,8 +146,13 @@ def _clip_by_clip(form: BackendForm, function: Callable[..., Any], *inputs: Any)
     return jax.lax.map(one, inputs)
 
 
+def _without_mean(frames: jax.Array) -> jax.Array:
+    mean = jnp.asarray(MEAN_RGB, jnp.float32).reshape(*[1] * (frames.ndim - 1), 3)
+    return frames.astype(jnp.float32) - mean
+
+
 def _predictions(network: Stavis, outputs: Outputs) -> ClipPredictions:
     localization = outputs.localization
     if localization is not None:
         localization = localization @ network.fuseav.localization_weights()
-    return ClipPredictions(outputs.logits, localization, outputs.attention)
+    return ClipPredictions(saliency_of(outputs.logits), localization, outputs.attention)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stavis_jax.ops.clip_pairs import paired, unpaired
-from stavis_jax.ops.video import join_clips, lay_out, map_frames, num_frames, scale_by_map, time_mean
+from stavis_jax.ops.video import cut_clips, join_clips, lay_out, map_frames, num_frames, scale_by_map, time_mean
 
 LAYOUTS = ["array", "frames"]
 
@@ -44,6 +44,15 @@ def test_mean_is_over_the_steps_asked_for(layout, start, stop, clip):
 def test_clips_of_frames_are_joined_to_a_batch(layout, clip):
     clips = [lay_out(clip[i : i + 1], "frames") for i in range(2)]
     np.testing.assert_array_equal(stacked(join_clips(clips, layout)), clip)
+
+
+@pytest.mark.parametrize(("stride", "num_clips"), [(1, 5), (2, 3), (4, 2)])
+def test_clips_are_cut_every_stride_frames(stride, num_clips):
+    film = np.arange(7 * 2 * 3 * 4).reshape(7, 2, 3, 4)
+    clips = cut_clips(film, 3, stride)
+    assert len(clips) == num_clips
+    for number, clip in enumerate(clips):
+        np.testing.assert_array_equal(clip, film[number * stride : number * stride + 3])
 
 
 @pytest.mark.parametrize("clips_side_by_side", [1, 2])

@@ -157,9 +157,10 @@ def test_frames_that_do_not_fit_into_the_memory_name_the_batch(monkeypatch, faul
         predict_frames(numbered_frames(3), None, RATE_HZ, FPS, Brightness())
 
 
-def test_maps_that_are_not_numbers_are_an_error():
+@pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf])
+def test_maps_that_are_not_numbers_are_an_error(fault):
     with pytest.raises(UserError, match="not numbers"):
-        predicted_numbers(lambda clip, _: np.nan, 3)
+        predicted_numbers(lambda clip, _: fault, 3)
 
 
 def test_predict_video_gives_one_map_for_every_frame():
