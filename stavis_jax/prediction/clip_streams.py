@@ -76,7 +76,8 @@ class ClipByClipStream:
             return self.model.run(programs.predict_clips, used, heard, stride=self.stride)
         first = np.arange(len(waveforms))[:, None] * self.stride
         clip = windows.subtract_mean(used[first + np.arange(windows.CLIP_FRAMES)])
-        return ClipPredictions(programs.saliency_of(self.model(clip, waveforms).logits))
+        logits = jnp.asarray(self.model(clip, waveforms).logits)  # jit does not take PyTorch's tensors
+        return ClipPredictions(programs.saliency_of(logits))
 
 
 class SharedStemBatchStream:

@@ -73,7 +73,8 @@ def _predict_targets(
     stride: int,
 ) -> Iterator[FramePrediction]:
     """Predicts frames 0, stride, 2 stride, ... until the film's last frame is reached or passed."""
-    stream = clip_stream(model, batch_size, stride)
+    with _memory_for(batch_size):
+        stream = clip_stream(model, batch_size, stride)
     span = windows.CLIP_FRAMES + stream.lag
     lead = -span % stride  # makes the last target of a batch a multiple of the stride
     padded = _padded(frames, timeline, lead + FRAMES_BEFORE_TARGET)

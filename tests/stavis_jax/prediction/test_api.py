@@ -35,8 +35,9 @@ def numbered_frames(num_frames: int) -> np.ndarray:
     return np.broadcast_to(numbers[:, None, None, None], (num_frames, SIZE, SIZE, 3))
 
 
-def predicted_numbers(number, num_frames: int, waveform=None, rate_hz=RATE_HZ, fps=FPS, batch_size=4) -> np.ndarray:
-    maps = predict_frames(numbered_frames(num_frames), waveform, rate_hz, fps, Model(number), batch_size=batch_size)
+def predicted_numbers(number, num_frames: int, waveform=None, rate_hz=RATE_HZ, fps=FPS, **how) -> np.ndarray:
+    how = {"batch_size": 4} | how
+    maps = predict_frames(numbered_frames(num_frames), waveform, rate_hz, fps, Model(number), **how)
     assert maps.shape == (num_frames, SIZE, SIZE)
     assert maps.dtype == np.float32
     return logit(maps[:, 0, 0].astype(np.float64))
@@ -78,6 +79,17 @@ def test_batch_size_does_not_change_the_maps():
     number = lambda clip, sound: in_range(clip.mean() + np.abs(sound).mean())  # noqa: E731
     expected = predicted_numbers(number, 30, waveform, batch_size=1)
     np.testing.assert_array_equal(predicted_numbers(number, 30, waveform, batch_size=7), expected)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+@pytest.mark.parametrize("stride", [2, 5, 15, 16, 17, 24])
+def test_clips_of_any_stride_are_those_of_their_targets(stride, batch_size):
+    later = np.arange(16) / 100
+    number = lambda clip, _: in_range(clip.mean(axis=(1, 2, 3)) @ later)  # noqa: E731
+    numbers = predicted_numbers(number, 50, batch_size=batch_size, stride=stride)[::stride]
+    targets = np.arange(0, 50, stride)
+    clips = (targets[:, None] + np.arange(-7, 9)).clip(0, 49) + 1
+    np.testing.assert_allclose(numbers * 100, clips @ later, atol=1e-3)
 
 
 def test_sound_of_a_clip_is_that_of_its_real_frames():
@@ -152,15 +164,32 @@ def test_frames_that_do_not_fit_into_the_memory_name_the_batch(monkeypatch, faul
         def feed(self, frames):
             raise fault
 
-    monkeypatch.setattr(frame_stream, "clip_stream", lambda *_: Full())
-    with pytest.raises(UserError, match=r"a batch of 4 clips: does not fit into memory \(7.28 TiB\)"):
-        predict_frames(numbered_frames(3), None, RATE_HZ, FPS, Brightness())
+    def nothing_fits(*_):
+        raise fault
+
+    for clip_stream in (lambda *_: Full(), nothing_fits):
+        monkeypatch.setattr(frame_stream, "clip_stream", clip_stream)
+        with pytest.raises(UserError, match=r"a batch of 4 clips: does not fit into memory \(7.28 TiB\)"):
+            predict_frames(numbered_frames(3), None, RATE_HZ, FPS, Brightness())
 
 
 @pytest.mark.parametrize("fault", [np.nan, np.inf, -np.inf])
 def test_maps_that_are_not_numbers_are_an_error(fault):
     with pytest.raises(UserError, match="not numbers"):
         predicted_numbers(lambda clip, _: fault, 3)
+
+
+def test_logits_of_other_libraries_are_read_as_arrays():
+    class Tensor:
+        def __array__(self, dtype=None, copy=None):
+            return np.full((4, SIZE, SIZE), -3.0, dtype)
+
+    class Other(Brightness):
+        def logits(self, clip, waveform):
+            return Tensor()
+
+    maps = predict_frames(numbered_frames(2), None, RATE_HZ, FPS, Other(), batch_size=4)
+    np.testing.assert_allclose(maps, expit(-3.0), rtol=1e-6)
 
 
 def test_predict_video_gives_one_map_for_every_frame():
