@@ -33,9 +33,9 @@ def conv3d(
       video: an array [B, T, H, W, C] for the forms "xla" and "stacked", T frames [B, H, W, C] for the others.
       kernel: [kT, kH, kW, C, D], odd sizes. For frames it may be a tuple of its kT time taps, which saves a copy.
       strides: steps in time, height and width.
-      form: "stacked" stacks the time taps of pixels as channels of one 2D convolution. It computes the kernel gradients
-        of short videos by 2D convolutions, and leaves the rest to XLA. "sums" adds up 2D convolutions. "karatsuba"
-        needs fewer of them and is slow to differentiate.
+      form: "stacked" stacks the time taps of pixels as channels of one 2D convolution, convolves a single frame in 2D,
+        and computes the kernel gradients of short videos by 2D convolutions. It leaves the rest to XLA. "sums" adds up
+        2D convolutions. "karatsuba" needs fewer of them and is slow to differentiate.
 
     Returns:
       The video in the same layout, with D channels, each axis ceil(size / stride) long.
@@ -58,6 +58,8 @@ def _conv_array(video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> 
 
 def _conv_stacked(video: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> jax.Array:
     """Gives the matrix units of a GPU 21 channels to multiply instead of 3."""
+    if video.shape[1] == 1:  # a picture meets the middle tap only
+        return conv2d(video[:, 0], kernel[kernel.shape[0] // 2], (strides[1], strides[2]))[:, None]
     if video.shape[-1] > FEW_CHANNELS:
         is_short = video.shape[1] < kernel.shape[0] and tuple(strides) == (1, 1, 1)
         return _conv_short(video, kernel) if is_short else _conv_array(video, kernel, strides)

@@ -14,6 +14,7 @@ USED = [
     (7, (1, 2, 2), (5, 12, 12)),  # stem
     (7, (1, 2, 2), (2, 9, 7)),
     (7, (1, 2, 2), (11, 9, 7)),  # more than one block of time steps, the last one not whole
+    (7, (1, 2, 2), (1, 9, 7)),  # a picture
     (3, (1, 1, 1), (8, 7, 7)),
     (3, (1, 1, 1), (5, 7, 7)),
     (3, (1, 1, 1), (4, 2, 2)),  # frames smaller than kernels
@@ -22,6 +23,7 @@ USED = [
     (3, (2, 2, 2), (8, 8, 8)),
     (3, (2, 2, 2), (3, 5, 7)),
     (3, (2, 2, 2), (1, 1, 1)),
+    (3, (2, 2, 2), (1, 6, 7)),
     (1, (1, 1, 1), (4, 5, 5)),
     (1, (2, 2, 2), (8, 8, 8)),  # shortcut
     (1, (2, 2, 2), (3, 5, 7)),
@@ -93,6 +95,14 @@ def test_the_form_to_score_convolves_fewer_times(size, shape, plain, fast):
     assert plain == sum(0 <= t + k < shape[0] for t in range(shape[0]) for k in range(-(size // 2), size // 2 + 1))
     program = str(jax.make_jaxpr(lambda c, k: convolve("karatsuba", (1, 1, 1), c, k))(clip, kernel))
     assert program.count("conv_general_dilated") == fast
+
+
+@pytest.mark.parametrize("size", [7, 3])
+def test_a_picture_takes_one_2d_convolution_on_a_gpu(size):
+    clip, kernel = inputs(size, (1, 9, 9))
+    program = jax.make_jaxpr(lambda c, k: convolve("stacked", (1, 2, 2), c, k))(clip, kernel)
+    convolutions = [eqn for eqn in program.jaxpr.eqns if eqn.primitive.name == "conv_general_dilated"]
+    assert [eqn.invars[1].aval.ndim for eqn in convolutions] == [4]
 
 
 def test_a_kernel_may_be_given_as_its_time_taps():
