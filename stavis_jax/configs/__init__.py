@@ -1,4 +1,4 @@
-"""Recipes for --config: av, visual and ablation hold the values, each with its source.
+"""Recipes for --config: av, visual and ablation hold the paper's values, starter those of the bundled network.
 
 This module finds a recipe by its name and builds its configuration.
 """

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from stavis_jax import configs
-from stavis_jax.configs import ablation, av, visual
+from stavis_jax.configs import ablation, av, starter, visual
+from stavis_jax.experiments.settings import augmentation, network_config, training_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ def refusal(folder: Path, path: Path, *arguments: str) -> str:
 
 
 def test_a_name_stands_for_the_file_and_anything_else_stays():
-    assert configs.names() == ["ablation", "av", "visual"]
+    assert configs.names() == ["ablation", "av", "starter", "visual"]
     assert configs.locate("av:demo") == f"{configs.FOLDER}/av.py:demo"
     for path in ("configs/av.py:demo", "mine.py", "nothing", ""):
         assert configs.locate(path) == path
@@ -42,10 +43,18 @@ def test_the_recipes_differ_in_what_they_train_only():
     assert paper == of_ablation
 
 
-@pytest.mark.parametrize("recipe", [av, visual, ablation])
+@pytest.mark.parametrize("recipe", [av, visual, ablation, starter])
 def test_the_demo_changes_settings_that_the_paper_has(recipe):
     added = flat(recipe.get_config("demo").to_dict()) - flat(recipe.get_config().to_dict())
     assert added == {f"demo.{name}" for name in ("train_films", "test_films", "frames", "size")}
+
+
+@pytest.mark.parametrize(("preset", "frames"), [("paper", 1), ("films", 16)])
+def test_the_starter_sees_a_frame_and_then_whole_clips(preset, frames):
+    config = starter.get_config(preset)
+    assert training_settings(config, "visual").frames == frames
+    assert network_config(config).variant == "visual"
+    assert augmentation(config).changes
 
 
 def flat(settings: dict, prefix: str = "") -> set[str]:
@@ -80,7 +89,7 @@ def wheel(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("recipe", ["av", "av:demo", "visual"])
 def test_a_wheel_has_the_recipes_from_any_folder(recipe, wheel, tmp_path):
     assert sorted(path.name for path in wheel.rglob("*") if path.parent.name == "configs") == [
-        "__init__.py", "ablation.py", "av.py", "visual.py",
+        "__init__.py", "ablation.py", "av.py", "starter.py", "visual.py",
     ]  # fmt: skip
     assert refusal(tmp_path, wheel, f"--config={recipe}") == "error: --config.seed=-1: give 0 or more.\n"
     assert list(tmp_path.iterdir()) == []

