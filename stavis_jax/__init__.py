@@ -1,6 +1,6 @@
 """STAViS, spatio-temporal audiovisual saliency, in JAX.
 
-  model = stavis_jax.load("stavis.pth")
+  model = stavis_jax.load()  # the starter network; or load("stavis.pth")
   saliency_maps = stavis_jax.predict_video("film.mp4", model)  # [N, 112, 112]
   saliency_maps = stavis_jax.predict_frames(frames, sound, 44_100, 25, model)
   for prediction in stavis_jax.predict_film("two_hours.mkv", model): ...

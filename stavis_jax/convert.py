@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="CHECKPOINT",
         help="a .pth or .safetensors file, or SoundNet's .npy; to convert back, a converted directory, a workdir, or a "
-        "name such as stavis",
+        "name such as stavis or starter",
     )
     parser.add_argument(
         "--output", type=Path, required=True, metavar="PATH", help="directory to write, or .pth file to convert back to"

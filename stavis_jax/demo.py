@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported here: JAX takes seconds, and --help needs none of it.
     from stavis_jax.web import server
     from stavis_jax.web.networks import Networks
-    from stavis_jax.weights.named_checkpoints import locate
+    from stavis_jax.weights.named_checkpoints import announce_starter, locate
 
     if not server.is_loopback(options.host):
         log.warning(
@@ -39,8 +39,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             options.host,
         )
     enable_compilation_cache()
+    paths = [locate(checkpoint, options.base_url) for checkpoint in options.checkpoint or [None]]
+    if not options.checkpoint:
+        announce_starter()
     server.serve(
-        Networks([locate(checkpoint, options.base_url) for checkpoint in options.checkpoint], options.dtype),
+        Networks(paths, options.dtype),
         host=options.host,
         port=options.port,
         max_megabytes=options.max_megabytes,
@@ -50,16 +53,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _parser() -> CommandParser:
     parser = CommandParser(
-        "stavis_jax.demo", __doc__, "--checkpoint stavis.pth\n--checkpoint stavis.pth --checkpoint runs/demo"
+        "stavis_jax.demo", __doc__, "--port 8000\n--checkpoint stavis --checkpoint starter --checkpoint runs/demo"
     )
     add = parser.add_argument
     add(
         "--checkpoint",
-        required=True,
         action="append",
         type=Path,
         metavar="PATH|NAME",
-        help=f"{CHECKPOINT}; repeat the flag to offer several",
+        help=f"{CHECKPOINT}; repeat the flag to offer several (default: starter)",
     )
     add_base_url(parser)
     add_dtype(parser)

@@ -12,7 +12,7 @@ from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.cli.checkpoint_flags import CHECKPOINT, add_base_url
 
-EXAMPLES = """stavis.pth --output stavis.stablehlo
+EXAMPLES = """starter --output starter.stablehlo
 runs/av --variant visual --output visual.stablehlo --weights beside"""
 
 

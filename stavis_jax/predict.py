@@ -11,6 +11,7 @@ does not stop the others.
 import argparse
 import contextlib
 import functools
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,10 +21,12 @@ from data_pipelines.inputs.resizing import RESIZE_FILTERS
 from data_pipelines.runtime.arguments import CommandParser, ListAction, positive_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError, one_line
-from stavis_jax.cli.checkpoint_flags import CHECKPOINT, add_base_url, add_dtype
+from stavis_jax.cli.checkpoint_flags import DEFAULT_CHECKPOINT, add_base_url, add_dtype
 from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
 from stavis_jax.outputs.registry import OUTPUTS, written_files
+
+log = logging.getLogger("stavis_jax")
 
 HOW = ("outputs", "batch_size", "stride", "resize_filter")  # fields of PredictionOptions that are flags
 
@@ -36,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     import stavis_jax
     from stavis_jax.outputs.many_films import output_folders, predict_films
     from stavis_jax.prediction.frame_stream import LARGEST_STRIDE
-    from stavis_jax.weights.named_checkpoints import locate
+    from stavis_jax.weights.named_checkpoints import announce_starter, locate
 
     appearance = OutputOptions(**{name: arguments[name] for name in vars(OutputOptions())})
     options = PredictionOptions(appearance=appearance, **{name: arguments[name] for name in HOW})
@@ -48,7 +51,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     def load() -> stavis_jax.StavisModel:
         enable_compilation_cache()
         checkpoint = locate(arguments["checkpoint"], arguments["base_url"])
-        return stavis_jax.load(checkpoint, variant=arguments["variant"], dtype=arguments["dtype"])
+        if arguments["checkpoint"] is None:
+            announce_starter()
+        model = stavis_jax.load(checkpoint, variant=arguments["variant"], dtype=arguments["dtype"])
+        if arguments["sound"] and not model.uses_sound:
+            log.warning("--sound: this network sees the picture only. overlay.mp4 plays the sound; the maps ignore it.")
+        return model
 
     predicted = predict_films(
         output_folders(find_films(arguments["films"]), arguments["output"])[number - 1 :: count],
@@ -82,7 +90,7 @@ def _parser() -> CommandParser:
     parser = CommandParser(
         "stavis_jax.predict",
         (__doc__ or "{outputs}").format(outputs=table),
-        "holiday.mp4 --checkpoint stavis --output saliency\n"
+        "holiday.mp4 --output saliency\nholiday.mp4 --checkpoint stavis --output saliency\n"
         "'shots/*.mp4' --checkpoint stavis.pth --output saliency --outputs track contact-sheet",
     )
     add = parser.add_argument
@@ -91,7 +99,7 @@ def _parser() -> CommandParser:
         "pattern of films or pictures: 'shots/*.mp4'"
     )
     add("films", nargs="+", type=Path, metavar="VIDEO", help=films)
-    add("--checkpoint", required=True, type=Path, metavar="PATH|NAME", help=CHECKPOINT)
+    add("--checkpoint", type=Path, metavar="PATH|NAME", help=DEFAULT_CHECKPOINT)
     add("--output", required=True, type=Path, metavar="DIR", help="folder to write the folders <film>/ to")
     add("--outputs", action=ListAction, choices=tuple(OUTPUTS), metavar="NAME", help="what to write, see above")
     add("--variant", metavar="NAME", help="variant of the network (default: that of the checkpoint)")

@@ -4,9 +4,11 @@ import argparse
 
 NUMBER_FORMATS = ("auto", "float32", "bfloat16")  # of ops/number_format.py, which needs JAX
 CHECKPOINT = (
-    ".pth or .safetensors file, converted directory, working directory of a training, or a name: stavis and "
-    "stavis-visual are the authors' checkpoints, fetched at first use (stavis-split2: those of another split)"
+    ".pth or .safetensors file, converted directory, working directory of a training, or a name: starter is the small "
+    "network of this package, which sees the picture only; stavis and stavis-visual are the authors' checkpoints, "
+    "fetched at first use (stavis-split2: those of another split)"
 )
+DEFAULT_CHECKPOINT = f"{CHECKPOINT} (default: starter)"
 
 
 def add_base_url(parser: argparse.ArgumentParser) -> None:

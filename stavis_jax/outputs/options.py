@@ -59,7 +59,7 @@ class OutputOptions:
         if "localization" in self.panes and not uses_sound:
             raise UserError(
                 "--panes localization: this network does not use sound, so it cannot locate it. "
-                "Remove that pane, or use a checkpoint of a variant with sound."
+                "Remove that pane, or use a checkpoint of a variant with sound, such as --checkpoint stavis."
             )
 
     def size_of_maps(self, film: Film) -> tuple[int, int] | None:

@@ -19,6 +19,8 @@ from stavis_jax.ops.number_format import number_format
 from stavis_jax.prediction import programs
 from stavis_jax.weights.flat_names import Weights, expected_shapes
 from stavis_jax.weights.loading import check_variant, load_weights
+from stavis_jax.weights.named_checkpoints import STARTER, STARTER_DIRECTORY
+from stavis_jax.weights.pytorch_weights import VISUAL
 
 Array = jax.Array | np.ndarray
 
@@ -144,13 +146,14 @@ class StavisModel:
 
 
 def load(
-    path: Path | str, variant: str | None = None, *, form: BackendForm | None = None, dtype: str = "auto"
+    path: Path | str | None = None, variant: str | None = None, *, form: BackendForm | None = None, dtype: str = "auto"
 ) -> StavisModel:
     """Loads a network ready to score.
 
     Args:
       path: a STAViS .pth or .safetensors file (converted in memory), a converted directory, a training's workdir, or a
-        name such as "stavis" (`weights.named_checkpoints.NAMES`), which is fetched at its first use.
+        name such as "stavis" (`weights.named_checkpoints.NAMES`), which is fetched at its first use. By default the
+        starter network, which is part of the package and sees the picture only.
       variant: which system of models/fusion.py to run; None chooses as `weights.loading.load_weights` does.
       form: how it computes; by default the fastest form to score on JAX's default backend.
       dtype: number format of the trunk: "float32", "bfloat16", or "auto", which is bfloat16 on TPUs and on NVIDIA GPUs
@@ -162,14 +165,22 @@ def load(
     """
     check_variant(variant)
     weights, info = load_weights(path, variant)
+    path = STARTER if path in (None, STARTER_DIRECTORY) else path  # as errors name it
     if info.kind != "stavis":
         content = {"kinetics": "a classifier", "soundnet": "SoundNet"}[info.kind]
         raise UserError(
             f"{path}: holds {content}, which has no saliency heads. It can start a training, but not predict. "
             "Give a STAViS checkpoint or a workdir."
         )
+    config = info.network_config(variant)
+    is_visual = info.variant == VISUAL and not any(name.startswith("soundnet/") for name in weights)
+    if is_visual and fusion.VARIANTS[config.variant].uses_sound:
+        raise UserError(
+            f"{path}: {variant} needs sound, and this network sees the picture only. Give a checkpoint with sound, "
+            "such as stavis, or leave the variant out."
+        )
     try:
-        return StavisModel(info.network_config(variant), weights, info.size, form=form, dtype=dtype)
+        return StavisModel(config, weights, info.size, form=form, dtype=dtype)
     except UserError as error:
         raise UserError(f"{path}: {error} Give another variant or checkpoint.") from error
 

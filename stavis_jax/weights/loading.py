@@ -16,7 +16,7 @@ KEPT_BY_TRAINING = ("last", "best")  # WORKDIR/<variant>/<one of these>; the fir
 log = logging.getLogger("stavis_jax")
 
 
-def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights, WeightsInfo]:
+def load_weights(path: Path | str | None, variant: str | None = None) -> tuple[Weights, WeightsInfo]:
     """Reads weights of any form.
 
     All arrays of a STAViS checkpoint are returned, whatever the variant. `info.variant` is the given variant. If none
@@ -24,7 +24,8 @@ def load_weights(path: Path | str, variant: str | None = None) -> tuple[Weights,
     uses sound. A .pth or .safetensors file counts as visual if its sound part was never trained; a line in the log says
     so.
 
-    `path` may be one of `named_checkpoints.NAMES`, which is fetched at its first use.
+    `path` may be one of `named_checkpoints.NAMES`. The authors' checkpoints among them are fetched at their first use.
+    None stands for the starter network.
 
     Raises:
       UserError: the path does not exist, has another format or is damaged, the variant is unknown, or a named
@@ -47,7 +48,7 @@ def missing_checkpoint(path: Path) -> UserError:
     """Returns the error for a path that does not exist."""
     return UserError(
         f"{path}: no such file or directory. Give a .pth or .safetensors file, a converted directory, a workdir, "
-        f"or one of the authors' checkpoints: {', '.join(NAMES)}."
+        f"or one of these names: {', '.join(NAMES)}."
     )
 
 

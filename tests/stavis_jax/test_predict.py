@@ -18,6 +18,7 @@ from stavis_jax import predict
 from stavis_jax.outputs.folder import write_prediction_settings
 from stavis_jax.outputs.options import OutputOptions, PredictionOptions
 from stavis_jax.outputs.write import write_predictions
+from stavis_jax.weights.named_checkpoints import STARTER_DIRECTORY
 
 SIZE = 16
 SMALL = PredictionOptions(appearance=OutputOptions(map_size="network"))
@@ -50,6 +51,32 @@ def test_command_predicts_a_real_film_with_sound(tmp_path, monkeypatch, capsys):
         assert (overlay.streams.video[0].width, overlay.streams.video[0].height) == (1280, 720)
         assert overlay.duration == pytest.approx(source.duration, abs=1024 / 48000 * 1e6)  # one AAC frame
         assert sum(frame.samples for frame in overlay.decode(audio=0)) > 1.15 * 48000
+
+
+class Seeing(Brightness):
+    uses_sound = False
+
+
+def test_without_a_checkpoint_the_starter_predicts_and_one_line_says_what_it_is(tmp_path, monkeypatch, capsys):
+    loaded = []
+    monkeypatch.setattr(stavis_jax, "load", lambda path, **how: loaded.append(path) or Seeing(), raising=False)
+    film, flags = str(real_film("carphone_pristine.mp4")), ["--outputs", "track", "--output"]
+    predict.main([film, *flags, str(tmp_path / "default")])
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("starter: ")]
+    assert "sees the picture only and has never heard sound" in line and "--checkpoint stavis" in line
+    predict.main([film, *flags, str(tmp_path / "named"), "--checkpoint", "starter"])
+    assert loaded == [STARTER_DIRECTORY] * 2
+    assert "starter: " not in capsys.readouterr().err
+
+
+def test_a_sound_file_for_a_network_that_hears_nothing_is_warned_of(tmp_path, monkeypatch, caplog):
+    film, sound = real_film("carphone_pristine.mp4"), real_film("bigbuckbunny.mp4")
+    flags = ["--sound", str(sound), "--outputs", "track", "--output"]
+    for model, warned in ((Seeing, True), (Brightness, False)):
+        monkeypatch.setattr(stavis_jax, "load", lambda *a, model=model, **k: model(), raising=False)
+        caplog.clear()
+        predict.main([str(film), *flags, str(tmp_path / model.__name__)])
+        assert any("--sound: this network sees the picture only." in text for text in caplog.messages) == warned
 
 
 @pytest.mark.slow

@@ -36,6 +36,19 @@ def test_a_real_film_gets_a_map_for_every_frame_and_an_overlay_with_its_sound(ch
         assert sum(1 for _ in overlay.decode(video=0)) == 30
 
 
+def test_right_after_installation_films_and_pictures_are_predicted_without_a_checkpoint(tmp_path, capsys):
+    film = beginning_of_real_film("bigbuckbunny.mp4", 1.2, tmp_path)
+    with av.open(film) as pictures:
+        next(pictures.decode(video=0)).to_image().save(tmp_path / "photo.png")
+    predict.main([str(film), str(tmp_path / "photo.png"), "--output", str(tmp_path / "out")])
+    assert capsys.readouterr().err.count("starter: the package's own small network predicts") == 1
+    assert len(list((tmp_path / "out/bigbuckbunny/maps").iterdir())) == 30
+    with av.open(tmp_path / "out/bigbuckbunny/overlay.mp4") as overlay:
+        assert len(overlay.streams.audio) == 1
+    with Image.open(tmp_path / "out/photo/overlay.png") as overlay:
+        assert overlay.size == (1280, 720)
+
+
 def test_a_film_without_sound_gets_a_warning_and_its_maps(checkpoint, tmp_path, caplog):
     film = beginning_of_real_film("bikes.mp4", 1.2, tmp_path)
     with caplog.at_level(logging.WARNING):

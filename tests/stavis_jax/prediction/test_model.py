@@ -179,10 +179,22 @@ def test_visual_weights_cannot_be_run_with_sound(checkpoint, tmp_path):
     pytorch_to_directory(checkpoint, tmp_path / "full", "visual")
     weights, info = read_weights(tmp_path / "full")
     visual = {name: array for name, array in weights.items() if not name.startswith(("soundnet/", "fuseav/"))}
+    damaged = {name: array for name, array in weights.items() if not name.startswith("fuseav/")}
     save_weights(tmp_path / "run" / "visual" / "best", visual, info)
     assert stavis_jax.load(tmp_path / "run").variant == "visual"
-    with pytest.raises(UserError, match=r"best: l3mul-s3 needs arrays that are missing: fuseav/conv/bias"):
+    with pytest.raises(UserError, match=r"best: l3mul-s3 needs sound, and this network sees the picture only\."):
         stavis_jax.load(tmp_path / "run" / "visual" / "best", "l3mul-s3")
+    save_weights(tmp_path / "damaged", damaged, info)
+    with pytest.raises(UserError, match=r"damaged: l3mul-s3 needs arrays that are missing: fuseav/conv/bias"):
+        stavis_jax.load(tmp_path / "damaged", "l3mul-s3")
+
+
+def test_the_starter_is_loaded_by_default():
+    model = stavis_jax.load()
+    assert (model.variant, model.depth, model.size, model.uses_sound) == ("visual", 10, 112, False)
+    assert model.identity() == stavis_jax.load("starter").identity()
+    with pytest.raises(UserError, match=r"^starter: l3mul-s3 needs sound, and this network sees the picture only\."):
+        stavis_jax.load(variant="l3mul-s3")
 
 
 def test_arrays_of_another_depth_are_refused(checkpoint, tmp_path):

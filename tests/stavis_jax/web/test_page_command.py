@@ -39,6 +39,14 @@ def test_only_an_address_that_others_reach_is_warned_of(host, warned, with_gradi
     assert ["password" in record.message for record in caplog.records] == [True] * warned
 
 
+def test_without_a_checkpoint_the_page_offers_the_starter_and_says_so(with_gradio, monkeypatch, capsys):
+    offered = {}
+    monkeypatch.setattr(server, "serve", lambda networks, **how: offered.update(networks.variants))
+    demo.main([])
+    assert offered == {"starter": ["visual"]}
+    assert "starter: the package's own small network predicts" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("host", "own"),
     [

@@ -1,4 +1,7 @@
-"""Checkpoints that are given by name: fetched once from a server on this machine, converted and cached."""
+"""Checkpoints that are given by name: the packaged one, and those that are fetched once from a server, and cached.
+
+The server is on this machine.
+"""
 
 import logging
 import shutil
@@ -12,11 +15,11 @@ from archive_server import pack, serving
 from data_pipelines.fetching import download
 from data_pipelines.runtime.errors import UserError
 from stavis_jax import convert
-from stavis_jax.experiments.stages import StartWeights
+from stavis_jax.experiments.stages import VISUAL_PARTS, StartWeights
 from stavis_jax.weights import named_checkpoints
-from stavis_jax.weights.directory import save_weights
+from stavis_jax.weights.directory import read_weights, save_weights
 from stavis_jax.weights.loading import load_weights
-from stavis_jax.weights.named_checkpoints import NAMES, cache_folder, locate
+from stavis_jax.weights.named_checkpoints import FETCHED, STARTER_DIRECTORY, cache_folder, locate
 from stavis_jax.weights.pytorch_weights import read_pytorch_weights
 
 ARCHIVE = "pretrained_models.tar.gz"
@@ -151,8 +154,7 @@ def test_a_path_of_the_same_name_is_taken_and_it_says_so(server, soundnet, tmp_p
     save_weights(tmp_path / "stavis", weights, info)
     assert load_weights("stavis")[1].source == info.source
     assert caplog.messages == [
-        f"stavis: is taken from {tmp_path}/stavis. For the authors' checkpoint of this name, run from another folder "
-        "or rename it."
+        f"stavis: is taken from {tmp_path}/stavis. For the named checkpoint, run from another folder or rename it."
     ]
     assert server.requests == []
 
@@ -165,14 +167,80 @@ def test_start_weights_of_a_training_may_be_names(server, caplog):
 
 def test_other_names_are_paths_and_their_error_lists_the_names(server, tmp_path):
     assert locate("stavis-split4") == Path("stavis-split4")
-    with pytest.raises(UserError, match="stavis-split4: no such file or directory.* stavis, stavis-split2, "):
+    with pytest.raises(UserError, match="stavis-split4: no such file or directory.* starter, stavis, stavis-split2, "):
         load_weights("stavis-split4")
     assert server.requests == []
 
 
 def test_every_file_of_the_archive_has_a_name_and_the_first_split_has_two(server, archive, write_golden_checkpoint):
-    assert len({named.file for named in NAMES.values()}) == 8
+    assert len({named.file for named in FETCHED.values()}) == 8
     path = write_golden_checkpoint("audiovisual_resnet10")
-    server.files[ARCHIVE] = pack({f"pretrained_models/{NAMES['stavis'].file}": path.read_bytes()})
+    server.files[ARCHIVE] = pack({f"pretrained_models/{FETCHED['stavis'].file}": path.read_bytes()})
     assert locate("stavis-split1") == locate("stavis")
     assert load_weights("stavis")[1].variant == "l3mul-s3"
+
+
+def test_the_starter_is_in_the_package_and_sees_the_picture_only(server):
+    assert locate("starter") == locate(None) == STARTER_DIRECTORY
+    weights, info = load_weights("starter")
+    assert (info.kind, info.variant, info.depth, info.size) == ("stavis", "visual", 10, 112)
+    assert all(array.dtype == np.float32 and np.isfinite(array).all() for array in weights.values())
+    assert not any(name.startswith("soundnet/") for name in weights)
+    assert server.requests == [] and not cache_folder().exists()
+
+
+def test_a_path_called_starter_is_taken_for_the_name_but_not_without_one(soundnet, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    weights, info, *_ = read_pytorch_weights(soundnet)
+    save_weights(tmp_path / "starter", weights, info)
+    assert load_weights("starter")[1].kind == "soundnet"
+    assert len(caplog.messages) == 1
+    assert load_weights(None)[1].kind == "stavis"
+    assert len(caplog.messages) == 1
+
+
+def test_a_server_for_the_starter_is_refused():
+    with pytest.raises(UserError, match="^--base-url http://mirror: the starter network is not fetched. Give --ch"):
+        locate(None, "http://mirror")
+
+
+@pytest.mark.parametrize("checkpoint", [None, "starter"])
+@pytest.mark.parametrize("file", [".", "stavis.json", "weights.safetensors"])
+def test_an_installation_that_lacks_the_starter_says_so_in_one_line(checkpoint, file, tmp_path, monkeypatch):
+    broken = tmp_path / "packaged"
+    shutil.copytree(STARTER_DIRECTORY, broken)
+    shutil.rmtree(broken) if file == "." else (broken / file).unlink()
+    monkeypatch.setattr(named_checkpoints, "STARTER_DIRECTORY", broken)
+    with pytest.raises(UserError, match=rf"^{broken}[^\n]* Install stavis-jax again\.$"):
+        load_weights(checkpoint)
+
+
+def test_a_damaged_starter_says_to_install_again(tmp_path, monkeypatch):
+    damaged = tmp_path / "packaged"
+    shutil.copytree(STARTER_DIRECTORY, damaged)
+    with (damaged / "weights.safetensors").open("r+b") as file:
+        file.truncate(9999)
+    monkeypatch.setattr(named_checkpoints, "STARTER_DIRECTORY", damaged)
+    with pytest.raises(UserError, match=r"damaged \(its checksum has changed\)\. Install stavis-jax again\.$"):
+        load_weights(None)
+
+
+def test_a_training_may_start_from_the_starter():
+    weights = StartWeights("visual", "stavis", VISUAL_PARTS, Path("starter")).load()
+    assert {name.split("/")[0] for name in weights} == set(VISUAL_PARTS)
+    whole = StartWeights("audiovisual", "stavis", VISUAL_PARTS, Path("starter"), variant="l3mul-s3")
+    with pytest.raises(UserError, match="audiovisual=starter: holds a visual network. Give it as --config.init.visual"):
+        whole.load()
+
+
+@pytest.mark.slow
+def test_the_starter_becomes_a_pytorch_file_and_a_directory(tmp_path):
+    expected = load_weights("starter")[0]
+    convert.main(["starter", "--output", str(tmp_path / "starter.pth")])
+    from_file = load_weights(tmp_path / "starter.pth")
+    convert.main(["starter", "--half", "--output", str(tmp_path / "copy")])
+    from_copy = read_weights(tmp_path / "copy")
+    for weights, info in (from_file, from_copy):
+        assert info.variant == "visual"
+        for name, array in expected.items():
+            np.testing.assert_array_equal(weights[name], array)
