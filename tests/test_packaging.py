@@ -11,7 +11,9 @@ import data_pipelines
 import stavis_jax
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, SETUPTOOLS = SETTINGS["project"], SETTINGS["tool"]["setuptools"]
+MOST_STARTER_BYTES = 12_000_000  # a package that is quick to install
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob(".github/**/*.md")])
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -72,6 +74,18 @@ def test_every_guide_is_in_the_navigation_and_in_the_list_of_guides():
     index, navigation = ((ROOT / name).read_text(encoding="utf-8") for name in ("docs/index.md", "mkdocs.yml"))
     assert {guide for guide in guides if f"]({guide})" not in index} == set()
     assert {guide for guide in guides if f"- {guide}\n" not in navigation} == set()
+
+
+def test_the_starter_network_is_installed_with_its_licence_and_is_small():
+    room = ROOT / "stavis_jax/weights"
+    patterns = SETUPTOOLS["package-data"]["stavis_jax.weights"]
+    installed = {path.relative_to(room).as_posix() for pattern in patterns for path in room.glob(pattern)}
+    assert {f"packaged/starter/{name}" for name in ("stavis.json", "weights.safetensors")} <= installed
+    assert "packaged/starter.md" in installed
+    card = (room / "packaged/starter.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlicense: mit\n")
+    assert "Copyright (c) 2014 NUS VIP" in card  # OSIE's licence asks for its notice
+    assert (room / "packaged/starter/weights.safetensors").stat().st_size < MOST_STARTER_BYTES
 
 
 def test_every_public_name_is_in_the_reference():
