@@ -46,6 +46,10 @@ def main() -> None:
     first, second = (compiled("predict", *prediction, f"--output=predicted-{start}") for start in ("first", "second"))
     check(first > 0, "the first start of predict compiles")
     check(second == 0, f"the second start of predict compiles nothing, not {second} functions")
+    overlay = Path("predicted-first", film.name, "overlay.mp4")
+    said = run("predict", str(overlay), "--output=predicted-starter")
+    check("starter: the package's own small network predicts" in said, f"predict names its network: {said}")
+    check("20 frames, wrote maps, overlay.mp4" in said, f"predict needs a film and no other file: {said}")
     if sys.argv[1:]:
         write = [sys.argv[1], "-m", "stavis_jax.convert", "run", "--output=stavis.pth"]
         subprocess.run(write, check=True, stdout=subprocess.DEVNULL)
