@@ -10,7 +10,7 @@ from stavis_jax.configs import av
     [
         ([], "--config: missing. Try --config=av."),
         (["--config=configs/none.py"], "configs/none.py"),
-        (["--config=nothing"], "Give a file, or one of ablation, av, visual."),
+        (["--config=nothing"], "Give a file, or one of ablation, av, starter, visual."),
         (["--config=LICENSE"], "invalid syntax (LICENSE, line 1)"),
         (["--config", "av:tiny"], "'tiny' is not one of paper, demo"),
         (["--config=configs/av.py:tiny"], "'tiny' is not one of paper, demo"),
