@@ -117,7 +117,7 @@ def _padded(frames: Iterable[FilmFrame], timeline: Timeline, before: int) -> Ite
 
 
 def _write_waveform(timeline: Timeline, sound: SoundBuffer, target: int, out: np.ndarray) -> None:
-    """Writes the sound of a target's clip to `out`, float32 [35280], windowed and centred."""
+    """Writes the waveform of a target frame's clip to `out`, float32 [35280], under a Hann window and between zeros."""
     first = min(max(target - FRAMES_BEFORE_TARGET, 0), timeline.last_frame)
     last = min(target + FRAMES_AFTER_TARGET, timeline.last_frame)
     begin, end = timeline.sound_limits(first, last)

@@ -1,8 +1,8 @@
-"""Random changes of the starter's training pictures and of the densities of gaze on them.
+"""Changes the starter's training pictures at random, together with the densities of gaze on them.
 
-The first ones are those of data_pipelines.clips.augmentation. Then some pictures are blended with others of the batch,
-or put side by side with them, some get noise and some are blurred, since a few thousand scenes of 600 pictures are soon
-known by heart.
+Crops, mirrors and recolours pictures as data_pipelines.clips.augmentation does. Then blends some pictures with others,
+puts some side by side, adds noise to some and blurs some. Without these changes, the network overfits a few thousand
+scenes of 600 pictures.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ class Batch:
 
 
 def changed(batch: Batch, how: Augmentation) -> Batch:
-    """Changes a batch at random, with torch's random numbers."""
+    """Applies all changes to a batch. Draws from torch's global random number generator."""
     return roughened(combined(recoloured(cropped(batch, how), how.colour)))
 
 
@@ -63,7 +63,7 @@ def recoloured(batch: Batch, most: float) -> Batch:
 
 
 def combined(batch: Batch) -> Batch:
-    """Blends some pictures with others, and puts some side by side with others; densities likewise."""
+    """Blends some pictures with others of the batch, and puts some side by side. Does the same to their densities."""
     pictures, densities = batch.pictures, batch.densities
     others, kind = torch.randperm(len(pictures)), torch.rand(len(pictures))
     share = torch.distributions.Beta(0.5, 0.5).sample((len(pictures),))
@@ -97,5 +97,5 @@ def roughened(batch: Batch) -> Batch:
 
 
 def normalised(densities: torch.Tensor) -> torch.Tensor:
-    """Returns densities [B, S, S] with the sum 1; empty ones stay so."""
+    """Scales each density of [B, S, S] to the sum 1. Leaves densities that are zero everywhere unchanged."""
     return densities / densities.sum((1, 2), keepdim=True).clamp(min=1e-6)

@@ -1,7 +1,7 @@
-"""The network `visual` of depth 10 for single frames, in PyTorch, where every 3D convolution is a 2D one.
+"""Defines the network `visual` of depth 10 for single frames in PyTorch. All convolutions are 2D.
 
-A CPU with bfloat16 matrix units trains it several times as fast as JAX does. `to_flat_weights` gives the weights the
-names and shapes that stavis_jax has, with kernels that are zero but for their middle frame.
+A CPU with bfloat16 matrix units trains it several times as fast as JAX does. `to_flat_weights` converts its weights to
+stavis_jax: it puts each 2D kernel into the middle frame of a 3D kernel of zeros.
 """
 
 import math
@@ -11,11 +11,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+from data_pipelines.inputs.windows import MEAN_RGB
+from stavis_jax.models.initialization import HEAD_STD, LOGIT_BIAS
+
 WIDTHS = (64, 128, 256)
 CHANNELS = (64, 64, 128, 256)  # of the four stages
 SALIENCY_CHANNELS = 16
-HEAD_STD, LOGIT_BIAS = 0.001, -6.0  # as stavis_jax.models.initialization
-MEAN_RGB = (114.7748, 107.7354, 99.4750)  # as data_pipelines.inputs.windows
 
 
 class Block(nn.Module):
@@ -111,7 +112,7 @@ class FlatVisual(nn.Module):
 
 
 def to_flat_weights(state: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """Returns the arrays of a `FlatVisual`, given as its state_dict, as stavis_jax names and shapes them."""
+    """Converts the state_dict of a `FlatVisual` to arrays with the names and shapes of stavis_jax."""
     weights = {}
     for name, value in state.items():
         *path, kind = name.split(".")

@@ -1,4 +1,4 @@
-"""Made scenes with the densities that the teacher gives them, in batches."""
+"""Makes batches of scenes, and labels them with the densities that the teacher predicts."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class Pictures:
         return self.pixels.shape[3] / self.pixels.shape[2]
 
     def gaze_points(self, number: int = 64) -> torch.Tensor:
-        """Returns places (y, x) in shares that are drawn from the densities, float32 [N, number, 2]."""
+        """Draws points from each density. Returns (y, x) as shares of height and width, float32 [N, number, 2]."""
         return points_of(self.densities, number, torch.Generator(self.densities.device).manual_seed(0))
 
 
@@ -62,9 +62,10 @@ class Labelled:
 def labelled_scenes(
     pictures: Pictures, teacher: Teacher, number: int, *, seed: int, batch: int = 64, moving: bool = False
 ) -> Iterator[Labelled]:
-    """Yields batches of made scenes, `number` in all. A quarter of the still ones are parts of single pictures.
+    """Yields batches of labelled scenes, `number` in all.
 
-    These get the mean of the real density and the teacher's, the others the teacher's.
+    A quarter of the still scenes show a part of a single picture. Their density is the mean of the real one and the
+    teacher's. All other scenes have the teacher's density.
     """
     draw = SceneDraw(pictures.gaze_points(), pictures.aspect, seed)
     real = SceneDraw(pictures.gaze_points(), pictures.aspect, seed + 1)
@@ -79,7 +80,7 @@ def labelled_scenes(
 
 
 def points_of(densities: torch.Tensor, number: int, generator: torch.Generator | None = None) -> torch.Tensor:
-    """Draws places (y, x), in shares of the height and the width, from densities [B, h, w]: float32 [B, number, 2]."""
+    """Draws points from densities [B, h, w]. Returns (y, x) as shares of height and width, float32 [B, number, 2]."""
     height, width = densities.shape[1:]
     cells = torch.multinomial(densities.flatten(1), number, replacement=True, generator=generator)
     within = torch.rand(2, *cells.shape, device=cells.device, generator=generator)
@@ -110,9 +111,9 @@ def _real_parts(pictures: Pictures, teacher: Teacher, draw: SceneDraw, count: in
 
 
 def with_motion(densities: torch.Tensor, scenes: Scenes) -> torch.Tensor:
-    """Returns densities with a share on the parts that move, since motion attracts the gaze.
+    """Moves a share of each density to the parts that move, since motion attracts the gaze.
 
-    The share rises with the part's speed. It is a round spot on the middle of the part.
+    The share rises with the part's speed. It is added as a Gaussian spot at the centre of the part.
     """
     _, places = scenes.at(TARGET_TIME)
     steps = scenes.places[:, :, 1, :2] - scenes.places[:, :, 0, :2]
@@ -130,6 +131,6 @@ def with_motion(densities: torch.Tensor, scenes: Scenes) -> torch.Tensor:
 
 
 def _frame(pixels: torch.Tensor) -> torch.Tensor:
-    """Reduces frames [B, 3, H, W] to FRAME, as preparation does: uint8 [B, 3, 240, 320]."""
+    """Resizes pixels [B, 3, H, W] to FRAME with a bicubic filter. Returns uint8 [B, 3, 240, 320]."""
     resized = F.interpolate(pixels, FRAME, mode="bicubic", antialias=True)
     return resized.clamp(0, 255).round().to(torch.uint8)

@@ -1,10 +1,10 @@
-"""Command: makes training data for the starter network: scenes from real pictures, labelled by the teacher.
+"""Makes training data for the starter network: scenes from real pictures, labelled by the teacher.
 
   python -m tools.starter.make_data --data RAW --teacher teacher.npz --output RAW
 
-writes two databases in the raw layout into RAW: MadePictures, stills, and, if --films is given, MadeFilms, films of 16
-frames in which cameras and things move. Both have training films only. Needs torch and the packages that
-tools/starter/backbone.py names. A core of a CPU labels about two pictures a second.
+Writes the database MadePictures, which holds stills, into RAW. With --films, also writes MadeFilms, which holds films
+of 16 frames in which the camera and parts of the picture move. Both have training films only. Needs torch and the
+packages that tools/starter/backbone.py names. One CPU core labels about two pictures a second.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from data_pipelines.raw.layout import RawLayout
 from data_pipelines.raw.list_files import ListedFilm
 from data_pipelines.raw.list_writer import write_lists
 from data_pipelines.raw.transaction import new_database
+from data_pipelines.runtime.command import command
 from tools.starter.backbone import Backbone
 from tools.starter.labelled import FRAME, POINTS, Labelled, Pictures, labelled_scenes, points_of
 from tools.starter.raw_pictures import read_pictures
@@ -31,11 +32,14 @@ FILMS_FROM_SEED = 1000  # so that films are of other scenes than the stills
 FPS = 25.0
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="RAW", help="raw data folder with the pictures")
     parser.add_argument("--database", default="OSIE", help="their folder (default: OSIE)")
-    parser.add_argument("--teacher", type=Path, required=True, metavar="FILE", help="what train_teacher wrote")
+    parser.add_argument(
+        "--teacher", type=Path, required=True, metavar="FILE", help="file of tools.starter.train_teacher"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="RAW", help="raw data folder to write into")
     parser.add_argument("--pictures", type=int, default=6_000, help="number of stills (default: 6000)")
     parser.add_argument("--films", type=int, default=0, help="number of films (default: none)")
@@ -53,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def write_database(
     raw: Path, database: str, pictures: Pictures, teacher: Teacher, number: int, seed: int, moving: bool
 ) -> None:
-    """Writes made scenes as a database, whole or not at all; one of the same name is replaced."""
+    """Writes scenes as a database in the raw layout. Replaces a database of the same name when all are written."""
     seed += FILMS_FROM_SEED * moving
     with new_database(raw, database, overwrite=True) as layout:
         films = []
@@ -63,7 +67,7 @@ def write_database(
 
 
 def _write(layout: RawLayout, database: str, labelled: Labelled, first: int) -> Iterator[ListedFilm]:
-    """Writes the scenes of a batch. Every frame of a film gets the maps of its target frame, the only ones in use."""
+    """Writes a batch of scenes. Gives all frames of a film the maps of its target frame, since no others are read."""
     densities = F.interpolate(labelled.densities[:, None], FRAME, mode="bicubic")[:, 0].clamp(min=0)
     levels = (255 * densities / densities.amax((1, 2), keepdim=True)).round().byte().cpu().numpy()
     places = points_of(labelled.densities, POINTS).cpu().numpy() * FRAME

@@ -1,9 +1,9 @@
-"""Draws scenes that are made from pictures, still or moving: crops, pictures side by side, parts pasted into others.
+"""Draws still and moving scenes made from pictures: crops, pictures side by side, parts pasted into others.
 
 A scene is a plain background with three layers on it. A layer shows a part of a picture, its box, in a part of the
 frame, its place. Boxes and places are (top, left, height, width) in shares of the picture and of the frame. In a moving
-scene both go evenly from the first frame to the last: a moving box looks like a camera that turns or zooms, a moving
-place like an object that moves through the scene.
+scene both move at constant speed from the first frame to the last. A moving box looks like a camera that turns or
+zooms. A moving place looks like an object that moves through the scene.
 """
 
 import dataclasses
@@ -80,12 +80,12 @@ class SceneDraw:
         opacity = torch.zeros(number, LAYERS)
         opacity[:, 0] = 1
         bars = self._bars(number)
-        places[:, 0] = torch.where((kind == "bars")[:, None], bars, places[:, 0])
+        places[:, 0] = torch.where(kind["bars"][:, None], bars, places[:, 0])
         tiles, is_tile = self._tiles(number)
-        side_by_side = (kind == "side by side")[:, None]
+        side_by_side = kind["side by side"][:, None]
         places[:, 1:] = torch.where(side_by_side[..., None], tiles, places[:, 1:])
         opacity[:, 1:] = torch.where(side_by_side, is_tile, opacity[:, 1:])
-        pasted = kind == "pasted"
+        pasted = kind["pasted"]
         parts = self._parts(number, aspect)
         places[:, 1:] = torch.where(pasted[:, None, None], parts, places[:, 1:])
         second = self._uniform(number) < 0.35
@@ -121,19 +121,20 @@ class SceneDraw:
     def _between(self, low: float, high: float, *shape: int) -> torch.Tensor:
         return low + (high - low) * self._uniform(*shape)
 
-    def _kinds(self, number: int, shares: dict[str, float]) -> "_Kinds":
+    def _kinds(self, number: int, shares: dict[str, float]) -> dict[str, torch.Tensor]:
+        """Draws a kind for each scene. Returns for each kind whether a scene has it, bool [B]."""
         drawn = torch.multinomial(torch.tensor(list(shares.values())), number, True, generator=self.generator)
-        return _Kinds(list(shares), drawn)
+        return {name: drawn == index for index, name in enumerate(shares)}
 
     def _bars(self, number: int) -> torch.Tensor:
-        """Places between black bars, above and below or left and right."""
+        """Returns places [B, 4] between bars above and below, or left and right."""
         bar, upright = self._between(0.06, 0.22, number), self._uniform(number) < 0.3
         zero, one = torch.zeros(number), torch.ones(number)
         wide = torch.stack([bar, zero, 1 - 2 * bar, one], 1)
         return torch.where(upright[:, None], wide[:, [1, 0, 3, 2]], wide)
 
     def _tiles(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Two places that cover a side of the frame and a part of the other side; the second one is often left out."""
+        """Returns two places [B, 2, 4] beside the first layer, and whether each is in use [B, 2]."""
         cut, other = self._between(0.3, 0.7, number), self._between(0.3, 0.7, number)
         zero, one = torch.zeros(number), torch.ones(number)
         right = torch.stack([zero, cut, one, 1 - cut], 1)
@@ -144,14 +145,14 @@ class SceneDraw:
         return both, torch.stack([one, (self._uniform(number) < 0.3).float()], 1)
 
     def _parts(self, number: int, aspect: float) -> torch.Tensor:
-        """Places of pasted parts, which may stick out of the frame a little."""
+        """Returns places [B, 2, 4] of pasted parts, which may extend a little beyond the frame."""
         height = self._between(0.15, 0.55, number, 2)
         width = height / aspect * torch.exp(self._between(-0.5, 0.4, number, 2))
         centre_y, centre_x = self._between(0.08, 0.92, number, 2), self._between(0.05, 0.95, number, 2)
         return torch.stack([centre_y - height / 2, centre_x - width / 2, height, width], 2)
 
     def _boxes(self, number: int, places: torch.Tensor, aspect: float) -> torch.Tensor:
-        """Boxes with nearly the aspect of their places, from half the picture to all of it."""
+        """Returns boxes [B, 3, 4] with about the aspect of their places. The longer side is at least 0.55."""
         stretch = self._ratio(places, aspect) * torch.exp(self._between(-0.2, 0.2, number, LAYERS))
         side = self._between(0.55, 1.0, number, LAYERS)
         side = torch.where(self._uniform(number, LAYERS) < 0.25, 1.0, side)
@@ -172,11 +173,11 @@ class SceneDraw:
         return torch.stack([top, left, height, width], 2)
 
     def _ratio(self, places: torch.Tensor, aspect: float) -> torch.Tensor:
-        """Width / height, in shares of a picture, of a box that has the aspect of its place in the frame."""
+        """Returns width / height, in shares of a picture, of boxes with the aspect of their places in the frame."""
         return places[..., 3] * aspect / places[..., 2] / self.source_aspect
 
     def _moved_boxes(self, boxes: torch.Tensor) -> torch.Tensor:
-        """The camera turns and zooms: in half of the scenes little, in a quarter not at all."""
+        """Returns boxes [B, 3, 2, 4] of a camera that turns and zooms. In a quarter of the scenes it is at rest."""
         number = len(boxes)
         strength = 0.3 * self._uniform(number) ** 2
         strength = torch.where(self._uniform(number) < 0.25, 0.0, strength)
@@ -190,7 +191,7 @@ class SceneDraw:
         return torch.stack(ends, 2)
 
     def _moved_places(self, places: torch.Tensor, pasted: torch.Tensor) -> torch.Tensor:
-        """Pasted parts move: their centres go up to 40% of the frame in the 16 frames. A fifth of them stay."""
+        """Returns places [B, 3, 2, 4] where pasted parts move by up to 40% of the frame. A fifth of the parts stay."""
         number = len(places)
         angle = self._between(-math.pi, math.pi, number, LAYERS)
         far = self._between(0.04, 0.4, number, LAYERS)
@@ -214,12 +215,3 @@ class SceneDraw:
         brightness = torch.where(dark, -60.0, brightness)
         gains = self._between(0.88, 1.12, number, 3)
         return torch.cat([torch.stack([gamma, saturation, contrast, brightness], 1), gains], 1)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Kinds:
-    names: list[str]
-    drawn: torch.Tensor
-
-    def __eq__(self, name: object) -> torch.Tensor:  # type: ignore[override]
-        return self.drawn == self.names.index(str(name))

@@ -1,4 +1,4 @@
-"""The teacher: predicts where people look in a picture from the features of a network that was trained on ImageNet.
+"""Predicts where people look in a picture, from the features of a network that was trained on ImageNet.
 
 A small readout is trained on real gaze. It has 50,000 weights, so that 600 pictures are enough.
 """

@@ -1,10 +1,10 @@
-"""Command: trains the starter network on single frames, in PyTorch, where a CPU does it several times as fast as JAX.
+"""Trains the starter network on single frames in PyTorch, which is several times as fast as JAX on a CPU.
 
   python -m tools.starter.train_flat --data SHARDS --output RUN
 
 SHARDS hold OSIE and MadePictures, prepared at 112 pixels. A sixth of each batch is OSIE's, with the real gaze. RUN is a
-directory that stavis_jax loads. The settings are those of stavis_jax/configs/starter.py; tools/starter/flat_changes.py
-adds changes of the pictures. Needs torch.
+directory that stavis_jax loads. The settings are those of stavis_jax/configs/starter.py, with the additional changes of
+pictures in tools/starter/flat_changes.py. Needs torch.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from data_pipelines.clips.augmentation import Augmentation
 from data_pipelines.clips.source import Clips, open_clips
+from data_pipelines.runtime.command import command
 from stavis_jax.configs import starter
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import WeightsInfo, save_weights
@@ -34,6 +35,7 @@ REPORT_SECONDS = 60.0
 Arrays = Mapping[str, np.ndarray]
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="SHARDS", help="prepared stills")
@@ -66,7 +68,7 @@ def pictures_of(clips: Clips) -> Arrays:
 
 
 def train(real: Arrays, made: Arrays, tested: Arrays, steps: int, seed: int) -> FlatVisual:
-    """Returns the network with the mean of the weights. The test pictures are only scored, for the log."""
+    """Trains a network and returns it with averaged weights. Scores the test pictures for the log only."""
     config = starter.get_config()
     settings, how = config.stages.visual, Augmentation(**config.data.augmentation)
     torch.manual_seed(seed)

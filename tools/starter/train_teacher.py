@@ -1,9 +1,9 @@
-"""Command: trains the teacher on the training pictures of a database of stills.
+"""Trains the teacher on the training pictures of a database of stills.
 
   python -m tools.starter.train_teacher --data RAW --output teacher.npz
 
 Needs torch and the packages that tools/starter/backbone.py names. RAW is the folder that data_pipelines.ingest --stills
-wrote. The test pictures are only scored, at the end. It takes some minutes on two cores.
+wrote. Scores the test pictures once, at the end. Takes some minutes on two cores.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from data_pipelines.runtime.command import command
 from tools.starter.backbone import Backbone
 from tools.starter.labelled import Pictures
 from tools.starter.raw_pictures import read_pictures
@@ -21,6 +22,7 @@ from tools.starter.teacher import Teacher, correlation, divergence, save_readout
 BATCH = 16
 
 
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="RAW", help="raw data folder")

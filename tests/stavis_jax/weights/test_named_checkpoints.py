@@ -1,7 +1,4 @@
-"""Checkpoints that are given by name: the packaged one, and those that are fetched once from a server, and cached.
-
-The server is on this machine.
-"""
+"""Tests named checkpoints: the packaged one, and those that are fetched from a local server and cached."""
 
 import logging
 import shutil

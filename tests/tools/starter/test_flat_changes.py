@@ -11,7 +11,7 @@ HOW = Augmentation(crop=0.5, stretch=0.2, colour=0.3)
 
 
 def spots(number: int = 64) -> Batch:
-    """Returns black pictures with a bright spot each, where the density is too."""
+    """Returns black pictures, each with a bright spot, and densities that lie on the spots."""
     torch.manual_seed(0)
     maps = torch.full((number, 56, 56), 1e-3)
     for row, (y, x) in enumerate(torch.randint(8, 40, (number, 2)).tolist()):
