@@ -134,6 +134,7 @@ def test_on_two_tpus_a_training_step_is_that_of_the_textbook_form(settings):
 
 
 @pytest.mark.slow
+@pytest.mark.full_optimization
 def test_eight_tpus_train_as_one():
     """Two steps. The clips of a device lie side by side, and its chunks of time stay on it."""
     draw, results = np.random.default_rng(4), []

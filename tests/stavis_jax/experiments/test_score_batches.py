@@ -32,6 +32,7 @@ def weights():
 
 
 @pytest.mark.slow
+@pytest.mark.full_optimization  # without it, some CPUs sum in another order in a loop over one clip
 @pytest.mark.parametrize(
     ("form", "atol"),
     [(None, 0), (TEXTBOOK, 1e-5)],  # float32: batches of other sizes sum in another order
