@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 SCRIPTS = Path(sys.executable).parent
-COMMANDS = ["ablate", "convert", "demo", "evaluate", "export", "fetch", "ingest", "predict", "prepare", "synthesize"]
-COMMANDS += ["train"]
+COMMANDS = ["ablate", "convert", "demo", "evaluate", "export", "fetch", "ingest", "predict", "prepare"]
+COMMANDS += ["reframe", "synthesize", "train"]
 TINY_DEMO = (
     "--config=av:demo",
     "--workdir=run",
@@ -50,6 +50,8 @@ def main() -> None:
     said = run("predict", str(overlay), "--output=predicted-starter")
     check("starter: the package's own small network predicts" in said, f"predict names its network: {said}")
     check("20 frames, wrote maps, overlay.mp4" in said, f"predict needs a film and no other file: {said}")
+    run("reframe", str(overlay), "--ratio=9:16", "--maps=predicted-starter/overlay", "--output=reframed")
+    check(Path("reframed/overlay/9x16.mp4").exists(), "reframe writes a film")
     if sys.argv[1:]:
         write = [sys.argv[1], "-m", "stavis_jax.convert", "run", "--output=stavis.pth"]
         subprocess.run(write, check=True, stdout=subprocess.DEVNULL)

@@ -12,8 +12,9 @@ import argparse
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from data_pipelines.films.film import open_film
 from data_pipelines.films.paths import find_films
@@ -26,6 +27,9 @@ from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
 from stavis_jax.outputs.registry import OUTPUTS, written_files
 
+if TYPE_CHECKING:
+    import stavis_jax
+
 log = logging.getLogger("stavis_jax")
 
 HOW = ("outputs", "batch_size", "stride", "resize_filter")  # fields of PredictionOptions that are flags
@@ -36,24 +40,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = vars(_parser().parse_args(argv))
     keep_big_buffers()  # before decoders start threads
     # Imported here: JAX takes seconds, and --help needs none of it.
-    import stavis_jax
     from stavis_jax.outputs.many_films import output_folders, predict_films
-    from stavis_jax.prediction.frame_stream import LARGEST_STRIDE
-    from stavis_jax.weights.named_checkpoints import announce_starter, locate
 
     appearance = OutputOptions(**{name: arguments[name] for name in vars(OutputOptions())})
     options = PredictionOptions(appearance=appearance, **{name: arguments[name] for name in HOW})
     appearance.check(uses_sound=True)  # errors are reported before the long work
-    if options.stride > LARGEST_STRIDE:
-        raise UserError(f"--stride {options.stride}: is too large. Give at most {LARGEST_STRIDE}.")
+    check_stride(options.stride)
     number, count = arguments["shard"]
 
-    def load() -> stavis_jax.StavisModel:
-        enable_compilation_cache()
-        checkpoint = locate(arguments["checkpoint"], arguments["base_url"])
-        if arguments["checkpoint"] is None:
-            announce_starter()
-        model = stavis_jax.load(checkpoint, variant=arguments["variant"], dtype=arguments["dtype"])
+    def load() -> "stavis_jax.StavisModel":
+        model = load_network(arguments)
         if arguments["sound"] and not model.uses_sound:
             log.warning("--sound: this network sees the picture only. overlay.mp4 plays the sound; the maps ignore it.")
         return model
@@ -66,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             open_film, sound=arguments["sound"], frame_rate_hz=arguments["frame_rate"], stills=True
         ),
         overwrite=arguments["overwrite"],
-        progress=_progress,
+        progress=progress,
     )
     for folder, num_frames in predicted:
         frames = "1 frame" if num_frames == 1 else f"{num_frames} frames"
@@ -74,8 +70,28 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{one_line(folder)}: {'already predicted' if num_frames is None else written}")
 
 
+def check_stride(stride: int) -> None:
+    """Raises UserError if --stride is too large."""
+    from stavis_jax.prediction.frame_stream import LARGEST_STRIDE
+
+    if stride > LARGEST_STRIDE:
+        raise UserError(f"--stride {stride}: is too large. Give at most {LARGEST_STRIDE}.")
+
+
+def load_network(arguments: Mapping[str, Any]) -> "stavis_jax.StavisModel":
+    """Loads the network that the flags of `add_network_flags` name."""
+    import stavis_jax
+    from stavis_jax.weights.named_checkpoints import announce_starter, locate
+
+    enable_compilation_cache()
+    checkpoint = locate(arguments["checkpoint"], arguments["base_url"])
+    if arguments["checkpoint"] is None:
+        announce_starter()
+    return stavis_jax.load(checkpoint, variant=arguments["variant"], dtype=arguments["dtype"])
+
+
 @contextlib.contextmanager
-def _progress(name: str) -> Iterator[Callable[[int | None], Callable[[int], None]]]:
+def progress(name: str) -> Iterator[Callable[[int | None], Callable[[int], None]]]:
     """Yields a function that starts the progress bar of a film, and returns what advances it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -99,26 +115,14 @@ def _parser() -> CommandParser:
         "pattern of films or pictures: 'shots/*.mp4'"
     )
     add("films", nargs="+", type=Path, metavar="VIDEO", help=films)
-    add("--checkpoint", type=Path, metavar="PATH|NAME", help=DEFAULT_CHECKPOINT)
     add("--output", required=True, type=Path, metavar="DIR", help="folder to write the folders <film>/ to")
     add("--outputs", action=ListAction, choices=tuple(OUTPUTS), metavar="NAME", help="what to write, see above")
-    add("--variant", metavar="NAME", help="variant of the network (default: that of the checkpoint)")
-    add_base_url(parser)
-    add_dtype(parser)
-    batch = "clips per call of the network; fewer need less memory (default: 4 on a CPU, 32 on a GPU or TPU)"
-    add("--batch-size", type=positive_integer, metavar="N", help=batch)
-    stride = "predict every N-th frame and interpolate the frames between, at most 64"
-    add("--stride", type=positive_integer, metavar="N", help=stride)
+    add_network_flags(parser)
     share = "predict only the I-th of N shares of the films, for jobs of a cluster (default: 1/1)"
     add("--shard", type=_shard, default=(1, 1), metavar="I/N", help=share)
     parser.add_overwrite("earlier predictions of these films")
 
-    add = parser.add_argument_group("reading films").add_argument
-    sound = "file with the sound (default: the film itself, or the sound file in a folder of pictures)"
-    add("--sound", type=Path, metavar="FILE", help=sound)
-    add("--frame-rate", type=float, metavar="HZ", help="frames per second of a folder of pictures (default: 25)")
-    resizing = "filter of the resizing step to 320x240, the same as in the network's training data"
-    add("--resize-filter", choices=RESIZE_FILTERS, help=resizing)
+    add_reading_flags(parser)
 
     add = parser.add_argument_group("appearance of the outputs").add_argument
     add("--map-size", choices=MAP_SIZES, help="size of maps and of the grey film: the film's or the network's")
@@ -131,6 +135,29 @@ def _parser() -> CommandParser:
     add("--sheet-frames", type=positive_integer, metavar="N", help="frames on the contact sheet, at most 200")
     parser.set_defaults(**vars(OutputOptions()) | {name: getattr(PredictionOptions(), name) for name in HOW})
     return parser
+
+
+def add_network_flags(parser: CommandParser) -> None:
+    """Adds the flags that choose a network and how it is called."""
+    add = parser.add_argument
+    add("--checkpoint", type=Path, metavar="PATH|NAME", help=DEFAULT_CHECKPOINT)
+    add("--variant", metavar="NAME", help="variant of the network (default: that of the checkpoint)")
+    add_base_url(parser)
+    add_dtype(parser)
+    batch = "clips per call of the network; fewer need less memory (default: 4 on a CPU, 32 on a GPU or TPU)"
+    add("--batch-size", type=positive_integer, metavar="N", help=batch)
+    stride = "predict every N-th frame and interpolate the frames between, at most 64"
+    add("--stride", type=positive_integer, metavar="N", help=stride)
+
+
+def add_reading_flags(parser: CommandParser) -> None:
+    """Adds the flags that say how a film is read."""
+    add = parser.add_argument_group("reading films").add_argument
+    sound = "file with the sound (default: the film itself, or the sound file in a folder of pictures)"
+    add("--sound", type=Path, metavar="FILE", help=sound)
+    add("--frame-rate", type=float, metavar="HZ", help="frames per second of a folder of pictures (default: 25)")
+    resizing = "filter of the resizing step to 320x240, the same as in the network's training data"
+    add("--resize-filter", choices=RESIZE_FILTERS, help=resizing)
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from data_pipelines.drawing.copied_sound import CopiedSound, can_copy
 from data_pipelines.drawing.sound_track import SoundTrack
 
 H264_OPTIONS = {"crf": "20", "preset": "veryfast"}
@@ -29,6 +30,7 @@ def mp4_writer(
     sound_path: Path | None = None,
     start_seconds: Fraction = Fraction(0),
     pixel_aspect: Fraction = Fraction(1),
+    copy_sound: bool = False,
 ) -> Iterator[AddPicture]:
     """Yields a function that adds a picture to an MP4 film; see `_Pictures.add`. Memory does not grow with the film.
 
@@ -38,6 +40,7 @@ def mp4_writer(
       sound_path: file to take the sound from, or None for a silent film.
       start_seconds: time of the first picture, on the clock of that file.
       pixel_aspect: width over height of the pixels, for players.
+      copy_sound: whether the sound is copied as it is where MP4 can hold it, instead of being encoded again.
 
     Raises:
       UserError: the sound cannot be read.
@@ -52,9 +55,10 @@ def mp4_writer(
             stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
             # Players would guess otherwise.
             stream.codec_context.colorspace, stream.codec_context.color_range = Colorspace.ITU709, ColorRange.MPEG
-            sound = None
+            sound: SoundTrack | CopiedSound | None = None
             if sound_path is not None:
-                sound = opened.enter_context(contextlib.closing(SoundTrack(file, sound_path, start_seconds)))
+                track = CopiedSound if copy_sound and can_copy(sound_path, start_seconds) else SoundTrack
+                sound = opened.enter_context(contextlib.closing(track(file, sound_path, start_seconds)))
             pictures = _Pictures(file, stream, sound, max(1, round(CLOCK_HZ / rate)))
             yield pictures.add
             file.mux(stream.encode(None))
@@ -70,7 +74,11 @@ class _Pictures:
     """The pictures of a film that is being written."""
 
     def __init__(
-        self, file: av.container.OutputContainer, stream: av.VideoStream, sound: SoundTrack | None, step_ticks: int
+        self,
+        file: av.container.OutputContainer,
+        stream: av.VideoStream,
+        sound: SoundTrack | CopiedSound | None,
+        step_ticks: int,
     ):
         self._file, self._stream, self._sound, self._step_ticks = file, stream, sound, step_ticks
         self._last: tuple[av.VideoFrame, int] | None = None  # with its time in ticks

@@ -122,6 +122,8 @@ class ListAction(argparse.Action):
             value = self._convert(text)
             if self._known is None or value in self._known:
                 return value
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentError(self, str(error)) from error
         except ValueError:
             pass
         choices = f", choose from {', '.join(map(str, self._known))}" if self._known else ""

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,10 @@ def write_prediction_settings(folder: Path, settings: Mapping[str, Any], facts: 
 
 
 @contextlib.contextmanager
-def finished_folder(folder: Path) -> Iterator[Path]:
+def finished_folder(folder: Path, check: Callable[[Path], None] = check_replaceable) -> Iterator[Path]:
     """Yields a new folder, which takes the name `folder` when the block ends normally and is removed after an error.
 
-    Leftovers of killed runs are removed.
+    Leftovers of killed runs are removed. `check` raises `UserError` if `folder` may not be replaced.
 
     Raises:
       UserError: another run writes to the folder, it cannot be written, or other files have appeared in it.
@@ -82,7 +82,7 @@ def finished_folder(folder: Path) -> Iterator[Path]:
             new = aside / "new"
             new.mkdir()
             yield new
-            check_replaceable(folder)
+            check(folder)
             atomic.replace_folder(new, folder)
     except (OSError, av.FFmpegError) as error:
         raise _user_error(error, folder) from error

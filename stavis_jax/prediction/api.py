@@ -26,6 +26,7 @@ def predict_film(
     batch_size: int | None = None,
     stride: int = 1,
     resize_filter: ResizeFilter = "bicubic",
+    watch: Callable[[FilmFrame], object] | None = None,
 ) -> Iterator[FramePrediction]:
     """Predicts the frames of a film one by one, in memory that does not grow with its length.
 
@@ -38,6 +39,7 @@ def predict_film(
         a picture.
       stride: frames from one call's clip to the next, at most 64; predictions in between are interpolated in time.
       resize_filter: the filter of the data that the model was trained with, "bicubic" or "nearest".
+      watch: called with every frame in order, as the model sees it, in another thread and ahead of its prediction.
 
     Raises:
       ValueError: `batch_size` or `stride` is not positive, or `stride` is larger than 64.
@@ -46,7 +48,8 @@ def predict_film(
     film = open_film(film, stills=True) if isinstance(film, Path | str) else film
     if batch_size is None and isinstance(film, Still):
         batch_size = 1  # it has one clip
-    frames = read_ahead(film.frames(model.size, resize_filter), FRAMES_AHEAD)
+    seen = film.frames(model.size, resize_filter)
+    frames = read_ahead(seen if watch is None else _watched(seen, watch), FRAMES_AHEAD)
     waveform, ahead = (film.waveform(), film.waveform(warn=False)) if model.uses_sound else ((), ())
     return predict_stream(
         frames, waveform, film.frame_rate_hz, model, waveform_ahead=ahead, batch_size=batch_size, stride=stride
@@ -108,6 +111,12 @@ def predict_frames(
         saliency_maps[prediction.number - 1] = prediction.saliency
         advance(1)
     return saliency_maps
+
+
+def _watched(frames: Iterator[FilmFrame], watch: Callable[[FilmFrame], object]) -> Iterator[FilmFrame]:
+    for frame in frames:
+        watch(frame)
+        yield frame
 
 
 def _mono(waveform: np.ndarray) -> np.ndarray:

@@ -1,0 +1,50 @@
+"""The shape of the reframed film, and the window of the film that has it."""
+
+import argparse
+from dataclasses import dataclass
+from fractions import Fraction
+
+MOST_ELONGATED = 10
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Width to height, as it is shown. `text`: as the user wrote it, such as "9:16"."""
+
+    text: str
+    value: Fraction
+
+    @property
+    def name(self) -> str:
+        """The ratio in names of files: 9x16."""
+        return self.text.replace(":", "x")
+
+    def window(self, film_size: tuple[int, int], pixel_aspect: Fraction = Fraction(1)) -> tuple[int, int]:
+        """Returns (width, height) in pixels of the largest window of this ratio, both even.
+
+        Args:
+          film_size: (width, height) of the film in pixels.
+          pixel_aspect: width over height of the pixels.
+        """
+        width, height = (max(2, side // 2 * 2) for side in film_size)
+        stored = self.value / pixel_aspect
+        if width >= height * stored:
+            return _even(height * stored, width), height
+        return width, _even(width / stored, height)
+
+
+def ratio(text: str) -> Ratio:
+    """Returns the ratio of a text such as "9:16" or "2.39:1"."""
+    try:
+        width, height = map(Fraction, text.split(":"))
+        value = width / height
+        if height > 0 and Fraction(1, MOST_ELONGATED) <= value <= MOST_ELONGATED and "/" not in text:
+            return Ratio(":".join(part.strip() for part in text.split(":")), value)
+    except (ValueError, ZeroDivisionError):
+        pass
+    raise argparse.ArgumentTypeError(f"expected WIDTH:HEIGHT, such as 9:16, at most 10:1 or 1:10, found {text!r}")
+
+
+def _even(wanted: Fraction, most: int) -> int:
+    """Returns the even number nearest to `wanted` that is at most `most`, which is even, and at least 2."""
+    return max(2, min(2 * round(wanted / 2), most))
