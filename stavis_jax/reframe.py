@@ -6,7 +6,7 @@ crop (9x16.csv, 9x16.json), a script that does the same by ffmpeg (9x16_ffmpeg.s
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     keep_big_buffers()  # before decoders start threads
     _check(arguments)
     # Imported here: JAX takes seconds, and --help needs none of it.
-    from stavis_jax.reframing.plan import PlanOptions
+    from stavis_jax.reframing.plan import Analysis, PlanOptions
     from stavis_jax.reframing.reframe_film import (
         ReframeOptions,
         analyse_film,
@@ -53,19 +53,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     limits = CameraLimits(arguments["max_speed"], arguments["max_acceleration"], arguments["max_jerk"])
     how_planned = PlanOptions(limits, arguments["pad"], arguments["pad_below"])
     options = ReframeOptions(arguments["ratio"], how_planned, arguments["preview"])
-    name = one_line(film.name)
-    with progress(f"{name}: crop") as start_writing:
-        if arguments["maps"]:
-            maps = arguments["maps"]
-            settings: dict[str, Any] = {"maps": str(maps)}
-            advance = start_writing(film.num_frames)
-            analyse = functools.partial(analyse_maps, film, maps, lambda done: None)
-        else:
-            model = load_network(arguments)
-            settings = {**model.identity(), "stride": arguments["stride"]}
-            advance = start_writing(film.num_frames)
-            how = {flag: arguments[flag] for flag in HOW}
-            analyse = functools.partial(analyse_film, film, model, lambda done: None, **how)
+    analyse: Callable[[Callable[[int], object]], Analysis]
+    if arguments["maps"]:
+        analyse = functools.partial(analyse_maps, film, arguments["maps"])
+        settings: dict[str, Any] = {"maps": str(arguments["maps"])}
+    else:
+        model = load_network(arguments)
+        analyse = functools.partial(analyse_film, film, model, {flag: arguments[flag] for flag in HOW})
+        settings = {**model.identity(), "stride": arguments["stride"]}
+    with progress(one_line(film.name)) as start:
+        advance = start(film.num_frames and 2 * film.num_frames)  # each frame is read twice
         plans = write_reframed(
             film, folder, analyse, options, settings, overwrite=arguments["overwrite"], advance=advance
         )

@@ -11,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
-from data_pipelines.films.film import Film
+from data_pipelines.films.film import Film, FilmFrame
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_clutter, is_free
 from stavis_jax.maps.map_folders import MapFolder
@@ -41,10 +41,13 @@ class ReframeOptions:
     preview: bool = False
 
 
-def analyse_film(film: Film, model: SaliencyModel, advance: Advance, **how: Any) -> Analysis:
+def analyse_film(film: Film, model: SaliencyModel, how: Mapping[str, Any], advance: Advance) -> Analysis:
     """Predicts a film and finds its cuts in the same frames. `how`: arguments of `predict_film`."""
     profiles, cuts, seconds = SaliencyProfiles(), CutDetector(), []
-    watch: Callable = lambda frame: cuts.add(frame.picture, frame.seconds)  # noqa: E731
+
+    def watch(frame: FilmFrame) -> None:
+        cuts.add(frame.picture, frame.seconds)
+
     for prediction in predict_film(film, model, watch=watch, **how):
         profiles.add(prediction.saliency)
         seconds.append(prediction.seconds)
@@ -82,7 +85,7 @@ def analyse_maps(film: Film, folder: Path, advance: Advance) -> Analysis:
 def write_reframed(
     film: Film,
     folder: Path,
-    analyse: Callable[[], Analysis],
+    analyse: Callable[[Advance], Analysis],
     options: ReframeOptions,
     settings: Mapping[str, Any],
     *,
@@ -94,11 +97,11 @@ def write_reframed(
     Args:
       film: the film.
       folder: to write.
-      analyse: returns the maps and cuts of the film; called once.
+      analyse: returns the maps and cuts of the film; called once, with `advance`.
       options: what is written.
       settings: noted in the folder, such as the network.
       overwrite: whether to replace what this function wrote earlier.
-      advance: called with 1 for every frame that is written.
+      advance: called with 1 for every frame that is analysed, and for every one that is written.
 
     Returns:
       The plan of each ratio.
@@ -108,7 +111,7 @@ def write_reframed(
     """
     check_replaceable(folder, overwrite)
     with finished_folder(folder, lambda place: check_replaceable(place, overwrite)) as unfinished:
-        analysis = analyse()
+        analysis = analyse(advance)
         size = film.width, film.height
         plans = [plan(analysis, ratio, size, film.pixel_aspect, options.plan) for ratio in options.ratios]
         write_films(film, plans, unfinished, preview=options.preview, advance=advance)

@@ -8,7 +8,9 @@ from supplies import Supplies, copy_of
 
 MODULES = {
     **{name: f"data_pipelines.{name}" for name in ("synthesize", "fetch", "ingest", "prepare")},
-    **{name: f"stavis_jax.{name}" for name in ("main", "ablate", "convert", "export", "predict", "evaluate")},
+    **{
+        name: f"stavis_jax.{name}" for name in ("main", "ablate", "convert", "export", "predict", "reframe", "evaluate")
+    },
 }
 
 

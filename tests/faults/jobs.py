@@ -74,6 +74,14 @@ JOBS = {
             ],
             apart=True,
         ),
+        Job(
+            "reframe",
+            lambda place: [
+                *(place.supplies.film, "--ratio", "9:16", "--checkpoint", place.supplies.weights),
+                *("--output", place.output),
+            ],
+            apart=True,
+        ),
     )
 }  # fmt: skip
 

@@ -20,6 +20,7 @@ ROOM_KB = {
     "export": 400,
     "evaluate": 12,
     "predict": 8,
+    "reframe": 8,
 }
 FULL = ("No space left on device", "File too large", "disk full", "GB are free")
 

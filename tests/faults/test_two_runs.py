@@ -19,6 +19,7 @@ HELD = {
     "export": lambda output: temporary_folder_beside(output / "network.stablehlo"),
     "evaluate": locked_folder,
     "predict": lambda output: temporary_folder_beside(output / "film"),  # the film's own folder
+    "reframe": lambda output: temporary_folder_beside(output / "film"),
 }
 
 
