@@ -1,10 +1,12 @@
 """The shape of the reframed film, and the window of the film that has it."""
 
 import argparse
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
 MOST_ELONGATED = 10
+_RATIO = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?:[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,10 @@ class Ratio:
 
 def ratio(text: str) -> Ratio:
     """Returns the ratio of a text such as "9:16" or "2.39:1"."""
-    try:
+    if _RATIO.fullmatch(text):
         width, height = map(Fraction, text.split(":"))
-        value = width / height
-        if height > 0 and Fraction(1, MOST_ELONGATED) <= value <= MOST_ELONGATED and "/" not in text:
-            return Ratio(":".join(part.strip() for part in text.split(":")), value)
-    except (ValueError, ZeroDivisionError):
-        pass
+        if height > 0 and Fraction(1, MOST_ELONGATED) <= width / height <= MOST_ELONGATED:
+            return Ratio(text, width / height)
     raise argparse.ArgumentTypeError(f"expected WIDTH:HEIGHT, such as 9:16, at most 10:1 or 1:10, found {text!r}")
 
 

@@ -5,6 +5,7 @@ effect Basic Motion moves and scales it: `center` is the offset of the clip's ce
 share of the film's width and height, and `scale` a percentage.
 """
 
+import os
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from data_pipelines.runtime.errors import one_line
 from stavis_jax.reframing.plan import Plan, ReframedShot
 
 TOLERANCE_PIXELS = 0.5  # of the path between keyframes, which editors interpolate linearly
@@ -102,7 +104,7 @@ def _file(parent: ET.Element, plan: Plan, film: FilmFacts, duration: int, *, is_
     file = ET.SubElement(parent, "file", id="file-1")
     if not is_first:
         return
-    _texts(file, name=film.path.name, pathurl=f"file://localhost{quote(str(film.path))}", duration=duration)
+    _texts(file, name=film.path.name, pathurl=f"file://localhost{quote(os.fsencode(film.path))}", duration=duration)
     _rate(file, film.frame_rate_hz)
     media = ET.SubElement(file, "media")
     video = ET.SubElement(ET.SubElement(media, "video"), "samplecharacteristics")
@@ -160,4 +162,4 @@ def _rate(parent: ET.Element, rate_hz: Fraction) -> None:
 def _texts(parent: ET.Element, **values: object) -> None:
     """Adds a child for each value."""
     for name, value in values.items():
-        ET.SubElement(parent, name).text = str(value)
+        ET.SubElement(parent, name).text = one_line(value)  # XML cannot hold every name of a file

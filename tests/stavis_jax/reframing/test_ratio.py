@@ -30,7 +30,10 @@ def test_window_has_the_ratio_as_players_show_it():
     assert width * Fraction(16, 15) == pytest.approx(height, abs=2)
 
 
-@pytest.mark.parametrize("text", ["9", "9:0", "0:9", "-9:16", "a:b", "9:16:3", "1/2:3", "100:1", "nan:1", "9x16", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["9", "9:0", "0:9", "-9:16", "a:b", "9:16:3", "1/2:3", "100:1", "nan:1", "9x16", "", "1e1:9", " 9:16", "٩:16"],
+)
 def test_what_is_no_ratio_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError, match="expected WIDTH:HEIGHT"):
         ratio(text)

@@ -62,3 +62,13 @@ def test_frame_numbers_rise_for_uneven_times_and_ntsc_rates():
     made.seconds[:] = [0, 0.01, 0.02, 0.5, 0.54]
     assert frame_numbers(made, Fraction(25)) == [0, 1, 2, 12, 14, 15]
     assert frame_numbers(plan_of_places([0.0] * 3), Fraction(30000, 1001)) == [0, 1, 2, 4]
+
+
+def test_any_name_of_a_file_gives_a_file_that_can_be_read(tmp_path):
+    film = FilmFacts(Path("/films/a\udcff\x01 & <b>.mp4"), "a\udcff\x01 & <b>", Fraction(30000, 1001), False)
+    write_xmeml(tmp_path / "9x16.xml", plan_of_places([1.0, 1.0]), film)
+    root = ET.parse(tmp_path / "9x16.xml")
+    assert root.findtext(".//pathurl").endswith("/a%FF%01%20%26%20%3Cb%3E.mp4")
+    assert "& <b>" in root.findtext(".//clipitem/name")
+    assert (root.findtext(".//rate/timebase"), root.findtext(".//rate/ntsc")) == ("30", "TRUE")
+    assert root.find(".//media/audio") is None
