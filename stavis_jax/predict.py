@@ -24,8 +24,9 @@ from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax.cli.checkpoint_flags import DEFAULT_CHECKPOINT, add_base_url, add_dtype
 from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
+from stavis_jax.maps.regions import read_regions
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
-from stavis_jax.outputs.registry import OUTPUTS, written_files
+from stavis_jax.outputs.registry import OUTPUTS, check_outputs, written_files
 
 if TYPE_CHECKING:
     import stavis_jax
@@ -42,8 +43,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported here: JAX takes seconds, and --help needs none of it.
     from stavis_jax.outputs.many_films import output_folders, predict_films
 
-    appearance = OutputOptions(**{name: arguments[name] for name in vars(OutputOptions())})
+    given = {"regions": arguments["regions"] and read_regions(arguments["regions"])}
+    appearance = OutputOptions(**{name: arguments[name] for name in vars(OutputOptions())} | given)
     options = PredictionOptions(appearance=appearance, **{name: arguments[name] for name in HOW})
+    check_outputs(options.outputs, appearance)
     appearance.check(uses_sound=True)  # errors are reported before the long work
     check_stride(options.stride)
     number, count = arguments["shard"]
@@ -133,6 +136,8 @@ def _parser() -> CommandParser:
     panes = "extra panes of overlay.mp4: localization (of the sound), attention (of the network)"
     add("--panes", action=ListAction, nargs="*", choices=EXTRA_PANES, metavar="NAME", help=panes)
     add("--sheet-frames", type=positive_integer, metavar="N", help="frames on the contact sheet, at most 200")
+    regions = "named boxes of --outputs regions: a JSON file, see docs/regions.md"
+    add("--regions", type=Path, metavar="FILE", help=regions)
     parser.set_defaults(**vars(OutputOptions()) | {name: getattr(PredictionOptions(), name) for name in HOW})
     return parser
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_pipelines.films.film import Film, Picture
+from stavis_jax.maps.attention import attention_mass, entropy_bits
 from stavis_jax.outputs.frame_writer import WriteFrame
 from stavis_jax.outputs.options import OutputOptions
 from stavis_jax.prediction.frame_prediction import FramePrediction
@@ -39,14 +40,9 @@ class GazePoint(NamedTuple):
 def gaze_point(saliency_map: np.ndarray, width: int, height: int) -> GazePoint:
     """Returns the statistics of a saliency map [S, S] of a film of width x height pixels.
 
-    The map is normalised as p = (s - min s) / sum(s - min s), so that a constant background does not pull the centre
-    to the middle. A constant map becomes p = 1 / S^2.
+    The map is normalised by `attention_mass`, so that a constant background does not pull the centre to the middle.
     """
-    mass = saliency_map.astype(np.float64)
-    mass -= mass.min()
-    if mass.max() == 0:
-        mass += 1
-    mass /= mass.sum()
+    mass = attention_mass(saliency_map)
     rows, columns = mass.shape
     y = (np.arange(rows) + 0.5) * (height / rows)
     x = (np.arange(columns) + 0.5) * (width / columns)
@@ -54,9 +50,8 @@ def gaze_point(saliency_map: np.ndarray, width: int, height: int) -> GazePoint:
     center_x, center_y = float(over_x @ x), float(over_y @ y)
     variance = float(over_x @ (x - center_x) ** 2 + over_y @ (y - center_y) ** 2)
     peak_row, peak_column = np.unravel_index(mass.argmax(), mass.shape)
-    positive = mass[mass > 0]
-    entropy_bits = max(0.0, -float(positive @ np.log2(positive)))  # not -0.0
-    return GazePoint(center_x, center_y, float(x[peak_column]), float(y[peak_row]), math.sqrt(variance), entropy_bits)
+    peak = float(x[peak_column]), float(y[peak_row])
+    return GazePoint(center_x, center_y, *peak, math.sqrt(variance), entropy_bits(mass))
 
 
 @contextlib.contextmanager
@@ -67,8 +62,8 @@ def gaze_track(path: Path, film: Film, options: OutputOptions | None) -> Iterato
         lines.writerow(("frame", "seconds", *GazePoint._fields))
 
         def write(prediction: FramePrediction, _: Picture | None) -> None:
-            *pixels, entropy_bits = gaze_point(prediction.saliency, film.width, film.height)
+            *pixels, bits = gaze_point(prediction.saliency, film.width, film.height)
             numbers = [prediction.number, f"{prediction.seconds:.6f}", *(f"{value:.2f}" for value in pixels)]
-            lines.writerow([*numbers, f"{entropy_bits:.4f}"])
+            lines.writerow([*numbers, f"{bits:.4f}"])
 
         yield write

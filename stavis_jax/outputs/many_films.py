@@ -58,7 +58,9 @@ def predict_films(
     opened: list[tuple[Film, Path]] = []
     for path, folder in films:
         with _error_as_line(path, failed, len(films)):
-            opened.append((open_film(path), folder))
+            film = open_film(path)
+            options.appearance.check_film(film)
+            opened.append((film, folder))
     if opened:
         model = load()
         options.appearance.check(model.uses_sound)

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from data_pipelines.drawing.heat import COLORMAP, OPACITY, check_colormap
 from data_pipelines.films.film import Film
 from data_pipelines.inputs.resizing import ResizeFilter
 from data_pipelines.runtime.errors import UserError
+from stavis_jax.maps.regions import Regions
 
 MapSize = Literal["film", "network"]
 Naming = Literal["frames", "original"]
@@ -30,6 +31,7 @@ class OutputOptions:
       view: whether overlay.mp4 also shows the film itself, next to its overlay.
       panes: extra panes of overlay.mp4, any of `EXTRA_PANES`.
       sheet_frames: number of frames on the contact sheet, at most `MAX_SHEET_FRAMES`.
+      regions: named regions, for the output `regions`.
     """
 
     map_size: MapSize = "film"
@@ -39,6 +41,7 @@ class OutputOptions:
     view: View = "overlay"
     panes: Sequence[str] = ()
     sheet_frames: int = 12
+    regions: Regions | None = None
 
     def check(self, uses_sound: bool) -> None:
         """Raises `UserError` if a value is not allowed. `uses_sound`: whether the network uses sound."""
@@ -61,6 +64,16 @@ class OutputOptions:
                 "--panes localization: this network does not use sound, so it cannot locate it. "
                 "Remove that pane, or use a checkpoint of a variant with sound, such as --checkpoint stavis."
             )
+
+    def check_film(self, film: Film) -> None:
+        """Raises `UserError` if a region is not within the film."""
+        if self.regions:
+            self.regions.in_shares((film.width, film.height))
+
+    def settings(self) -> dict[str, Any]:
+        """Returns flag -> value as JSON has it, for the record of what an output was made with."""
+        values = {field.name.replace("_", "-"): getattr(self, field.name) for field in dataclasses.fields(self)}
+        return values | {"regions": self.regions and self.regions.digest()}
 
     def size_of_maps(self, film: Film) -> tuple[int, int] | None:
         """Returns the size (width, height) of map pictures in pixels, or None for the network's."""

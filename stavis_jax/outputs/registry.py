@@ -15,6 +15,8 @@ from stavis_jax.outputs.map_arrays import npy_maps, npz_maps
 from stavis_jax.outputs.map_films import grey_film, overlay_film
 from stavis_jax.outputs.map_pictures import is_map_name, map_pictures
 from stavis_jax.outputs.options import OutputOptions
+from stavis_jax.outputs.region_attention import FILES as REGION_FILES
+from stavis_jax.outputs.region_attention import region_tables
 from stavis_jax.outputs.still_pictures import grey_picture, overlay_picture
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
@@ -29,6 +31,8 @@ class Output:
       content: a line for the command's help.
       needs_pictures: whether it draws on the film's pictures, which have to be decoded for it.
       of_still: the output that takes its place if the film is a picture.
+      option: the field of `OutputOptions` that it cannot do without, and that serves no other output.
+      holds: whether a file of this name may be in the folder, if the output is one.
     """
 
     file_name: str
@@ -36,6 +40,8 @@ class Output:
     content: str
     needs_pictures: bool = False
     of_still: "Output | None" = None
+    option: str = ""
+    holds: Callable[[str], bool] = lambda name: False
 
     def of(self, film: Film) -> "Output":
         """Returns the output for this film."""
@@ -45,7 +51,12 @@ class Output:
 OVERLAY_PICTURE = Output("overlay.png", overlay_picture, "the picture with a heat map over it", True)
 GREY_PICTURE = Output("grey.png", grey_picture, "the map as a grey picture")
 OUTPUTS = {
-    "maps": Output("maps", map_pictures, "folder of one 8-bit grey picture per frame, each stretched to its own range"),
+    "maps": Output(
+        "maps",
+        map_pictures,
+        "folder of one 8-bit grey picture per frame, each stretched to its own range",
+        holds=is_map_name,
+    ),
     "overlay": Output(
         "overlay.mp4", overlay_film, "the film with a heat map over it and its sound", True, OVERLAY_PICTURE
     ),
@@ -54,15 +65,28 @@ OUTPUTS = {
     "npy": Output("maps.npy", npy_maps, "the same maps without times"),
     "contact-sheet": Output("contact-sheet.png", contact_sheet, "frames of the whole film with their overlays", True),
     "track": Output("track.csv", gaze_track, "centre, peak, spread and entropy of each map"),
+    "regions": Output(
+        "regions",
+        region_tables,
+        "attention over time in the regions of --regions: tables and a plot",
+        option="regions",
+        holds=REGION_FILES.__contains__,
+    ),
 }
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Raises UserError if a name is of no output, or there is none."""
+def check_outputs(names: Sequence[str], options: OutputOptions) -> None:
+    """Raises UserError if a name is of no output, there is none, or an output and its option are not given together."""
     unknown = [name for name in names if name not in OUTPUTS]
     if unknown or not names:
         fault = f"{unknown[0]!r} is not known" if unknown else "is empty"
         raise UserError(f"--outputs: {fault}. Choose from {', '.join(OUTPUTS)}.")
+    for name, output in OUTPUTS.items():
+        given = bool(output.option) and getattr(options, output.option) is not None
+        if name in names and output.option and not given:
+            raise UserError(f"--outputs {name}: needs --{output.option}. Give it too.")
+        if given and name not in names:
+            raise UserError(f"--{output.option}: has no effect without --outputs {name}. Add this output.")
 
 
 def file_names(names: Sequence[str]) -> list[str]:
@@ -84,7 +108,7 @@ def is_output(name: str) -> bool:
     """Returns whether an output writes a file of this name, relative to the folder of a film."""
     folder, _, file = name.rpartition("/")
     if folder:
-        return folder == OUTPUTS["maps"].file_name and is_map_name(file)
+        return any(folder == output.file_name and output.holds(file) for output in OUTPUTS.values())
     return file in _all_file_names(tuple(OUTPUTS))
 
 

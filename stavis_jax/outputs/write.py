@@ -1,6 +1,5 @@
 """Predicts one film and writes its outputs into a folder."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from data_pipelines.films.frame_folder import pictures_in
 from stavis_jax.cli.versions import versions
 from stavis_jax.outputs.folder import finished_folder, is_done, write_prediction_settings
 from stavis_jax.outputs.options import PredictionOptions
-from stavis_jax.outputs.registry import check_names, open_outputs
+from stavis_jax.outputs.registry import check_outputs, open_outputs
 from stavis_jax.outputs.write_behind import write_behind
 from stavis_jax.prediction.api import Advance, predict_film
 from stavis_jax.prediction.protocol import SaliencyModel
@@ -46,8 +45,9 @@ def write_predictions(
     """
     film = open_film(film, stills=True) if isinstance(film, Path | str) else film
     options = options or PredictionOptions()
-    check_names(options.outputs)
+    check_outputs(options.outputs, options.appearance)
     options.appearance.check(model.uses_sound)
+    options.appearance.check_film(film)
     settings = _settings(film, model, options)
     if is_done(folder, settings, overwrite):
         return None
@@ -78,8 +78,7 @@ def _settings(film: Film, model: SaliencyModel, options: PredictionOptions) -> d
         "stride": options.stride,
         "resize-filter": options.resize_filter,
     }
-    appearance = dataclasses.asdict(options.appearance)
-    return settings | {name.replace("_", "-"): value for name, value in appearance.items()}
+    return settings | options.appearance.settings()
 
 
 def _sound_settings(film: Film) -> dict[str, Any]:

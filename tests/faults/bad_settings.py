@@ -46,6 +46,10 @@ def _long(place: Place):
     return place.folder / ("a" * 5000)
 
 
+def _regions(place: Place):
+    return place.file("boxes.json", '{"unit": "share", "regions": {"a": {"box": [0.9, 0, 0.2, 1]}}}')
+
+
 ROWS = [
     given("synthesize", "-1 films", "--films", -1, says="films"),
     given("synthesize", "a film of 0 frames", "--frames", 0, says="frames"),
@@ -72,6 +76,9 @@ ROWS = [
     given("evaluate", "a first frame of 0", "--first-frame", 0, says="--first-frame"),
     given("evaluate", "a blur of infinity", "--sigma-pixels", "inf", says="--sigma-pixels"),
     given("evaluate", "a database there is not", "--databases", "../../x", says="has no frames"),
+    given("predict", "regions without their output", "--regions", _regions, says="--regions: has no effect"),
+    given("predict", "an output without its regions", "--outputs", "regions", says="needs --regions"),
+    given("predict", "regions in no film", "--outputs", "regions", "--regions", _regions, says="not within the film"),
     given("predict", "a variant there is not", "--variant", "l9", says="l9"),
     given("main", "a batch of 0 clips", "--config.stages.visual.batch_size=0", says="batch_size=0"),
     given("main", "a learning rate of NaN", "--config.stages.visual.learning_rate=nan", says="learning_rate=nan"),

@@ -39,6 +39,7 @@ class VideoOfAFile:
             self.frame_rate_hz = float(streams.video.average_rate or streams.video.guessed_rate)
             self.sound_path = path if streams.audio else None
             self.pixel_aspect = Fraction(1)
+            self.name = path.stem
 
     def pictures(self) -> Iterator[ShownPicture]:
         self.open_decoders += 1

@@ -3,21 +3,26 @@ import pytest
 from made_models import Brightness
 
 from data_pipelines.runtime.errors import UserError
+from stavis_jax.maps.regions import Region, Regions
 from stavis_jax.outputs import registry
 from stavis_jax.outputs.options import OutputOptions, PredictionOptions
 from stavis_jax.outputs.registry import OUTPUTS, open_outputs
 from stavis_jax.outputs.write import write_predictions
 
+EVERY_OPTION = OutputOptions(regions=Regions("boxes.json", "share", (Region("all", (0.0,), ((0, 0, 1, 1),)),)))
+
 
 def test_every_output_is_one_file_of_its_name(tmp_path, small_film, predicted):
     folder = tmp_path / "unfinished"
     folder.mkdir()
-    with open_outputs(tuple(OUTPUTS), folder, small_film, OutputOptions()) as write:
+    with open_outputs(tuple(OUTPUTS), folder, small_film, EVERY_OPTION) as write:
         for prediction in predicted(np.random.default_rng(0).random((20, 8, 8))):
             write(prediction)
             assert small_film.open_decoders == 1  # all outputs share it
     assert sorted(path.name for path in folder.iterdir()) == sorted(registry.file_names(OUTPUTS))
     assert len(list((folder / "maps").iterdir())) == 20
+    written = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    assert all(map(registry.is_output, written))
     assert small_film.open_decoders == 0
 
 
@@ -29,7 +34,7 @@ def test_pictures_are_not_decoded_if_no_output_needs_them(tmp_path, small_film, 
 
 def test_an_error_closes_all_outputs(tmp_path, small_film, predicted):
     def write_and_interrupt() -> None:
-        with open_outputs(tuple(OUTPUTS), tmp_path, small_film, OutputOptions()) as write:
+        with open_outputs(tuple(OUTPUTS), tmp_path, small_film, EVERY_OPTION) as write:
             write(predicted([np.eye(8)])[0])
             raise KeyboardInterrupt
 
@@ -59,3 +64,13 @@ def test_outputs_opened_before_one_that_fails_are_closed(tmp_path, small_film):
     ):
         pass
     assert not (tmp_path / ".maps.npz.saliency").exists()
+
+
+def test_an_output_and_its_option_are_given_together(tmp_path, write_film):
+    film = write_film(tmp_path / "film.mkv", [0, 40], (32, 48))
+    for names, options, says in (
+        (["regions"], OutputOptions(), "--outputs regions: needs --regions. Give it too"),
+        (["track"], EVERY_OPTION, "--regions: has no effect without --outputs regions. Add this output"),
+    ):
+        with pytest.raises(UserError, match=says):
+            write_predictions(film, tmp_path / "out", Brightness(), PredictionOptions(names, options))
