@@ -9,6 +9,8 @@ from data_pipelines.films.film import Film
 from data_pipelines.films.still import Still
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.outputs.contact_sheet import contact_sheet
+from stavis_jax.outputs.encoder_maps import FILES as ENCODER_FILES
+from stavis_jax.outputs.encoder_maps import encoder_maps
 from stavis_jax.outputs.frame_writer import FrameWriter
 from stavis_jax.outputs.gaze_track import gaze_track
 from stavis_jax.outputs.map_arrays import npy_maps, npz_maps
@@ -71,6 +73,12 @@ OUTPUTS = {
         "attention over time in the regions of --regions: tables and a plot",
         option="regions",
         holds=REGION_FILES.__contains__,
+    ),
+    "roi": Output(
+        "roi",
+        encoder_maps,
+        "what encoders need to spend bits where people look: SVT-AV1, kvazaar, FFmpeg",
+        holds=ENCODER_FILES.__contains__,
     ),
 }
 
