@@ -16,6 +16,8 @@ from pathlib import Path
 SCRIPTS = Path(sys.executable).parent
 COMMANDS = ["ablate", "convert", "demo", "evaluate", "export", "fetch", "ingest", "predict", "prepare"]
 COMMANDS += ["reframe", "synthesize", "train"]
+COMMANDS = ["ablate", "compare", "convert", "demo", "evaluate", "export", "fetch", "ingest", "predict", "prepare"]
+COMMANDS += ["synthesize", "train"]
 TINY_DEMO = (
     "--config=av:demo",
     "--workdir=run",
@@ -52,6 +54,8 @@ def main() -> None:
     check("20 frames, wrote maps, overlay.mp4" in said, f"predict needs a film and no other file: {said}")
     run("reframe", str(overlay), "--ratio=9:16", "--maps=predicted-starter/overlay", "--output=reframed")
     check(Path("reframed/overlay/9x16.mp4").exists(), "reframe writes a film")
+    compared = run("compare", str(overlay), str(overlay), "--output=compared")
+    check("Attention differs by 0%" in compared, f"compare finds a film equal to itself: {compared}")
     if sys.argv[1:]:
         write = [sys.argv[1], "-m", "stavis_jax.convert", "run", "--output=stavis.pth"]
         subprocess.run(write, check=True, stdout=subprocess.DEVNULL)

@@ -34,6 +34,7 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "metrics": "",
     "scoring": "runtime raw shards maps metrics",
     "reports": "runtime raw drawing shards maps scoring",
+    "cuts": "runtime films drawing prediction maps outputs reports",
     "experiments": (
         "runtime inputs raw synthetic shards clips cli ops models weights training prediction maps scoring reports"
     ),

@@ -16,6 +16,7 @@ from data_pipelines.runtime.text_files import read_text
 from stavis_jax.outputs.registry import is_output
 
 SETTINGS = "prediction.json"  # marks a folder as a prediction
+FILM_SIZE = "film size in pixels"  # the name of a fact
 
 
 def is_done(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> bool:
@@ -67,6 +68,14 @@ def write_prediction_settings(folder: Path, settings: Mapping[str, Any], facts: 
     (folder / SETTINGS).write_text(text + "\n", encoding="utf-8")
 
 
+def film_size_of(folder: Path) -> tuple[int, int] | None:
+    """Returns the (width, height) in pixels of the film that a prediction is of; None if it does not tell."""
+    size = _content_of(folder).get(FILM_SIZE)
+    if isinstance(size, list) and len(size) == 2 and all(type(length) is int and length > 0 for length in size):
+        return size[0], size[1]
+    return None
+
+
 @contextlib.contextmanager
 def finished_folder(folder: Path, check: Callable[[Path], None] = check_replaceable) -> Iterator[Path]:
     """Yields a new folder, which takes the name `folder` when the block ends normally and is removed after an error.
@@ -112,8 +121,14 @@ def _text(value: Any) -> str:
 
 def _settings_of(folder: Path) -> dict[str, Any]:
     """Returns the settings of a prediction; empty if the folder is not one or its settings cannot be read."""
-    try:
-        settings = json.loads(read_text(folder / SETTINGS))["settings"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
+    settings = _content_of(folder).get("settings")
     return settings if isinstance(settings, dict) else {}
+
+
+def _content_of(folder: Path) -> dict[str, Any]:
+    """Returns what `write_prediction_settings` wrote; empty if it cannot be read."""
+    try:
+        content = json.loads(read_text(folder / SETTINGS))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}

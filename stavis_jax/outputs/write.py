@@ -7,7 +7,7 @@ from typing import Any
 from data_pipelines.films.film import Film, open_film
 from data_pipelines.films.frame_folder import pictures_in
 from stavis_jax.cli.versions import versions
-from stavis_jax.outputs.folder import finished_folder, is_done, write_prediction_settings
+from stavis_jax.outputs.folder import FILM_SIZE, finished_folder, is_done, write_prediction_settings
 from stavis_jax.outputs.options import PredictionOptions
 from stavis_jax.outputs.registry import check_outputs, open_outputs
 from stavis_jax.outputs.write_behind import write_behind
@@ -60,7 +60,8 @@ def write_predictions(
                 write_later(prediction)
                 number = prediction.number
                 advance(1)
-        write_prediction_settings(unfinished, settings, {"frames": number, "versions": versions()})
+        facts = {"frames": number, FILM_SIZE: (film.width, film.height), "versions": versions()}
+        write_prediction_settings(unfinished, settings, facts)
     return number
 
 

@@ -1,0 +1,1 @@
+"""Compares the predicted attention of two cuts of a film."""
