@@ -15,17 +15,20 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
 from data_pipelines.films.film import open_film
 from data_pipelines.films.paths import find_films
+from data_pipelines.ingestion.viewing_geometry import Shown, Units, Viewing
 from data_pipelines.inputs.resizing import RESIZE_FILTERS
-from data_pipelines.runtime.arguments import CommandParser, ListAction, positive_integer
+from data_pipelines.runtime.arguments import CommandParser, ListAction, image_size, positive_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax.cli.checkpoint_flags import DEFAULT_CHECKPOINT, add_base_url, add_dtype
 from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 from stavis_jax.maps.regions import read_regions
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
+from stavis_jax.outputs.recorded_gaze import RecordedGaze, read_recorded_gaze
 from stavis_jax.outputs.registry import OUTPUTS, check_outputs, written_files
 
 if TYPE_CHECKING:
@@ -43,7 +46,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported here: JAX takes seconds, and --help needs none of it.
     from stavis_jax.outputs.many_films import output_folders, predict_films
 
-    given = {"regions": arguments["regions"] and read_regions(arguments["regions"])}
+    films = find_films(arguments["films"])
+    given: dict[str, Any] = {
+        "regions": arguments["regions"] and read_regions(arguments["regions"]),
+        "gaze": _gaze(arguments, films),
+    }
     appearance = OutputOptions(**{name: arguments[name] for name in vars(OutputOptions())} | given)
     options = PredictionOptions(appearance=appearance, **{name: arguments[name] for name in HOW})
     check_outputs(options.outputs, appearance)
@@ -58,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return model
 
     predicted = predict_films(
-        output_folders(find_films(arguments["films"]), arguments["output"])[number - 1 :: count],
+        output_folders(films, arguments["output"])[number - 1 :: count],
         load,
         options,
         open_film=functools.partial(
@@ -91,6 +98,15 @@ def load_network(arguments: Mapping[str, Any]) -> "stavis_jax.StavisModel":
     if arguments["checkpoint"] is None:
         announce_starter()
     return stavis_jax.load(checkpoint, variant=arguments["variant"], dtype=arguments["dtype"])
+def _gaze(arguments: Mapping[str, Any], films: Sequence[Path]) -> RecordedGaze | None:
+    """Returns the recorded gaze of the films, None without --gaze."""
+    if arguments["gaze"] is None:
+        for flag in ("units", "screen", "shown"):
+            if arguments[flag] is not None:
+                raise UserError(f"--{flag}: has no effect without --gaze. Leave it out.")
+        return None
+    viewing = Viewing(screen=arguments["screen"], shown=arguments["shown"])
+    return read_recorded_gaze(arguments["gaze"], films, arguments["units"], viewing)
 
 
 @contextlib.contextmanager
@@ -138,6 +154,12 @@ def _parser() -> CommandParser:
     add("--sheet-frames", type=positive_integer, metavar="N", help="frames on the contact sheet, at most 200")
     regions = "named boxes of --outputs regions: a JSON file, see docs/regions.md"
     add("--regions", type=Path, metavar="FILE", help=regions)
+    add = parser.add_argument_group("recorded gaze, for --outputs scanpath").add_argument
+    gaze = "tables of gaze, files of eye trackers (docs/your_own_data.md), or folders of them"
+    add("--gaze", nargs="+", type=Path, metavar="PATH", help=gaze)
+    add("--units", choices=get_args(Units), help="unit of x and y (default: as the files say, or the numbers)")
+    add("--screen", type=image_size, metavar="WxH", help="x and y are positions on a screen of this size in pixels")
+    add("--shown", choices=get_args(Shown), help="size on the screen: as large as fits, or unscaled (default: fit)")
     parser.set_defaults(**vars(OutputOptions()) | {name: getattr(PredictionOptions(), name) for name in HOW})
     return parser
 

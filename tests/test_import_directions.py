@@ -31,6 +31,7 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "prediction": "runtime inputs films ops models weights",
     "outputs": "runtime inputs films drawing cli prediction maps",
     "reframing": "runtime films drawing prediction maps outputs",
+    "outputs": "runtime inputs films drawing ingestion cli prediction maps",
     "metrics": "",
     "scoring": "runtime raw shards maps metrics",
     "reports": "runtime raw drawing shards maps scoring",

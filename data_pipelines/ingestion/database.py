@@ -2,16 +2,13 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from data_pipelines.ingestion import film_names, gaze_files
+from data_pipelines.ingestion import film_names, gaze_files, gaze_of_films
 from data_pipelines.ingestion.film_to_raw import SINGLE_FRAME, FilmJob, FilmReport, ingest_film
-from data_pipelines.ingestion.gaze import Conventions, GazeTable, find_units
-from data_pipelines.ingestion.given_maps import GivenMaps
 from data_pipelines.ingestion.summary import IngestReport, warn_of_films, warn_of_rows
 from data_pipelines.ingestion.viewing_geometry import Units, Viewing
 from data_pipelines.raw import list_writer, transaction
@@ -75,8 +72,8 @@ def ingest(
         tests: list_writer.Tests | None = None if test is None else _named_tests(test, files)
         tables = gaze_files.read_gaze(gaze, columns, stills=stills, raw=Path(raw))
         warn_of_rows(tables)
-        gaze_of, maps_of = _of_films(tables.gaze, tables.maps, files)
-        gaze_of, maps_of, used = _with_flags(gaze_of, maps_of, units, viewing or Viewing())
+        gaze_of, maps_of = gaze_of_films.of_films(tables.gaze, tables.maps, files)
+        gaze_of, maps_of, used = gaze_of_films.with_flags(gaze_of, maps_of, units, viewing or Viewing())
         jobs = [
             FilmJob(files[name].absolute(), gaze_of.get(name, []), maps_of.get(name), height, check, stills, writer)
             for name in sorted({*gaze_of, *maps_of})
@@ -106,40 +103,6 @@ def _named_tests(names: Sequence[str], files: Mapping[str, Path]) -> set[str]:
     return set(matches.values())
 
 
-def _of_films(
-    gaze: Mapping[str, list[GazeTable]], maps: Mapping[str, GivenMaps], files: Mapping[str, Path]
-) -> tuple[dict[str, list[GazeTable]], dict[str, GivenMaps]]:
-    """Returns the gaze and the maps of each film that has some. A warning counts the videos that match no film.
-
-    Raises:
-      UserError: nothing is about a film, or a film has two folders of maps, or maps and gaze.
-    """
-    videos = [*gaze, *(video for video in maps if video not in gaze)]
-    matches = film_names.match_names(videos, files)
-    unknown = [video for video in videos if video not in matches]
-    if not matches:
-        held = f"the tables name {_readable(unknown[0])}" if unknown else "the tables have no usable row"
-        raise UserError(
-            f"--gaze: {held}, but the films are {', '.join(files)}. Use the names of the films in the tables."
-        )
-    if unknown:
-        _log.warning(
-            "%d videos of the gaze tables have no film and are left out; first: %s.",
-            len(unknown),
-            _readable(unknown[0]),
-        )
-    gaze_of: dict[str, list[GazeTable]] = {}
-    maps_of: dict[str, GivenMaps] = {}
-    for video, film in matches.items():
-        if video in maps and (film in maps_of or film in gaze_of):
-            raise UserError(f"--gaze: {film} has two folders of maps, or maps and gaze. Give one of them.")
-        if video in maps:
-            maps_of[film] = maps[video]
-        else:
-            gaze_of.setdefault(film, []).extend(gaze[video])
-    return gaze_of, maps_of
-
-
 def _no_film(first: FilmReport, stills: bool) -> UserError:
     """Returns the error for a database of which no film can be used."""
     flag, advice = "--films", "Give other films."
@@ -149,36 +112,6 @@ def _no_film(first: FilmReport, stills: bool) -> UserError:
     elif first.left_out == SINGLE_FRAME:
         advice = "Give longer films, or --stills for pictures."
     return UserError(f"{flag}: no film can be used; first: {first.name} {first.left_out}. {advice}")
-
-
-def _readable(names: str) -> str:
-    return " or ".join(map(repr, names.split(film_names.OR)))
-
-
-def _with_flags(
-    gaze: Mapping[str, list[GazeTable]], maps: Mapping[str, GivenMaps], units: Units | None, viewing: Viewing
-) -> tuple[dict[str, list[GazeTable]], dict[str, GivenMaps], list[Conventions]]:
-    """Returns gaze and maps with what is assumed of them: the user's flags, else their files, else their numbers.
-
-    The last result is what was assumed, each kind once.
-    """
-    unclear = [table for tables in gaze.values() for table in tables if not (units or table.conventions.units)]
-    unclear = [table for table in unclear if len(table.x)]
-    found: Units = find_units(unclear) if unclear else "pixels"
-
-    def conventions(of: Conventions) -> Conventions:
-        return of.with_flags(units or of.units or found, viewing)
-
-    tables = {
-        film: [replace(table, conventions=conventions(table.conventions)) for table in of_film]
-        for film, of_film in gaze.items()
-    }
-    given = {
-        film: replace(of_film, conventions=of_film.conventions.with_flags(None, viewing))
-        for film, of_film in maps.items()
-    }
-    used = [table.conventions for of_film in tables.values() for table in of_film]
-    return tables, given, list(dict.fromkeys([*used, *(maps.conventions for maps in given.values())]))
 
 
 def _write_all(jobs: Sequence[FilmJob], workers: int | None) -> Iterable[FilmReport]:

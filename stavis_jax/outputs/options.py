@@ -9,6 +9,7 @@ from data_pipelines.films.film import Film
 from data_pipelines.inputs.resizing import ResizeFilter
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.maps.regions import Regions
+from stavis_jax.outputs.recorded_gaze import RecordedGaze
 
 MapSize = Literal["film", "network"]
 Naming = Literal["frames", "original"]
@@ -32,6 +33,7 @@ class OutputOptions:
       panes: extra panes of overlay.mp4, any of `EXTRA_PANES`.
       sheet_frames: number of frames on the contact sheet, at most `MAX_SHEET_FRAMES`.
       regions: named regions, for the output `regions`.
+      gaze: recorded gaze, for the output `scanpath`.
     """
 
     map_size: MapSize = "film"
@@ -42,6 +44,7 @@ class OutputOptions:
     panes: Sequence[str] = ()
     sheet_frames: int = 12
     regions: Regions | None = None
+    gaze: RecordedGaze | None = None
 
     def check(self, uses_sound: bool) -> None:
         """Raises `UserError` if a value is not allowed. `uses_sound`: whether the network uses sound."""
@@ -66,14 +69,16 @@ class OutputOptions:
             )
 
     def check_film(self, film: Film) -> None:
-        """Raises `UserError` if a region is not within the film."""
+        """Raises `UserError` if a region is not within the film, or no gaze is of the film."""
         if self.regions:
             self.regions.in_shares((film.width, film.height))
+        if self.gaze:
+            self.gaze.of(film)
 
     def settings(self) -> dict[str, Any]:
         """Returns flag -> value as JSON has it, for the record of what an output was made with."""
         values = {field.name.replace("_", "-"): getattr(self, field.name) for field in dataclasses.fields(self)}
-        return values | {"regions": self.regions and self.regions.digest()}
+        return values | {name: values[name] and values[name].digest() for name in ("regions", "gaze")}
 
     def size_of_maps(self, film: Film) -> tuple[int, int] | None:
         """Returns the size (width, height) of map pictures in pixels, or None for the network's."""

@@ -70,7 +70,7 @@ class PaneGrid:
 
     def draw(self, picture: np.ndarray, prediction: FramePrediction) -> np.ndarray:
         """Returns a picture uint8 [h, w, 3] of a frame uint8 [H, W, 3] and its prediction."""
-        picture = _fitted(picture, self._cell)
+        picture = fitted(picture, self._cell)
         drawn = [self._overlay(picture, pane.heat(prediction)) for pane in self._panes]
         if len(drawn) == 1:
             return drawn[0]
@@ -83,7 +83,7 @@ class PaneGrid:
         return blend(picture, saliency_picture(heat, self._cell), self._options.colormap, self._options.opacity)
 
 
-def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns a picture [H, W, 3] at a size (width, height). It is cropped by up to one pixel, else resized."""
     height, width = picture.shape[:2]
     if width - size[0] in (0, 1) and height - size[1] in (0, 1):

@@ -19,7 +19,9 @@ from stavis_jax.outputs.map_pictures import is_map_name, map_pictures
 from stavis_jax.outputs.options import OutputOptions
 from stavis_jax.outputs.region_attention import FILES as REGION_FILES
 from stavis_jax.outputs.region_attention import region_tables
+from stavis_jax.outputs.scanpath_film import scanpath_film
 from stavis_jax.outputs.still_pictures import grey_picture, overlay_picture
+from stavis_jax.outputs.thumbnail import thumbnail
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
 
@@ -79,6 +81,16 @@ OUTPUTS = {
         encoder_maps,
         "what encoders need to spend bits where people look: SVT-AV1, kvazaar, FFmpeg",
         holds=ENCODER_FILES.__contains__,
+    ),
+    "thumbnail": Output(
+        "thumbnail.png", thumbnail, "the frame with the most concentrated saliency, sharp and not dark", True
+    ),
+    "scanpath": Output(
+        "scanpath.mp4",
+        scanpath_film,
+        "the recorded fixations of --gaze over the film, with trails",
+        True,
+        option="gaze",
     ),
 }
 

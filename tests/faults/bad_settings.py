@@ -79,6 +79,7 @@ ROWS = [
     given("predict", "regions without their output", "--regions", _regions, says="--regions: has no effect"),
     given("predict", "an output without its regions", "--outputs", "regions", says="needs --regions"),
     given("predict", "regions in no film", "--outputs", "regions", "--regions", _regions, says="not within the film"),
+    given("predict", "a screen without gaze", "--screen", "9x9", says="--screen: has no effect without --gaze"),
     given("predict", "a variant there is not", "--variant", "l9", says="l9"),
     given("main", "a batch of 0 clips", "--config.stages.visual.batch_size=0", says="batch_size=0"),
     given("main", "a learning rate of NaN", "--config.stages.visual.learning_rate=nan", says="learning_rate=nan"),

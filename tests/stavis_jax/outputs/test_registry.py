@@ -2,14 +2,19 @@ import numpy as np
 import pytest
 from made_models import Brightness
 
+from data_pipelines.ingestion.gaze import GazeTable
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.maps.regions import Region, Regions
 from stavis_jax.outputs import registry
 from stavis_jax.outputs.options import OutputOptions, PredictionOptions
+from stavis_jax.outputs.recorded_gaze import RecordedGaze
 from stavis_jax.outputs.registry import OUTPUTS, open_outputs
 from stavis_jax.outputs.write import write_predictions
 
-EVERY_OPTION = OutputOptions(regions=Regions("boxes.json", "share", (Region("all", (0.0,), ((0, 0, 1, 1),)),)))
+REGIONS = Regions("boxes.json", "share", (Region("all", (0.0,), ((0, 0, 1, 1),)),))
+ROW = np.zeros(1)
+GAZE = RecordedGaze({"film": [GazeTable(ROW, ROW, ROW + 5, ROW + 5, False, ROW.astype(int), ("a",))]})
+EVERY_OPTION = OutputOptions(regions=REGIONS, gaze=GAZE)
 
 
 def test_every_output_is_one_file_of_its_name(tmp_path, small_film, predicted):
@@ -70,7 +75,13 @@ def test_an_output_and_its_option_are_given_together(tmp_path, write_film):
     film = write_film(tmp_path / "film.mkv", [0, 40], (32, 48))
     for names, options, says in (
         (["regions"], OutputOptions(), "--outputs regions: needs --regions. Give it too"),
-        (["track"], EVERY_OPTION, "--regions: has no effect without --outputs regions. Add this output"),
+        (["scanpath"], OutputOptions(), "--outputs scanpath: needs --gaze. Give it too"),
+        (["track"], OutputOptions(gaze=GAZE), "--gaze: has no effect without --outputs scanpath. Add this output"),
+        (
+            ["track"],
+            OutputOptions(regions=REGIONS),
+            "--regions: has no effect without --outputs regions. Add this output",
+        ),
     ):
         with pytest.raises(UserError, match=says):
             write_predictions(film, tmp_path / "out", Brightness(), PredictionOptions(names, options))
