@@ -14,8 +14,7 @@ import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from data_pipelines.films.film import open_film
 from data_pipelines.films.paths import find_films
@@ -98,6 +97,8 @@ def load_network(arguments: Mapping[str, Any]) -> "stavis_jax.StavisModel":
     if arguments["checkpoint"] is None:
         announce_starter()
     return stavis_jax.load(checkpoint, variant=arguments["variant"], dtype=arguments["dtype"])
+
+
 def _gaze(arguments: Mapping[str, Any], films: Sequence[Path]) -> RecordedGaze | None:
     """Returns the recorded gaze of the films, None without --gaze."""
     if arguments["gaze"] is None:

@@ -29,7 +29,6 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "maps": "runtime raw",
     "training": "runtime inputs ops models weights maps",
     "prediction": "runtime inputs films ops models weights",
-    "outputs": "runtime inputs films drawing cli prediction maps",
     "reframing": "runtime films drawing prediction maps outputs",
     "outputs": "runtime inputs films drawing ingestion cli prediction maps",
     "metrics": "",
