@@ -77,10 +77,12 @@ class Regions:
             for seconds, box, given in zip(region.seconds, boxes, region.boxes, strict=True):
                 if min(box[:2]) < -BEYOND or max(box[:2] + box[2:]) > 1 + BEYOND:
                     when = f" at {seconds:g} s" if len(boxes) > 1 else ""
-                    film = f"of {film_size[0]}x{film_size[1]} pixels" if self.unit == "pixels" else "from 0 to 1"
+                    film, unit = "", "shares from 0 to 1"
+                    if self.unit == "pixels":
+                        film, unit = f" of {film_size[0]}x{film_size[1]} pixels", "pixels"
                     raise UserError(
-                        f"{self.path}: region {region.name!r}: the box {list(given)}{when} is not within the film "
-                        f"{film}. Give [x, y, width, height] in {self.unit}."
+                        f"{self.path}: region {region.name!r}: the box {list(given)}{when} is not within the "
+                        f"film{film}. Give [x, y, width, height] in {unit}."
                     )
             rounded = tuple((x, y, width, height) for x, y, width, height in boxes.tolist())
             scaled.append(Region(region.name, region.seconds, rounded, region.first_second, region.end_second))
