@@ -1,14 +1,18 @@
 """The starter: the small network that comes with the package. It learns from pictures, one frame at a time.
 
-The pictures and their gaze are OSIE's (docs/stills.md), a seventh of which is held out. A teacher, which knows
-ImageNet, learns from the gaze and labels scenes that are made from the pictures. The starter learns from these.
+The pictures and their gaze are those of OSIE and Saliency in Crowd (docs/stills.md). A seventh of the first and a fifth
+of the second are held out. A teacher, which knows ImageNet, learns from the gaze and labels scenes that are made from
+the pictures. The starter learns from these.
 
   git clone https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels osie     (commit 4a467890)
+  git clone https://github.com/NUS-VIP/saliency-in-crowd crowd                      (commit 8bb0416e)
   python -m data_pipelines.ingest --stills --films osie/data/stimuli --gaze osie/data/eye/fixations.mat \
       --database OSIE --test $(seq 1007 7 1700) --output RAW
+  python -m data_pipelines.ingest --stills --films crowd/data/stimuli --gaze crowd/data/eye/fixations.mat \
+      --database SaliencyInCrowd --test $(seq -f %03g 5 5 500) --output RAW
   python -m tools.starter.train_teacher --data RAW --output teacher.npz
   python -m tools.starter.make_data --data RAW --teacher teacher.npz --output RAW
-  python -m data_pipelines.prepare --data RAW --databases OSIE MadePictures --output SHARDS --no-annotations
+  python -m data_pipelines.prepare --data RAW --output SHARDS --no-annotations
   python -m tools.starter.train_flat --data SHARDS --output RUN
   python -m stavis_jax.convert RUN --half --output starter
 

@@ -43,12 +43,16 @@ class Backbone(nn.Module):
         return super().train(False)  # BatchNorm keeps the statistics of ImageNet
 
     def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        """Returns the features of pictures [B, 3, H, W], RGB in 0..255, as [B, C, H / stride, W / stride]."""
-        x = (pictures - MEAN) / SCALE
-        x = self.stem(x.to(next(self.parameters()).dtype).contiguous(memory_format=torch.channels_last))
+        """Returns the features of pictures [B, 3, H, W], RGB in 0..255, as float32 [B, C, H / stride, W / stride].
+
+        Computes in bfloat16, which doubles the speed on a CPU that has it.
+        """
+        x = ((pictures - MEAN) / SCALE).contiguous(memory_format=torch.channels_last)
         features = []
-        for number, block in enumerate(self.blocks):
-            x = block(x)
-            if number in BLOCKS:
-                features.append(x)
+        with torch.autocast(pictures.device.type, torch.bfloat16):
+            x = self.stem(x)
+            for number, block in enumerate(self.blocks):
+                x = block(x)
+                if number in BLOCKS:
+                    features.append(x.float())
         return features

@@ -24,7 +24,7 @@ from data_pipelines.raw.transaction import new_database
 from data_pipelines.runtime.command import command
 from tools.starter.backbone import Backbone
 from tools.starter.labelled import FRAME, POINTS, Labelled, Pictures, labelled_scenes, points_of
-from tools.starter.raw_pictures import read_pictures
+from tools.starter.raw_pictures import REAL, read_pictures
 from tools.starter.teacher import Teacher, load_readout
 
 STILLS, FILMS = "MadePictures", "MadeFilms"
@@ -36,7 +36,7 @@ FPS = 25.0
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="RAW", help="raw data folder with the pictures")
-    parser.add_argument("--database", default="OSIE", help="their folder (default: OSIE)")
+    parser.add_argument("--databases", nargs="+", default=REAL, metavar="NAME", help=f"(default: {' '.join(REAL)})")
     parser.add_argument(
         "--teacher", type=Path, required=True, metavar="FILE", help="file of tools.starter.train_teacher"
     )
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     teacher = Teacher(Backbone(), load_readout(options.teacher)).to(device).eval()
-    pictures = read_pictures(options.data, options.database, "train").to(device)
+    pictures = read_pictures(options.data, options.databases, "train").to(device)
     torch.manual_seed(options.seed)
     for database, number, moving in ((STILLS, options.pictures, False), (FILMS, options.films, True)):
         if number:

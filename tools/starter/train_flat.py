@@ -2,9 +2,9 @@
 
   python -m tools.starter.train_flat --data SHARDS --output RUN
 
-SHARDS hold OSIE and MadePictures, prepared at 112 pixels. A sixth of each batch is OSIE's, with the real gaze. RUN is a
-directory that stavis_jax loads. The settings are those of stavis_jax/configs/starter.py, with the additional changes of
-pictures in tools/starter/flat_changes.py. Needs torch.
+SHARDS hold OSIE, SaliencyInCrowd and MadePictures, prepared at 112 pixels. A sixth of each batch has real gaze. RUN is
+a directory that stavis_jax loads. The settings are those of stavis_jax/configs/starter.py, with the additional changes
+of pictures in tools/starter/flat_changes.py. Needs torch.
 """
 
 import argparse
@@ -27,8 +27,9 @@ from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.directory import WeightsInfo, save_weights
 from tools.starter.flat_changes import Batch, changed, normalised
 from tools.starter.flat_network import FlatVisual, to_flat_weights
+from tools.starter.raw_pictures import REAL
 
-REAL_SHARE = 0.16  # of a batch, from the database with real gaze
+REAL_SHARE = 0.16  # of a batch, from the databases with real gaze
 WARM_UP = 100  # steps in which the rate rises
 REPORT_SECONDS = 60.0
 
@@ -39,16 +40,18 @@ Arrays = Mapping[str, np.ndarray]
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="SHARDS", help="prepared stills")
-    parser.add_argument("--real", default="OSIE", help="database with real gaze (default: OSIE)")
+    parser.add_argument(
+        "--real", nargs="+", default=REAL, metavar="NAME", help=f"databases with real gaze (default: {' '.join(REAL)})"
+    )
     parser.add_argument("--made", default="MadePictures", help="database of made pictures (default: MadePictures)")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory to write")
     parser.add_argument("--steps", type=int, default=5_000, help="steps of 32 pictures (default: 5000)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     real, made = (
-        pictures_of(open_clips(options.data, "train", 1, None, [name])) for name in (options.real, options.made)
+        pictures_of(open_clips(options.data, "train", 1, None, names)) for names in (options.real, [options.made])
     )
-    tested = pictures_of(open_clips(options.data, "test", 1, None, [options.real]))
+    tested = pictures_of(open_clips(options.data, "test", 1, None, options.real[:1]))
     network = train(real, made, tested, options.steps, options.seed)
     info = WeightsInfo.of_network(NetworkConfig("visual", 10), source="tools.starter.train_flat")
     save_weights(options.output, to_flat_weights(network.state_dict()), info, overwrite=True)

@@ -1,9 +1,9 @@
-"""Trains the teacher on the training pictures of a database of stills.
+"""Trains the teacher on the training pictures of databases of stills.
 
   python -m tools.starter.train_teacher --data RAW --output teacher.npz
 
 Needs torch and the packages that tools/starter/backbone.py names. RAW is the folder that data_pipelines.ingest --stills
-wrote. Scores the test pictures once, at the end. Takes some minutes on two cores.
+wrote. Scores the test pictures of each database once, at the end. Takes some minutes on two cores.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812
 from data_pipelines.runtime.command import command
 from tools.starter.backbone import Backbone
 from tools.starter.labelled import Pictures
-from tools.starter.raw_pictures import read_pictures
+from tools.starter.raw_pictures import REAL, read_pictures
 from tools.starter.teacher import Teacher, correlation, divergence, save_readout, train_readout
 
 BATCH = 16
@@ -26,24 +26,25 @@ BATCH = 16
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="RAW", help="raw data folder")
-    parser.add_argument("--database", default="OSIE", help="its folder (default: OSIE)")
+    parser.add_argument("--databases", nargs="+", default=REAL, metavar="NAME", help=f"(default: {' '.join(REAL)})")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".npz file to write")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = Backbone().to(device)
-    pictures = read_pictures(options.data, options.database, "train").to(device)
+    pictures = read_pictures(options.data, options.databases, "train").to(device)
     features = features_of(backbone, pictures)
     targets = torch.cat([pictures.densities, pictures.densities.flip(2)])
     readout = train_readout(features, targets, epochs=options.epochs, seed=options.seed)
     save_readout(readout, options.output)
-    tested = read_pictures(options.data, options.database, "test").to(device)
     teacher = Teacher(backbone, readout).eval()
-    predicted = torch.cat([teacher.densities(part.float()) for part in tested.pixels.split(BATCH)])
-    cc = correlation(predicted.log(), tested.densities).mean()
-    kl = divergence(predicted.log(), tested.densities)
-    print(f"{options.output}: {len(predicted)} test pictures, CC {cc:.3f}, KL {kl:.3f}")
+    for database in options.databases:
+        tested = read_pictures(options.data, [database], "test").to(device)
+        predicted = torch.cat([teacher.densities(part.float()) for part in tested.pixels.split(BATCH)])
+        cc = correlation(predicted.log(), tested.densities).mean()
+        kl = divergence(predicted.log(), tested.densities)
+        print(f"{options.output}: {len(predicted)} test pictures of {database}, CC {cc:.3f}, KL {kl:.3f}")
 
 
 @torch.inference_mode()
