@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--teacher", type=Path, required=True, metavar="FILE", help="file of tools.starter.train_teacher"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="RAW", help="raw data folder to write into")
-    parser.add_argument("--pictures", type=int, default=6_000, help="number of stills (default: 6000)")
+    parser.add_argument("--pictures", type=int, default=8_000, help="number of stills (default: 8000)")
     parser.add_argument("--films", type=int, default=0, help="number of films (default: none)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
