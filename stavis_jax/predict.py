@@ -9,22 +9,21 @@ does not stop the others.
 """
 
 import argparse
-import contextlib
 import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from data_pipelines.films.film import open_film
 from data_pipelines.films.paths import find_films
 from data_pipelines.ingestion.viewing_geometry import Shown, Units, Viewing
-from data_pipelines.inputs.resizing import RESIZE_FILTERS
 from data_pipelines.runtime.arguments import CommandParser, ListAction, image_size, positive_integer
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError, one_line
-from stavis_jax.cli.checkpoint_flags import DEFAULT_CHECKPOINT, add_base_url, add_dtype
-from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
+from stavis_jax.cli.film_progress import progress
+from stavis_jax.cli.network_flags import add_batch_and_stride, add_checkpoint_flags, add_reading_flags, check_stride
+from stavis_jax.cli.process import keep_big_buffers
 from stavis_jax.maps.regions import read_regions
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
 from stavis_jax.outputs.recorded_gaze import RecordedGaze, read_recorded_gaze
@@ -43,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = vars(_parser().parse_args(argv))
     keep_big_buffers()  # before decoders start threads
     # Imported here: JAX takes seconds, and --help needs none of it.
+    from stavis_jax.cli.network import load_network
     from stavis_jax.outputs.many_films import output_folders, predict_films
 
     films = find_films(arguments["films"])
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = PredictionOptions(appearance=appearance, **{name: arguments[name] for name in HOW})
     check_outputs(options.outputs, appearance)
     appearance.check(uses_sound=True)  # errors are reported before the long work
-    check_stride(options.stride)
+    check_stride(arguments)
     number, count = arguments["shard"]
 
     def load() -> "stavis_jax.StavisModel":
@@ -79,26 +79,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{one_line(folder)}: {'already predicted' if num_frames is None else written}")
 
 
-def check_stride(stride: int) -> None:
-    """Raises UserError if --stride is too large."""
-    from stavis_jax.prediction.frame_stream import LARGEST_STRIDE
-
-    if stride > LARGEST_STRIDE:
-        raise UserError(f"--stride {stride}: is too large. Give at most {LARGEST_STRIDE}.")
-
-
-def load_network(arguments: Mapping[str, Any]) -> "stavis_jax.StavisModel":
-    """Loads the network that the flags of `add_network_flags` name."""
-    import stavis_jax
-    from stavis_jax.weights.named_checkpoints import announce_starter, locate
-
-    enable_compilation_cache()
-    checkpoint = locate(arguments["checkpoint"], arguments["base_url"])
-    if arguments["checkpoint"] is None:
-        announce_starter()
-    return stavis_jax.load(checkpoint, variant=arguments["variant"], dtype=arguments["dtype"])
-
-
 def _gaze(arguments: Mapping[str, Any], films: Sequence[Path]) -> RecordedGaze | None:
     """Returns the recorded gaze of the films, None without --gaze."""
     if arguments["gaze"] is None:
@@ -108,17 +88,6 @@ def _gaze(arguments: Mapping[str, Any], films: Sequence[Path]) -> RecordedGaze |
         return None
     viewing = Viewing(screen=arguments["screen"], shown=arguments["shown"])
     return read_recorded_gaze(arguments["gaze"], films, arguments["units"], viewing)
-
-
-@contextlib.contextmanager
-def progress(name: str) -> Iterator[Callable[[int | None], Callable[[int], None]]]:
-    """Yields a function that starts the progress bar of a film, and returns what advances it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        yield lambda num_frames: functools.partial(bars.advance, bars.add_task(name, total=num_frames))
 
 
 def _parser() -> CommandParser:
@@ -137,7 +106,8 @@ def _parser() -> CommandParser:
     add("films", nargs="+", type=Path, metavar="VIDEO", help=films)
     add("--output", required=True, type=Path, metavar="DIR", help="folder to write the folders <film>/ to")
     add("--outputs", action=ListAction, choices=tuple(OUTPUTS), metavar="NAME", help="what to write, see above")
-    add_network_flags(parser)
+    add_checkpoint_flags(parser)
+    add_batch_and_stride(parser)
     share = "predict only the I-th of N shares of the films, for jobs of a cluster (default: 1/1)"
     add("--shard", type=_shard, default=(1, 1), metavar="I/N", help=share)
     parser.add_overwrite("earlier predictions of these films")
@@ -153,7 +123,7 @@ def _parser() -> CommandParser:
     panes = "extra panes of overlay.mp4: localization (of the sound), attention (of the network)"
     add("--panes", action=ListAction, nargs="*", choices=EXTRA_PANES, metavar="NAME", help=panes)
     add("--sheet-frames", type=positive_integer, metavar="N", help="frames on the contact sheet, at most 200")
-    regions = "named boxes of --outputs regions: a JSON file, see docs/regions.md"
+    regions = "JSON file of named boxes, for --outputs regions; docs/regions.md describes it"
     add("--regions", type=Path, metavar="FILE", help=regions)
     add = parser.add_argument_group("recorded gaze, for --outputs scanpath").add_argument
     gaze = "tables of gaze, files of eye trackers (docs/your_own_data.md), or folders of them"
@@ -163,29 +133,6 @@ def _parser() -> CommandParser:
     add("--shown", choices=get_args(Shown), help="size on the screen: as large as fits, or unscaled (default: fit)")
     parser.set_defaults(**vars(OutputOptions()) | {name: getattr(PredictionOptions(), name) for name in HOW})
     return parser
-
-
-def add_network_flags(parser: CommandParser) -> None:
-    """Adds the flags that choose a network and how it is called."""
-    add = parser.add_argument
-    add("--checkpoint", type=Path, metavar="PATH|NAME", help=DEFAULT_CHECKPOINT)
-    add("--variant", metavar="NAME", help="variant of the network (default: that of the checkpoint)")
-    add_base_url(parser)
-    add_dtype(parser)
-    batch = "clips per call of the network; fewer need less memory (default: 4 on a CPU, 32 on a GPU or TPU)"
-    add("--batch-size", type=positive_integer, metavar="N", help=batch)
-    stride = "predict every N-th frame and interpolate the frames between, at most 64"
-    add("--stride", type=positive_integer, metavar="N", help=stride)
-
-
-def add_reading_flags(parser: CommandParser) -> None:
-    """Adds the flags that say how a film is read."""
-    add = parser.add_argument_group("reading films").add_argument
-    sound = "file with the sound (default: the film itself, or the sound file in a folder of pictures)"
-    add("--sound", type=Path, metavar="FILE", help=sound)
-    add("--frame-rate", type=float, metavar="HZ", help="frames per second of a folder of pictures (default: 25)")
-    resizing = "filter of the resizing step to 320x240, the same as in the network's training data"
-    add("--resize-filter", choices=RESIZE_FILTERS, help=resizing)
 
 
 def _shard(text: str) -> tuple[int, int]:

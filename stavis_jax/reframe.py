@@ -15,9 +15,10 @@ from data_pipelines.films.paths import find_films
 from data_pipelines.runtime.arguments import CommandParser, ListAction
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError, one_line
+from stavis_jax.cli.film_progress import progress
+from stavis_jax.cli.network_flags import add_batch_and_stride, add_checkpoint_flags, add_reading_flags, check_stride
 from stavis_jax.cli.process import keep_big_buffers
 from stavis_jax.outputs.options import PredictionOptions
-from stavis_jax.predict import add_network_flags, add_reading_flags, check_stride, load_network, progress
 from stavis_jax.reframing.ratio import ratio
 
 HOW = ("batch_size", "stride", "resize_filter")  # arguments of `predict_film` that are flags
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     keep_big_buffers()  # before decoders start threads
     _check(arguments)
     # Imported here: JAX takes seconds, and --help needs none of it.
+    from stavis_jax.cli.network import load_network
     from stavis_jax.reframing.plan import Analysis, PlanOptions
     from stavis_jax.reframing.reframe_film import (
         ReframeOptions,
@@ -44,9 +46,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         written_names,
     )
     from stavis_jax.reframing.smooth_path import CameraLimits
-    from stavis_jax.reframing.summary import summary
+    from stavis_jax.reframing.summary import summary_table
+    from stavis_jax.reports.console import print_table
 
-    check_stride(arguments["stride"])
+    check_stride(arguments)
     film = _open(arguments)
     folder = arguments["output"] / film_name(film.path)
     check_replaceable(folder, arguments["overwrite"])
@@ -67,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             film, folder, analyse, options, settings, overwrite=arguments["overwrite"], advance=advance
         )
     for made in plans:
-        print("\n".join(summary(made)))
+        print_table(summary_table(made))
         names = [file for file in written_names(made) if (folder / file).exists()]
         print(f"{one_line(folder)}: {len(made.seconds)} frames, wrote {', '.join(names)}")
 
@@ -102,7 +105,8 @@ def _parser() -> CommandParser:
     maps = "folder of the film's saliency maps, or folder that predict wrote with them; no network runs then"
     add("--maps", type=Path, metavar="DIR", help=maps)
     add("--preview", action="store_true", help="also write the film with the crop drawn on it (9x16_preview.mp4)")
-    add_network_flags(parser)
+    add_checkpoint_flags(parser)
+    add_batch_and_stride(parser)
     parser.add_overwrite("the earlier reframed films in that folder")
 
     add = parser.add_argument_group("camera").add_argument

@@ -22,18 +22,18 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "clips": "runtime inputs raw shards",
     # stavis_jax: clips -> network -> training, maps, scores, reports
     "configs": "",
-    "cli": "runtime configs",
     "ops": "",
     "models": "inputs ops",
     "weights": "runtime fetching ops models",
     "maps": "runtime raw",
     "training": "runtime inputs ops models weights maps",
     "prediction": "runtime inputs films ops models weights",
+    "cli": "runtime inputs configs weights prediction",
     "outputs": "runtime inputs films drawing ingestion cli prediction maps",
-    "reframing": "runtime films drawing prediction maps outputs",
     "metrics": "",
     "scoring": "runtime raw shards maps metrics",
     "reports": "runtime raw drawing shards maps scoring",
+    "reframing": "runtime films drawing prediction maps outputs reports",
     "cuts": "runtime films drawing prediction maps outputs reports",
     "experiments": (
         "runtime inputs raw synthetic shards clips cli ops models weights training prediction maps scoring reports"

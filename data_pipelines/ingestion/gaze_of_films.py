@@ -1,4 +1,4 @@
-"""Which gaze belongs to which film, and in which units and on which screen it was measured."""
+"""Assigns gaze tables to films, and finds the units and the screen of their positions."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What is compared of a cut: its attention second by second, and over all of its frames."""
+"""Measures the predicted attention of a cut, second by second and over all frames."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,8 @@
 """Compares two cuts of a film and writes the result."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from data_pipelines.runtime.atomic import locked_folder
 from data_pipelines.runtime.errors import UserError
@@ -21,7 +22,7 @@ def compare_cuts(
     load: Callable[[], SaliencyModel],
     *,
     regions: Regions | None = None,
-    stride: int = 1,
+    how: Mapping[str, Any] | None = None,
     maps_of: ShowProgress = lambda cut: cut.maps(),
 ) -> tuple[Comparison, list[str]]:
     """Compares two cuts, and writes tables and a plot into a folder. Returns the comparison and the files' names.
@@ -31,7 +32,7 @@ def compare_cuts(
       output: the folder. Files of an earlier comparison in it are replaced.
       load: loads the network; called if a film has to be predicted.
       regions: named boxes, the same in both cuts.
-      stride: see `predict_film`.
+      how: arguments of `predict_film`.
       maps_of: returns the maps of a cut, and may show how many have been taken.
 
     Raises:
@@ -39,7 +40,7 @@ def compare_cuts(
     """
     if output.exists() and not output.is_dir():
         raise UserError(f"--output {output}: this is a file. Name a folder.")
-    cuts = [open_cut(path, load, stride) for path in (a, b)]
+    cuts = [open_cut(path, load, how) for path in (a, b)]
     boxes = [_in_shares(regions, path, cut) for path, cut in zip((a, b), cuts, strict=True)]
     with locked_folder(output):  # the files of two runs must not mix
         first, second = (attention_by_second(maps_of(cut), of_cut) for cut, of_cut in zip(cuts, boxes, strict=True))

@@ -1,4 +1,4 @@
-"""Two cuts beside each other: tables per second and over the film, and a plot."""
+"""Writes tables and a plot of two cuts: per second, and over each whole cut."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ MEASURES = ("concentration", "centre_share", "center_x", "center_y")
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two cuts, by the names under which they are shown."""
+    """Two cuts and the names under which they are shown."""
 
     names: tuple[str, str]
     cuts: tuple[CutAttention, CutAttention]

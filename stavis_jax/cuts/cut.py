@@ -1,10 +1,10 @@
-"""One cut of a film: its maps, from a folder that `predict` wrote or predicted now."""
+"""Reads the saliency maps of a cut of a film, from a folder that `predict` wrote, or predicts them."""
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -21,7 +21,12 @@ LARGEST_SIDE = 4096  # pixels of a map
 
 
 class TimedMap(NamedTuple):
-    """The map of a frame. `seconds`: since the first frame; `saliency`: float [S, S]."""
+    """The map of a frame.
+
+    Attributes:
+      seconds: time since the first frame.
+      saliency: float [S, S].
+    """
 
     seconds: float
     saliency: np.ndarray
@@ -44,13 +49,13 @@ class Cut:
     maps: Callable[[], Iterator[TimedMap]]
 
 
-def open_cut(path: Path, load: Callable[[], SaliencyModel], stride: int = 1) -> Cut:
+def open_cut(path: Path, load: Callable[[], SaliencyModel], how: Mapping[str, Any] | None = None) -> Cut:
     """Opens a folder of a prediction that holds maps.npz, or a film, which is predicted when its maps are read.
 
     Args:
       path: the folder or the film.
       load: loads the network; called when maps have to be predicted.
-      stride: see `predict_film`.
+      how: arguments of `predict_film`.
 
     Raises:
       UserError: the folder holds a prediction without maps.npz, or the film cannot be read.
@@ -63,7 +68,7 @@ def open_cut(path: Path, load: Callable[[], SaliencyModel], stride: int = 1) -> 
     film = open_film(path)
 
     def predicted() -> Iterator[TimedMap]:
-        for prediction in predict_film(film, load(), stride=stride):
+        for prediction in predict_film(film, load(), **(how or {})):
             yield TimedMap(prediction.seconds, prediction.saliency)
 
     return Cut(film.name, (film.width, film.height), film.num_frames, predicted)

@@ -1,4 +1,4 @@
-"""Saliency maps as distributions of attention."""
+"""Treats saliency maps as distributions of attention: shares, entropy and concentration."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Means of values over equal parts of a film of unknown length, in constant memory."""
+"""Averages values over equal parts of a film. Its length may be unknown, and memory does not grow with it."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,12 @@ class BinnedMeans:
     """Adds up the values of consecutive frames. Whenever there are too many bins, pairs of them become one."""
 
     def __init__(self, frames_per_bin: int, most_bins: int):
-        """`frames_per_bin`: of a short film. `most_bins`: even."""
+        """Starts with no bins.
+
+        Args:
+          frames_per_bin: frames per bin at first. It doubles whenever there are too many bins.
+          most_bins: largest number of bins, even.
+        """
         self.frames_per_bin, self._most_bins = frames_per_bin, most_bins
         self._sums: list[np.ndarray] = []
         self._counts: list[np.ndarray] = []

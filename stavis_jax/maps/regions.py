@@ -1,4 +1,4 @@
-"""Named regions of a film, fixed or moving, read from a JSON file of boxes."""
+"""Reads named regions of a film, fixed or moving, from a JSON file of boxes."""
 
 import hashlib
 import math
@@ -22,7 +22,7 @@ Box = tuple[float, float, float, float]  # x and y of the upper left corner, wid
 
 @dataclass(frozen=True)
 class Region:
-    """A named box that stands still or moves.
+    """A named box, fixed or moving.
 
     Attributes:
       name: of the region.

@@ -1,4 +1,4 @@
-"""The camera's path through a film: still or smooth within a shot, and free to jump at a cut."""
+"""Finds the camera's path through a film. The camera rests or moves smoothly within a shot, and may jump at a cut."""
 
 import numpy as np
 

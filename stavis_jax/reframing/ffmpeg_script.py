@@ -13,7 +13,7 @@ BLUR_SHARE = 25  # of the long side of the reframed film, in one standard deviat
 
 SCRIPT = """#!/bin/sh
 # Reframes a film to {ratio} by ffmpeg. Run it in its own folder. Change the encoder in the last line as you like.
-# bash {name} [FILM] [OUTPUT]
+# sh {name} [FILM] [OUTPUT]
 film=${{1:-{film}}}
 output=${{2:-{output}}}
 ffmpeg -i "$film" -filter_complex "{graph}" -map "[reframed]" -map "0:a?" \\

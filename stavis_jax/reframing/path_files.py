@@ -1,11 +1,11 @@
 """Writes the path of a crop as CSV and JSON."""
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from data_pipelines.runtime import atomic
 from stavis_jax.reframing.plan import Plan
 
 DECIMALS = 4  # of pixels
@@ -47,12 +47,11 @@ def path_rows(plan: Plan) -> Iterator[PathRow]:
 
 def write_csv(path: Path, plan: Plan) -> None:
     """Writes the rows as a table."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(PathRow._fields)
-        for row in path_rows(plan):
-            seconds, x, y = f"{row.seconds:.6f}", f"{row.x:.{DECIMALS}f}", f"{row.y:.{DECIMALS}f}"
-            lines.writerow(row._replace(seconds=seconds, x=x, y=y))  # type: ignore[arg-type]
+    rows = (
+        row._replace(seconds=f"{row.seconds:.6f}", x=f"{row.x:.{DECIMALS}f}", y=f"{row.y:.{DECIMALS}f}")  # type: ignore[arg-type]
+        for row in path_rows(plan)
+    )
+    atomic.write_csv(path, PathRow._fields, rows)
 
 
 def write_json(path: Path, plan: Plan) -> None:
@@ -70,16 +69,13 @@ def write_json(path: Path, plan: Plan) -> None:
         }
         for shot in plan.shots
     ]
-    head = {
+    content = {
         "ratio": plan.ratio.text,
         "film_size": list(plan.film_size),
         "size": list(plan.size),
         "background": plan.background,
         "shots": shots,
         "columns": list(PathRow._fields),
+        "frames": [list(row) for row in path_rows(plan)],
     }
-    text = json.dumps(head, indent=2).removesuffix("\n}")
-    with path.open("w", encoding="utf-8") as file:
-        file.write(f'{text},\n  "frames": [\n')
-        file.write(",\n".join(f"    {json.dumps(list(row))}" for row in path_rows(plan)))
-        file.write("\n  ]\n}\n")
+    atomic.write_text(path, json.dumps(content) + "\n")

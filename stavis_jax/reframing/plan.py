@@ -1,4 +1,4 @@
-"""The plan of a reframed film: where the crop is in each frame, shot by shot, and what it keeps."""
+"""Plans the crop of a reframed film, shot by shot, and computes the share of saliency that it keeps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ PAD_BELOW = 0.4  # share of saliency that a crop keeps of a shot; below it, "aut
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a crop of any ratio is planned from.
+    """Data of a film from which the crop of any ratio is planned.
 
     Attributes:
       profiles: saliency of each frame, along x and along y.
@@ -108,7 +108,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """How a film is reframed: bounds on the camera, when to pad, and below which share "auto" pads."""
+    """Options of a plan.
+
+    Attributes:
+      limits: bounds on the camera's motion.
+      padding: which shots show the whole picture; see docs/reframe.md.
+      pad_below: "auto" pads a shot if its crop keeps a smaller share of saliency.
+    """
 
     limits: CameraLimits = CameraLimits()
     padding: Padding = "auto"

@@ -1,4 +1,4 @@
-"""The shape of the reframed film, and the window of the film that has it."""
+"""Reads the aspect ratio of a reframed film, and finds the largest window of that ratio in a film."""
 
 import argparse
 import re
@@ -11,7 +11,12 @@ _RATIO = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?:[0-9]{1,9}(\.[0-9]{1,9})?")
 
 @dataclass(frozen=True)
 class Ratio:
-    """Width to height, as it is shown. `text`: as the user wrote it, such as "9:16"."""
+    """An aspect ratio.
+
+    Attributes:
+      text: the ratio as the user wrote it, such as "9:16".
+      value: displayed width over displayed height.
+    """
 
     text: str
     value: Fraction

@@ -34,7 +34,13 @@ COMPARED_SIZE = 112  # pixels a side, of the frames in which cuts are looked for
 
 @dataclass(frozen=True)
 class ReframeOptions:
-    """What is written. `plan`: how the crop moves and when it is padded. `preview`: whether to draw it on the film."""
+    """Options of `write_reframed`.
+
+    Attributes:
+      ratios: aspect ratios of the films to write.
+      plan: how the crop moves and when the picture is padded.
+      preview: whether to write films with the crop drawn on them.
+    """
 
     ratios: Sequence[Ratio]
     plan: PlanOptions = PlanOptions()

@@ -1,28 +1,23 @@
-"""Saliency of each frame along one side of the film, and the share of it in a window."""
+"""Sums the saliency of each frame along a side of the film, and computes the share within a window."""
 
 import numpy as np
 
+from stavis_jax.maps.attention import attention_mass
+
 
 class SaliencyProfiles:
-    """Keeps the sums of saliency maps over their columns and rows: a kilobyte per frame, enough for any crop.
+    """Keeps the sums of normalised maps over their columns and rows: a kilobyte per frame, enough for any crop.
 
-    A map s counts as p = (s - min s) / sum(s - min s), as in `gaze_track`. A constant map becomes constant p.
+    `maps.attention.attention_mass` normalises them.
     """
 
     def __init__(self) -> None:
         self._over_x: list[np.ndarray] = []
         self._over_y: list[np.ndarray] = []
 
-    def __len__(self) -> int:
-        return len(self._over_x)
-
     def add(self, saliency_map: np.ndarray) -> None:
         """Adds the map of the next frame, [h, w]. All maps have one size."""
-        mass = saliency_map.astype(np.float64)
-        mass -= mass.min()
-        if mass.max() == 0:
-            mass += 1
-        mass /= mass.sum()
+        mass = attention_mass(saliency_map)
         self._over_x.append(mass.sum(axis=0).astype(np.float32))
         self._over_y.append(mass.sum(axis=1).astype(np.float32))
 

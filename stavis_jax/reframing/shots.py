@@ -1,7 +1,6 @@
-"""Finds the cuts of a film: the frames that begin a new shot. Flashes, pans and noise are no cuts."""
+"""Finds the frames of a film that begin a new shot. Flashes, pans and noise are not taken for cuts."""
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,13 @@ SMALLEST_DEVIATION = 2.0  # of 255; a thumbnail with less contrast has no patter
 
 @dataclass(frozen=True)
 class _Look:
-    """What is compared of a frame: a colour histogram of sum 1, and a grey thumbnail of mean 0 and norm 1 (or 0)."""
+    """Features of a frame.
+
+    Attributes:
+      histogram: colour histogram of sum 1.
+      thumbnail: grey thumbnail of mean 0 and norm 1, or zeros if it has too little contrast.
+      seconds: time of the frame.
+    """
 
     histogram: np.ndarray
     thumbnail: np.ndarray
@@ -80,13 +85,6 @@ class CutDetector:
             difference = _difference(earlier, look)
             for edge in (place + 1, newest):  # where the flash between both would begin, and where it would end
                 self._returns[edge] = min(self._returns[edge], difference)
-
-
-def shot_numbers(starts: Sequence[int], num_frames: int) -> np.ndarray:
-    """Returns the number of each frame's shot, from 1: int [N]."""
-    numbers = np.zeros(num_frames, int)
-    numbers[list(starts)] = 1
-    return np.cumsum(numbers)
 
 
 def _look(picture: np.ndarray, seconds: float) -> _Look:

@@ -25,7 +25,14 @@ _DOCTYPE = "<?xml version='1.0' encoding='UTF-8'?>\n<!DOCTYPE xmeml>\n"
 
 @dataclass(frozen=True)
 class FilmFacts:
-    """What a sequence says of the film. `path`: absolute. `frame_rate_hz`: nominal."""
+    """Properties of the film that a sequence needs.
+
+    Attributes:
+      path: absolute path of the file.
+      name: name that editors show.
+      frame_rate_hz: nominal frame rate.
+      has_sound: whether the film has sound.
+    """
 
     path: Path
     name: str

@@ -4,7 +4,6 @@ import pytest
 from made_films import real_film
 from made_models import Brightness
 
-import stavis_jax
 from stavis_jax import compare, predict
 
 
@@ -17,7 +16,7 @@ class Dark(Brightness):
 
 @pytest.mark.slow
 def test_command_compares_a_film_with_a_prediction(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Dark(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Dark())
     film, out = str(real_film("carphone_pristine.mp4")), str(tmp_path / "out")
     predict.main([film, "--outputs", "npz", "--output", str(tmp_path / "maps")])
     folder = str(tmp_path / "maps" / "carphone_pristine")

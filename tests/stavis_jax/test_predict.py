@@ -11,7 +11,6 @@ from made_films import beginning_of_real_film, real_film
 from made_models import Brightness
 from PIL import Image
 
-import stavis_jax
 from data_pipelines.films.film import open_film
 from data_pipelines.runtime.errors import UserError
 from stavis_jax import predict
@@ -32,7 +31,7 @@ class Broken(Brightness):
 @pytest.mark.slow
 def test_command_predicts_a_real_film_with_sound(tmp_path, monkeypatch, capsys):
     loaded = []
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: loaded.append((a, k)) or Brightness(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: loaded.append((a, k)) or Brightness())
     film = beginning_of_real_film("bigbuckbunny.mp4", 1.2, tmp_path)
     flags = ["--checkpoint", "some.pth", "--variant", "visual", "--dtype", "bfloat16"]
     predict.main([str(film), *flags, "--output", str(tmp_path / "out")])
@@ -59,7 +58,7 @@ class Seeing(Brightness):
 
 def test_without_a_checkpoint_the_starter_predicts_and_one_line_says_what_it_is(tmp_path, monkeypatch, capsys):
     loaded = []
-    monkeypatch.setattr(stavis_jax, "load", lambda path, **how: loaded.append(path) or Seeing(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda path, **how: loaded.append(path) or Seeing())
     film, flags = str(real_film("carphone_pristine.mp4")), ["--outputs", "track", "--output"]
     predict.main([film, *flags, str(tmp_path / "default")])
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("starter: ")]
@@ -73,7 +72,7 @@ def test_a_sound_file_for_a_network_that_hears_nothing_is_warned_of(tmp_path, mo
     film, sound = real_film("carphone_pristine.mp4"), real_film("bigbuckbunny.mp4")
     flags = ["--sound", str(sound), "--outputs", "track", "--output"]
     for model, warned in ((Seeing, True), (Brightness, False)):
-        monkeypatch.setattr(stavis_jax, "load", lambda *a, model=model, **k: model(), raising=False)
+        monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, model=model, **k: model())
         caplog.clear()
         predict.main([str(film), *flags, str(tmp_path / model.__name__)])
         assert any("--sound: this network sees the picture only." in text for text in caplog.messages) == warned
@@ -81,7 +80,7 @@ def test_a_sound_file_for_a_network_that_hears_nothing_is_warned_of(tmp_path, mo
 
 @pytest.mark.slow
 def test_command_warns_of_a_film_without_sound_and_predicts_it(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Brightness())
     film = beginning_of_real_film("bikes.mp4", 1.2, tmp_path)
     predict.main([str(film), "--checkpoint", "x", "--output", str(tmp_path), "--map-size", "network"])
     (warning,) = caplog.messages
@@ -96,14 +95,6 @@ def command_error(*arguments) -> str:
         predict.main([*map(str, arguments), "--checkpoint", "x"])
     assert "\n" not in str(stopped.value)
     return str(stopped.value)
-
-
-@pytest.fixture
-def no_model(monkeypatch):
-    def load(*arguments, **options):
-        raise AssertionError("faults of films and folders are told before the model is loaded")
-
-    monkeypatch.setattr(stavis_jax, "load", load, raising=False)
 
 
 @pytest.mark.usefixtures("no_model")
@@ -130,7 +121,7 @@ def films(tmp_path) -> Path:
 
 
 def test_of_many_films_those_that_fail_do_not_stop_the_others(tmp_path, films, monkeypatch, capsys):
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Brightness())
     out = tmp_path / "out"
     (out / "d").mkdir(parents=True)
     (out / "d" / "mine.txt").touch()
@@ -154,7 +145,7 @@ def test_where_every_film_fails_no_model_is_loaded(tmp_path, films):
 
 
 def test_a_share_opens_its_own_films_alone(tmp_path, films, monkeypatch):
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Brightness())
     opened = []
     monkeypatch.setattr(predict, "open_film", lambda path, **how: opened.append(path.name) or open_film(path, **how))
     predict.main(
@@ -184,7 +175,7 @@ def test_command_refuses_two_films_of_one_name(tmp_path):
 
 
 def test_command_refuses_what_is_no_prediction(tmp_path, monkeypatch):
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Brightness())
     (tmp_path / "bikes").mkdir(parents=True)
     (tmp_path / "bikes" / "letters.txt").touch()
     message = command_error(real_film("bikes.mp4"), "--output", tmp_path, "--overwrite")
@@ -237,7 +228,7 @@ def test_a_film_that_is_done_is_left_alone_and_other_settings_are_refused(tmp_pa
 
 
 def test_shares_of_the_films_together_are_all_films(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Brightness())
     for name in ("a", "b", "c"):
         shutil.copy(real_film("carphone_pristine.mp4"), tmp_path / f"{name}.mp4")
     options = ["--checkpoint", "x", "--output", str(tmp_path / "out"), "--outputs", "track"]
@@ -251,7 +242,7 @@ def test_shares_of_the_films_together_are_all_films(tmp_path, monkeypatch, capsy
 
 
 def test_lists_are_separated_by_spaces_or_commas(tmp_path, monkeypatch):
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Brightness())
     film = str(real_film("carphone_pristine.mp4"))
     for name, outputs in (("spaces", ["track", "npy"]), ("commas", ["track,npy"])):
         flags = ["--checkpoint", "x", "--output", str(tmp_path / name), "--outputs", *outputs, "--stride", "8"]

@@ -28,7 +28,7 @@ def photo(tmp_path):
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
     """A function: predicts by the command, with a network that looks at bright places, and returns what it printed."""
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Brightness())
 
     def command(*arguments) -> str:
         predict.main([*map(str, arguments), "--checkpoint", "x", "--output", str(tmp_path / "out")])

@@ -13,7 +13,6 @@ from made_models import Brightness, MadeModel
 from made_targets import target_maps, target_pictures, write_maps, write_target_film
 from PIL import Image
 
-import stavis_jax
 from stavis_jax import reframe
 from stavis_jax.reframing.plan import PAD_BELOW, PADDINGS
 from stavis_jax.reframing.smooth_path import CameraLimits
@@ -67,14 +66,6 @@ def target(tmp_path_factory) -> tuple[Path, Path]:
     return film, write_maps(folder / "maps", target_maps(walk()))
 
 
-@pytest.fixture
-def no_model(monkeypatch):
-    def load(*arguments, **options):
-        raise AssertionError("no network is needed")
-
-    monkeypatch.setattr(stavis_jax, "load", load, raising=False)
-
-
 @pytest.mark.usefixtures("no_model")
 def test_target_that_moves_and_cuts_stays_in_every_ratio(target, tmp_path, capsys):
     film, maps = target
@@ -97,7 +88,7 @@ def test_target_that_moves_and_cuts_stays_in_every_ratio(target, tmp_path, capsy
         assert np.mean(inside) >= 0.98
         assert [row["shot"] for row in path] == [1] * 60 + [2] * 40 + [3] * 60
     said = capsys.readouterr().out
-    assert "9:16, 50x90 pixels" in said and said.count("   film ") == 3
+    assert "9:16, 50x90 pixels" in said and said.count("\n film ") == 3
     assert f"{folder}: 160 frames, wrote 9x16.mp4, 9x16_preview.mp4, 9x16.csv" in said
 
 
@@ -146,7 +137,7 @@ class SeesTheTarget(MadeModel):
 
 
 def test_a_network_predicts_and_its_own_frames_are_searched_for_cuts(target, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: SeesTheTarget(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: SeesTheTarget())
     film, _ = target
     folder = run(film, tmp_path, "--ratio", "9:16")
     assert share_with_target(frames_of(folder / "9x16.mp4")) >= 0.98
@@ -241,7 +232,7 @@ def test_the_folder_that_predict_wrote_serves_as_maps(target, tmp_path):
 
 @pytest.mark.slow
 def test_a_real_film_keeps_its_surround_sound(tmp_path, monkeypatch):
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Brightness())
     film = beginning_of_real_film("bigbuckbunny.mp4", 1.2, tmp_path)
     with av.open(str(run(film, tmp_path / "out", "--ratio", "9:16") / "9x16.mp4")) as written:
         video, sound = written.streams.video[0], written.streams.audio[0]

@@ -5,7 +5,7 @@ import pytest
 from made_films import real_film
 
 from data_pipelines.films.film import open_film
-from stavis_jax.reframing.shots import CutDetector, shot_numbers
+from stavis_jax.reframing.shots import CutDetector
 
 SIZE = 56
 
@@ -96,7 +96,3 @@ def test_cuts_of_real_films_are_those_that_people_see(name, starts):
     for frame in open_film(real_film(name)).frames(112):
         detector.add(frame.picture, frame.seconds)
     assert detector.shot_starts() == starts
-
-
-def test_shot_numbers_count_from_one():
-    assert shot_numbers([0, 2, 3], 5).tolist() == [1, 1, 2, 3, 3]
