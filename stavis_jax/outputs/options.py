@@ -69,7 +69,7 @@ class OutputOptions:
             )
 
     def check_film(self, film: Film) -> None:
-        """Raises `UserError` if a region is not within the film, or no gaze is of the film."""
+        """Raises `UserError` if a region is not within the film, or if the film has no recorded gaze."""
         if self.regions:
             self.regions.in_shares((film.width, film.height))
         if self.gaze:

@@ -59,7 +59,7 @@ def read_recorded_gaze(
       viewing: how the films were shown, where the files do not say.
 
     Raises:
-      UserError: a file cannot be read, or no gaze is of these films.
+      UserError: a file cannot be read, or these films have no gaze.
     """
     gaze, maps = of_films(read_gaze(paths).gaze, {}, {safe_name(film_name(film)): film for film in films})
     return RecordedGaze(with_flags(gaze, maps, units, viewing or Viewing())[0])

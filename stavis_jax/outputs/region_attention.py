@@ -1,4 +1,4 @@
-"""Output `regions`: attention over time in named regions of the film, as tables and as a plot."""
+"""Output `regions`: writes tables and a plot of the attention to named regions of the film."""
 
 import contextlib
 import csv
@@ -11,6 +11,7 @@ import numpy as np
 
 from data_pipelines.drawing.line_plot import Panel, save_line_plot
 from data_pipelines.films.film import Film, Picture
+from data_pipelines.runtime.atomic import write_csv
 from stavis_jax.maps.attention import attention_mass, share_in
 from stavis_jax.maps.binned_means import BinnedMeans
 from stavis_jax.maps.regions import Box, Region
@@ -131,10 +132,9 @@ def region_tables(path: Path, film: Film, options: OutputOptions) -> Iterator[Wr
 
 
 def _write_summary(path: Path, regions: Sequence[Region], summaries: Sequence[RegionSummary]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(("region", *RegionSummary._fields))
-        for region, (count, share, over_area, fixations, first) in zip(regions, summaries, strict=True):
-            formats = ((share, ".6f"), (over_area, ".4f"), (fixations, ".4f"), (first, ".6f"))
-            texts = ("" if math.isnan(value) else format(value, spec) for value, spec in formats)
-            lines.writerow((region.name, count, *texts))
+    rows = []
+    for region, (count, share, over_area, fixations, first) in zip(regions, summaries, strict=True):
+        formats = ((share, ".6f"), (over_area, ".4f"), (fixations, ".4f"), (first, ".6f"))
+        texts = ("" if math.isnan(value) else format(value, spec) for value, spec in formats)
+        rows.append((region.name, count, *texts))
+    write_csv(path, ("region", *RegionSummary._fields), rows)

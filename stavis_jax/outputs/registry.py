@@ -9,8 +9,8 @@ from data_pipelines.films.film import Film
 from data_pipelines.films.still import Still
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.outputs.contact_sheet import contact_sheet
-from stavis_jax.outputs.encoder_maps import FILES as ENCODER_FILES
-from stavis_jax.outputs.encoder_maps import encoder_maps
+from stavis_jax.outputs.encoders.encoder_maps import FILES as ENCODER_FILES
+from stavis_jax.outputs.encoders.encoder_maps import encoder_maps
 from stavis_jax.outputs.frame_writer import FrameWriter
 from stavis_jax.outputs.gaze_track import gaze_track
 from stavis_jax.outputs.map_arrays import npy_maps, npz_maps

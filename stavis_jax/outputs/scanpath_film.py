@@ -1,4 +1,4 @@
-"""Output `scanpath`: recorded fixations over the film, each observer's as a dot with its recent trail."""
+"""Output `scanpath`: draws recorded fixations over the film. Each observer is a dot with a trail of one second."""
 
 import contextlib
 from collections.abc import Iterator, Sequence

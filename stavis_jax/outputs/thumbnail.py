@@ -1,4 +1,4 @@
-"""Output `thumbnail`: the frame that shows most clearly what people look at."""
+"""Output `thumbnail`: writes the frame that shows most clearly what people look at."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Output `roi`: where encoders shall spend their bits, in the formats of SVT-AV1, kvazaar and FFmpeg."""
+"""Output `roi`: writes maps that tell SVT-AV1, kvazaar and FFmpeg where to spend bits."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ import numpy as np
 from data_pipelines.films.film import Film, Picture
 from stavis_jax.maps.attention import attention_mass
 from stavis_jax.maps.binned_means import BinnedMeans
+from stavis_jax.outputs.encoders.qp_offsets import BlockGrid, qp_offsets
+from stavis_jax.outputs.encoders.roi_boxes import filter_script, roi_boxes
 from stavis_jax.outputs.frame_writer import WriteFrame
 from stavis_jax.outputs.options import OutputOptions
-from stavis_jax.outputs.qp_offsets import BlockGrid, qp_offsets
-from stavis_jax.outputs.roi_boxes import filter_script, roi_boxes
 from stavis_jax.prediction.frame_prediction import FramePrediction
 
 SVT_AV1, KVAZAAR, FFMPEG = FILES = ("svt-av1.txt", "kvazaar.txt", "ffmpeg.txt")

@@ -1,4 +1,4 @@
-"""A few boxes that stand for a grid of QP offsets, for encoders that take boxes."""
+"""Approximates a grid of QP offsets by a few boxes, for encoders that take boxes."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stavis_jax.outputs.qp_offsets import HIGHEST, QP_PER_HALVED_BITS, BlockGrid
+from stavis_jax.outputs.encoders.qp_offsets import HIGHEST, QP_PER_HALVED_BITS, BlockGrid
 
 MOST_BOXES = 4
 LEAST_GAIN = 1.0  # QP; blocks with less are not worth a box

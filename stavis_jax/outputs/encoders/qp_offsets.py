@@ -1,4 +1,4 @@
-"""Offsets of an encoder's quantisation parameter (QP): finer where people look, coarser elsewhere."""
+"""Computes offsets of an encoder's quantisation parameter (QP): lower where people look, higher elsewhere."""
 
 import functools
 import itertools

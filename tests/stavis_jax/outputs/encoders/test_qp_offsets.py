@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from stavis_jax.maps.attention import attention_mass
-from stavis_jax.outputs.qp_offsets import HIGHEST, LOWEST, BlockGrid, qp_offsets, relative_bits
-from stavis_jax.outputs.roi_boxes import MOST_BOXES, filter_script, roi_boxes
+from stavis_jax.outputs.encoders.qp_offsets import HIGHEST, LOWEST, BlockGrid, qp_offsets, relative_bits
+from stavis_jax.outputs.encoders.roi_boxes import MOST_BOXES, filter_script, roi_boxes
 
 
 def spots(*centres: tuple[float, float], sigma: float = 5) -> np.ndarray:

@@ -11,7 +11,7 @@ import pytest
 from made_films import write_film
 
 from data_pipelines.films.film import open_film
-from stavis_jax.outputs.encoder_maps import encoder_maps
+from stavis_jax.outputs.encoders.encoder_maps import encoder_maps
 
 WIDTH, HEIGHT, NUM_FRAMES = 384, 256, 30
 SALIENT = slice(64, 128), slice(64, 192)  # two blocks of the 24

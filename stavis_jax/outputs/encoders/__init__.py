@@ -1,0 +1,1 @@
+"""Output `roi`: tells video encoders where to spend their bits."""
