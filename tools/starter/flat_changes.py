@@ -2,7 +2,7 @@
 
 Crops, mirrors and recolours pictures as data_pipelines.clips.augmentation does. Then blends some pictures with others,
 puts some side by side, adds noise to some and blurs some. Without these changes, the network overfits a few thousand
-scenes of 600 pictures.
+scenes of 1,000 pictures.
 """
 
 import dataclasses

@@ -36,14 +36,15 @@ FPS = 25.0
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="RAW", help="raw data folder with the pictures")
-    parser.add_argument("--databases", nargs="+", default=REAL, metavar="NAME", help=f"(default: {' '.join(REAL)})")
+    databases = f"databases with real gaze (default: {' '.join(REAL)})"
+    parser.add_argument("--databases", nargs="+", default=REAL, metavar="NAME", help=databases)
     parser.add_argument(
         "--teacher", type=Path, required=True, metavar="FILE", help="file of tools.starter.train_teacher"
     )
     parser.add_argument("--output", type=Path, required=True, metavar="RAW", help="raw data folder to write into")
     parser.add_argument("--pictures", type=int, default=8_000, help="number of stills (default: 8000)")
     parser.add_argument("--films", type=int, default=0, help="number of films (default: none)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
     options = parser.parse_args(argv)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     teacher = Teacher(Backbone(), load_readout(options.teacher)).to(device).eval()

@@ -1,6 +1,6 @@
 """Predicts where people look in a picture, from the features of a network that was trained on ImageNet.
 
-A small readout is trained on real gaze. It has 50,000 weights, so that 600 pictures are enough.
+A small readout is trained on real gaze. It has 50,000 weights, so that 1,000 pictures are enough.
 """
 
 from collections.abc import Sequence

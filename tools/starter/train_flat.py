@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--made", default="MadePictures", help="database of made pictures (default: MadePictures)")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="directory to write")
     parser.add_argument("--steps", type=int, default=5_000, help="steps of 32 pictures (default: 5000)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
     options = parser.parse_args(argv)
     real, made = (
         pictures_of(open_clips(options.data, "train", 1, None, names)) for names in (options.real, [options.made])

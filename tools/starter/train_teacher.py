@@ -26,10 +26,11 @@ BATCH = 16
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, metavar="RAW", help="raw data folder")
-    parser.add_argument("--databases", nargs="+", default=REAL, metavar="NAME", help=f"(default: {' '.join(REAL)})")
+    databases = f"databases with real gaze (default: {' '.join(REAL)})"
+    parser.add_argument("--databases", nargs="+", default=REAL, metavar="NAME", help=databases)
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".npz file to write")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=10, help="passes over the training pictures (default: 10)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
     options = parser.parse_args(argv)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = Backbone().to(device)
