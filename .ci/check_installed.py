@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 SCRIPTS = Path(sys.executable).parent
-COMMANDS = ["ablate", "compare", "convert", "demo", "evaluate", "export", "fetch", "ingest", "predict", "prepare"]
-COMMANDS += ["reframe", "synthesize", "train"]
+COMMANDS = ["ablate", "compare", "convert", "demo", "evaluate", "export", "fetch", "ingest", "live", "predict"]
+COMMANDS += ["prepare", "reframe", "synthesize", "train"]
 TINY_DEMO = (
     "--config=av:demo",
     "--workdir=run",

@@ -30,6 +30,7 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "prediction": "runtime inputs films ops models weights",
     "cli": "runtime inputs configs weights prediction",
     "outputs": "runtime inputs films drawing ingestion cli prediction maps",
+    "streaming": "runtime inputs films models prediction outputs",
     "metrics": "",
     "scoring": "runtime raw shards maps metrics",
     "reports": "runtime raw drawing shards maps scoring",
