@@ -26,7 +26,7 @@ APPEARANCE = ("colormap", "opacity", "view")  # fields of OutputOptions that are
 EXAMPLES = """/dev/video0
 /dev/video0 --option video_size=1280x720 --option input_format=mjpeg --port 8000
 rtsp://192.168.1.20/stream1 --option rtsp_transport=tcp
-udp://127.0.0.1:5000 --lookahead 0
+udp://127.0.0.1:5055 --lookahead 4
 holiday.mp4 --seconds 30 --view side-by-side"""
 
 

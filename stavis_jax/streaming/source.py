@@ -55,7 +55,7 @@ class LiveSource:
     @property
     def shown_name(self) -> str:
         """The name without the user and the password that a URL may hold."""
-        return re.sub(r"(?<=://)[^/@]*@", "", self.name)
+        return re.sub(r"(?<=://)[^/]*@", "", self.name)
 
     def check(self) -> None:
         """Raises UserError if the source is a path and nothing is there, or if options are given for a file."""

@@ -91,6 +91,16 @@ def test_ctrl_c_ends_it_with_code_130_also_while_the_network_computes(seeing, tm
     seeing.free.set()
 
 
+@pytest.mark.slow
+def test_ctrl_c_ends_the_process_while_the_network_is_compiled(commands, tmp_path):
+    running = commands.start("stavis_jax.live", write_marked_stream(tmp_path / "film.ts", 50))
+    assert running.wait_until(lambda: "the page is at" in running.out.read_text())
+    sent = time.monotonic()
+    ended = running.kill(signal.SIGINT)
+    assert time.monotonic() - sent < 20 and "Traceback" not in ended.err, ended
+    assert ended.code == 130
+
+
 def test_a_stream_that_is_gone_ends_in_one_line(seeing, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr("stavis_jax.streaming.reader.LONGEST_WAIT_SECONDS", 0.05)
     content = write_marked_stream(tmp_path / "live.ts", 50).read_bytes()

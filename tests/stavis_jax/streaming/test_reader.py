@@ -174,6 +174,7 @@ def test_files_that_hold_no_film_are_refused(tmp_path, reading):
 
 def test_passwords_of_addresses_are_not_shown():
     assert LiveSource("rtsp://me:secret@host:554/a@b").shown_name == "rtsp://host:554/a@b"
+    assert LiveSource("rtsp://me:sec@ret@host/a").shown_name == "rtsp://host/a"
 
 
 @pytest.mark.slow
