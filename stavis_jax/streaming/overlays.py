@@ -26,10 +26,15 @@ class Overlay:
 
 
 class Overlays:
-    """The newest overlay. One thread draws; any number of others wait for what it draws and skip what they missed."""
+    """The newest overlay. One thread draws; any number of others wait for what it draws and skip what they missed.
+
+    Attributes:
+      error: why drawing ended, or None.
+    """
 
     def __init__(self, options: OutputOptions, draw: Callable[[LiveMap, OutputOptions], bytes] | None = None):
         """`draw` returns the JPEG of a map; by default `draw_jpeg`."""
+        self.error: BaseException | None = None
         self._options, self._draw = options, draw or draw_jpeg
         self._changed = threading.Condition()
         self._newest_map: LiveMap | None = None
@@ -85,6 +90,13 @@ class Overlays:
         return self._is_closed
 
     def _run(self) -> None:
+        try:
+            self._draw_newest()
+        except BaseException as error:  # the main thread raises it
+            self.error = error
+            self.close()
+
+    def _draw_newest(self) -> None:
         drawn = 0
         while True:
             with self._changed:

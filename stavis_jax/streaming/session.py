@@ -85,10 +85,10 @@ def show_live(
         reader.play()
         try:
             for _ in _reports(predictor, options.seconds):
-                _raise_errors(predictor, reader)
+                _raise_errors(predictor, reader, overlays)
                 say(f"{source.shown_name}: {recent.line(reader.num_frames)}")
                 recent.restart(reader.num_frames)
-            _raise_errors(predictor, reader)
+            _raise_errors(predictor, reader, overlays)
         finally:
             say(f"{source.shown_name}: in all {total.line(reader.num_frames)}")
 
@@ -124,7 +124,7 @@ def _running(reader: Reader, predictor: Predictor, overlays: Overlays, frames: N
         predictor.join(wait_seconds)
 
 
-def _raise_errors(*parts: Reader | Predictor) -> None:
+def _raise_errors(*parts: Reader | Predictor | Overlays) -> None:
     for part in parts:
         if part.error:
             raise part.error

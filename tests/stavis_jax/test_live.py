@@ -11,7 +11,6 @@ import pytest
 from live_streams import Marks, streaming, write_marked_stream
 from made_models import Brightness
 
-import stavis_jax
 from stavis_jax import live
 from stavis_jax.prediction.frame_stream import FRAMES_AFTER_TARGET
 from stavis_jax.streaming import session, source
@@ -23,7 +22,7 @@ SPEED = r"\d+\.\d maps/s, latency \d+\.\d\d s \(95% below \d+\.\d\d s\), \d+% of
 @pytest.fixture
 def seeing(monkeypatch) -> Marks:
     model = Marks()
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: model, raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: model)
     return model
 
 
@@ -124,7 +123,7 @@ def test_faults_are_one_line(seeing, tmp_path, monkeypatch):
     assert "expected NAME=VALUE" in error("http://127.0.0.1:9/", "--option", "size")
     assert "--opacity 2.0: is out of range" in error(film, "--opacity", 2)
     assert "Connection refused" in error("http://127.0.0.1:9/live.ts")
-    monkeypatch.setattr(stavis_jax, "load", lambda *a, **k: Brightness(), raising=False)
+    monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Brightness())
     assert "this network needs sound, and live prediction sees the picture only. Add --variant visual" in error(film)
 
 

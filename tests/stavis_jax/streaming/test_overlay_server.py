@@ -154,3 +154,15 @@ def test_only_this_machine_is_served_and_a_taken_port_is_one_line(page):
     assert host == "127.0.0.1"
     with pytest.raises(UserError, match=f"--port {port}: is not available"), serving(overlays, int(port)):
         pass
+
+
+def test_a_failure_to_draw_is_kept_and_ends_the_waiting_of_viewers():
+    def draw(one, options):
+        raise MemoryError("no room for the picture")
+
+    overlays = Overlays(OutputOptions(), draw=draw)
+    overlays.start()
+    with overlays.watching():
+        overlays.publish(live_map(1))
+        assert overlays.next(0, WAIT_SECONDS) is None
+    assert overlays.is_closed and isinstance(overlays.error, MemoryError)
