@@ -58,10 +58,11 @@ class LiveSource:
         return re.sub(r"(?<=://)[^/]*@", "", self.name)
 
     def check(self) -> None:
-        """Raises UserError if the source is a path and nothing is there, or if options are given for a file."""
-        if not _URL.match(self.name) and not Path(self.name).exists():
+        """Raises UserError if the source is a path of no device or file, or if options are given for a file."""
+        if not _URL.match(self.name) and (not Path(self.name).exists() or Path(self.name).is_dir()):
+            fault = "is a folder" if Path(self.name).is_dir() else "no such device or file"
             advice = "Give a camera such as /dev/video0, a URL such as rtsp://host/path, or a film file."
-            raise UserError(f"{self.shown_name}: no such device or file. {advice}")
+            raise UserError(f"{self.shown_name}: {fault}. {advice}")
         if self.is_file and self.options:
             raise UserError("--option: film files take no options. Give it with a camera or a URL only.")
 
