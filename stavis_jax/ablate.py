@@ -1,7 +1,7 @@
 """Command: trains and scores many systems in the same way, and compares them in one table.
 
 python -m stavis_jax.ablate --config=ablation [--workdir=DIR] [--variants l1-s1 l2-s2] [--splits 1 2 3]
-    [--mode=train_and_evaluate|train|evaluate|table] [--only=VARIANT|I/N] [--config.KEY=VALUE ...]
+    [--mode=train_and_evaluate|train|evaluate|table] [--only=VARIANT|I/N] [--notify=COMMAND] [--config.KEY=VALUE ...]
 """
 
 from pathlib import Path
@@ -13,6 +13,7 @@ from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.cli import flags as run_flags
 from stavis_jax.cli import process
+from stavis_jax.watch.notify import Notifier
 
 RUN = run_flags.define_run_flags(
     "ablation", ["train_and_evaluate", "train", "evaluate", "table"], default_workdir="runs/<preset>-ablation"
@@ -30,6 +31,11 @@ ONLY = flags.DEFINE_string(
 
 @command
 def run(rest: list[str]) -> None:
+    with Notifier(RUN.notify.value, RUN.workdir.value or "") as notifier:
+        _run(rest, notifier)
+
+
+def _run(rest: list[str], notifier: Notifier) -> None:
     config = run_flags.read_config(RUN, rest)
     mode = RUN.mode.value
     if "ablation" not in config:
@@ -50,6 +56,7 @@ def run(rest: list[str]) -> None:
     chosen = ablation_parts.chosen(parts, ONLY.value) if ONLY.value else parts
     console = Console(soft_wrap=True, markup=False, highlight=False)
     workdir = Path(RUN.workdir.value or Path("runs") / f"{config.preset}-ablation")
+    notifier.run = workdir
     failed = {} if mode == "table" else Ablation(config, workdir, mode, console).run(chosen)
     if not ONLY.value and mode != "train":
         collect(workdir, parts, console)

@@ -26,7 +26,8 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "models": "inputs ops",
     "weights": "runtime fetching ops models",
     "maps": "runtime raw",
-    "training": "runtime inputs ops models weights maps",
+    "watch": "runtime",
+    "training": "runtime inputs ops models weights maps watch",
     "prediction": "runtime inputs films ops models weights",
     "cli": "runtime inputs configs weights prediction",
     "outputs": "runtime inputs films drawing ingestion cli prediction maps",
@@ -37,7 +38,8 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "reframing": "runtime films drawing prediction maps outputs reports",
     "cuts": "runtime films drawing prediction maps outputs reports",
     "experiments": (
-        "runtime inputs raw synthetic shards clips cli ops models weights training prediction maps scoring reports"
+        "runtime inputs raw synthetic shards clips cli ops models weights watch training prediction maps scoring "
+        "reports"
     ),
     "web": "runtime drawing models weights prediction maps outputs",
 }

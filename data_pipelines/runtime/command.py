@@ -54,7 +54,7 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
             print("stopped: on request. Run the same command again.", file=sys.stderr)
             _end(TERMINATED_CODE)
         except (OSError, AssertionError, MemoryError, RuntimeError) as error:
-            sys.exit(f"error: {one_line(_reported(error))}")
+            sys.exit(f"error: {one_line(reported_line(error))}")
         except KeyboardInterrupt:
             _end(INTERRUPTED_CODE)
         finally:
@@ -66,7 +66,7 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def _reported(error: Exception) -> str:
+def reported_line(error: BaseException) -> str:
     """Returns the line for an error that no code of this project raised. Raises the error again if it is a bug."""
     if isinstance(error, OSError) and error.errno in FILE_SYSTEM_FAULTS:
         return f"{os.fsdecode(error.filename or 'output')}: {error.strerror}. Give a folder that can be written."

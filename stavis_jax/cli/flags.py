@@ -26,10 +26,11 @@ class RunFlags:
     config: flags.FlagHolder
     workdir: flags.FlagHolder
     mode: flags.FlagHolder
+    notify: flags.FlagHolder
 
 
 def define_run_flags(recipe: str, modes: Sequence[str], default_workdir: str) -> RunFlags:
-    """Defines --config, --workdir and --mode; the first of the modes is the default."""
+    """Defines --config, --workdir, --mode and --notify; the first of the modes is the default."""
     meanings = {"evaluate": "score trained weights", "table": "make the table from existing scores"}
     meaning = "".join(f" {mode}: {meanings[mode]}." for mode in modes if mode in meanings)
     return RunFlags(
@@ -37,6 +38,9 @@ def define_run_flags(recipe: str, modes: Sequence[str], default_workdir: str) ->
         config_flags.DEFINE_config_file("config", None, f"Recipe: {recipe}, {recipe}:demo or FILE.py."),
         flags.DEFINE_string("workdir", None, f"Folder for everything that is written. Default: {default_workdir}."),
         flags.DEFINE_enum("mode", modes[0], modes, f"What to do.{meaning}"),
+        flags.DEFINE_string(
+            "notify", None, "Shell command to run at the end or a failure. STAVIS_OUTCOME in its environment says how."
+        ),
     )
 
 

@@ -54,6 +54,10 @@ def paper() -> dict[str, Any]:
             "batch_norm": "global",  # or per-device
             "rematerialize": False,  # true: less memory, about a third more work
         },
+        "watch": {
+            "host_seconds": 60.0,  # after how long without a sign of another host this one ends
+            "step_seconds": 1800.0,  # how long a step may take; 0: for ever
+        },
         "tensorboard": True,  # WORKDIR/<variant>/tensorboard
         "evaluation": {
             "weights": "last",  # as in the paper; or best, by validation loss

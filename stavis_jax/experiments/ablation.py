@@ -20,11 +20,13 @@ from stavis_jax.experiments.ablation_parts import SCORED, VISUAL, Part
 from stavis_jax.experiments.data import ExperimentData, find_data
 from stavis_jax.experiments.score_batches import clips_per_batch
 from stavis_jax.experiments.scoring import score_workdir
-from stavis_jax.experiments.settings import ScoringSettings, check_settings
+from stavis_jax.experiments.settings import ScoringSettings, check_settings, watch_settings
 from stavis_jax.experiments.stages import StartWeights, load_start_weights, plan_stages
 from stavis_jax.experiments.training import check_batch_sizes, train_stages
 from stavis_jax.experiments.workdir import check_same_settings
 from stavis_jax.prediction.model import StavisModel
+from stavis_jax.watch import pulse
+from stavis_jax.watch.watch import Watch
 from stavis_jax.weights.directory import read_weights
 from stavis_jax.weights.flat_names import Weights
 
@@ -101,10 +103,11 @@ class Ablation:
 
     def _do(self, part: Part, data: ExperimentData, loaded: Mapping[StartWeights, Weights]) -> None:
         config, folder = part.config(self.config, self.workdir), part.folder(self.workdir)
-        with locked_folder(folder):
+        with locked_folder(folder), Watch(folder, watch_settings(config)):
             if not part.is_trained(self.workdir):
                 train_stages(config, data, folder, self.console, loaded)
             if self.scores:
+                pulse.current.doing = "scoring"
                 (folder / SCORED).unlink(missing_ok=True)
                 score_workdir(config, data, folder, self.console)
                 record = {"weights": config.evaluation.weights, "cost": dataclasses.asdict(self._cost(part))}

@@ -14,6 +14,7 @@ from stavis_jax.ops.number_format import NUMBER_FORMATS
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.losses import LossWeights
 from stavis_jax.training.settings import TrainingSettings
+from stavis_jax.watch.settings import WatchSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +50,7 @@ def check_settings(config: ml_collections.ConfigDict) -> None:
     """Checks the settings that need no data, so that errors appear before anything is made or trained."""
     network_config(config)
     augmentation(config)
+    watch_settings(config)
     for section, settings in (("evaluation", ScoringSettings), ("compute", Compute)):
         _check_names(config[section], settings, f"--config.{section}")
         settings(**config[section])
@@ -71,6 +73,13 @@ def augmentation(config: ml_collections.ConfigDict) -> Augmentation:
         return Augmentation(**section)
     except UserError as error:
         raise UserError(f"--config.data.augmentation.{error}") from None
+
+
+def watch_settings(config: ml_collections.ConfigDict) -> WatchSettings:
+    """Returns how long a run waits: the defaults where a recipe does not say."""
+    section = config.get("watch", ml_collections.ConfigDict())
+    _check_names(section, WatchSettings, "--config.watch")
+    return WatchSettings(**section)
 
 
 def network_config(config: ml_collections.ConfigDict) -> NetworkConfig:

@@ -1,9 +1,11 @@
 """Devices as a mesh with one axis, `data`: a batch is split over them, everything else is replicated."""
 
+import contextlib
 import inspect
-import logging
 import math
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -11,11 +13,9 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.errors import Stopped, UserError
 
-_log = logging.getLogger(__name__)
-
-SCORING_SECONDS = 7 * 24 * 3600  # how long the other hosts wait for the first one, which scores
+LATER_SECONDS = 60  # JAX ends a process without a clear line, so a watch comes first
 
 
 class DataParallel:
@@ -53,36 +53,58 @@ class DataParallel:
         return jax.device_put(tree, self.everywhere)
 
 
-def connect(coordinator: str | None, num_processes: int | None, process: int | None) -> None:
+def connect(
+    coordinator: str | None, num_processes: int | None, process: int | None, host_seconds: float = 60.0
+) -> None:
     """Makes this process one of several hosts. Call it before anything else uses a device.
 
-    A host that has finished waits SCORING_SECONDS for the others. JAX 0.7 waits 5 minutes, and a warning is logged.
+    JAX ends this process if another host gives no sign of life for longer than `host_seconds`. `watch.Watch` finds that
+    out before JAX does.
 
     Args:
       coordinator: HOST:PORT of the first host. On TPU pods, Slurm and Open MPI, pass None for all three arguments:
         jax.distributed finds the values.
       num_processes: number of processes on all hosts.
       process: number of this process, from 0.
+      host_seconds: the limit of the watch.
 
     Raises:
       UserError: the other hosts cannot be reached.
     """
-    patience: dict[str, Any] = {"shutdown_timeout_seconds": SCORING_SECONDS}
-    if patience.keys() - inspect.signature(jax.distributed.initialize).parameters.keys():
-        patience = {}
-        _log.warning(
-            "jax %s: hosts that have ended wait 5 minutes for the first one, which scores. If scoring takes longer, "
-            "give --mode=train, and then --mode=evaluate on one host.",
-            jax.__version__,
-        )
+    limit: dict[str, Any] = {"heartbeat_timeout_seconds": math.ceil(host_seconds) + LATER_SECONDS}
+    if limit.keys() - inspect.signature(jax.distributed.initialize).parameters.keys():
+        limit = {}  # this JAX has a limit of its own
     try:
-        jax.distributed.initialize(coordinator, num_processes, process, **patience)
+        jax.distributed.initialize(coordinator, num_processes, process, **limit)
     except (RuntimeError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0][:200]
         raise UserError(
             f"--coordinator={coordinator}: cannot join the other hosts ({reason}). "
             "Start every host with the same --coordinator=HOST:PORT and --processes, each with its own --process."
         ) from error
+
+
+@contextlib.contextmanager
+def leaving_together() -> Iterator[None]:
+    """Disconnects the hosts after the block, and when it ends by Stopped, which all hosts agree on.
+
+    Each host may then end when it likes. Arrays on this host's devices remain.
+    """
+    try:
+        yield
+    except Stopped:
+        _leave()
+        raise
+    _leave()
+
+
+def _leave() -> None:
+    if jax.process_count() == 1:
+        return
+    jax.distributed.shutdown()  # waits for all hosts
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGTERM)  # Python's, which JAX's own has replaced
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if handler is None else handler)
 
 
 def is_first_host() -> bool:

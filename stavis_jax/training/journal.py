@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from data_pipelines.runtime.atomic import write_text
 from stavis_jax.training.tensorboard import TensorBoard
+from stavis_jax.watch import pulse
 
 SPEED = ("clips_per_second", "data_wait")  # differ between equal runs; other values follow from seed, data, settings
 STEPS_BETWEEN_NOTES = 10
@@ -56,12 +57,15 @@ class Journal:
         self._started: float | None = None
         self._waited, self._steps = 0.0, 0
         self._start_of_epoch(done_epochs)
+        self._loop = pulse.current.loop(stage=title, step=done_steps, steps=total_steps, first_step=done_steps)
 
     def __enter__(self) -> "Journal":
         self._progress.start()
+        self._loop.__enter__()
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *error) -> None:
+        self._loop.__exit__(*error)
         self._progress.stop()
 
     @contextlib.contextmanager
@@ -77,6 +81,8 @@ class Journal:
             self._started, self._waited = time.monotonic(), 0.0
         else:
             self._steps += 1
+        pulse.current.progress("step")
+        self._note_pulse(values or {}, step)
         note: dict[str, Any] = {}
         if values is not None and (step % STEPS_BETWEEN_NOTES == 0):
             shown = f"{self._epoch_text}  loss {values['loss']:.3f}"
@@ -106,8 +112,14 @@ class Journal:
             self._progress.console.print(line, markup=False, highlight=False)
 
     def _start_of_epoch(self, done_epochs: int) -> None:
-        self._epoch_text = f"epoch {done_epochs + 1}"
+        self._epoch = done_epochs + 1
+        self._epoch_text = f"epoch {self._epoch}"
         self._started, self._waited, self._steps = None, 0.0, 0
+
+    def _note_pulse(self, values: Mapping[str, float], step: int) -> None:
+        speed = self._speed() if self._steps else {}
+        loss = {"loss": values["loss"]} if "loss" in values else {}
+        pulse.current.note({"step": step + 1, "epoch": self._epoch, **loss, **speed})
 
     def _speed(self) -> dict[str, float]:
         assert self._started is not None, "no step has ended"

@@ -30,6 +30,7 @@ from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.training.sound_watch import SoundEffect, sound_effect, warn_if_unused
 from stavis_jax.training.state_layout import place_state
 from stavis_jax.training.tensorboard import TensorBoard
+from stavis_jax.watch import pulse
 
 TrainState = step.TrainState  # in the class below, `step` is a method
 PRECISION = "highest"  # of products: float32 means float32 on a GPU and a TPU too
@@ -206,6 +207,7 @@ class _Training:
         """Returns loss and CC over all validation clips."""
         totals: dict[str, float] = {}
         effect: dict[str, float] = {}
+        pulse.current.begin("validation")
         for i, batch in enumerate(self.data.validation()):
             placed = self.on_devices(batch)
             sums, outputs = self.loss_step(self.state, placed)
@@ -214,9 +216,11 @@ class _Training:
             if self.tensorboard is not None and i == 0:
                 self.tensorboard.pictures(batch, jax.device_get(outputs), self.num_steps)
             sums = jax.device_get(sums)
+            pulse.current.progress("validation")
             if self.preemption.asked_between_steps():
                 self.save_and_stop()
             totals = {name: totals.get(name, 0) + value for name, value in sums.items()}
+        pulse.current.begin("step")
         loss, correlation = (float(totals[name] / totals["count"]) for name in ("loss", "correlation"))
         return {"validation_loss": loss, "validation_cc": -correlation} | effect
 

@@ -28,9 +28,11 @@ from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.upsampling import upsample_bilinear
 from stavis_jax.ops.video import lay_out, map_frames, time_mean
 from stavis_jax.training.device_films import DeviceFilms
-from stavis_jax.training.devices import DataParallel, connect, is_first_host
+from stavis_jax.training.devices import DataParallel, connect, is_first_host, leaving_together
 from stavis_jax.training.loop import TrainingData, train
 from stavis_jax.training.settings import TrainingSettings
+from stavis_jax.watch.settings import WatchSettings
+from stavis_jax.watch.watch import Watch
 from stavis_jax.weights.flat_names import read_network
 
 SIZE = 16  # pixels
@@ -123,19 +125,18 @@ def run_host(shards: Path, directory: Path, changes: dict, devices: int, host: t
     """Trains on `devices` CPU devices. Call it in a process that has not used JAX's devices yet.
 
     Writes stderr to `log_of(directory, index)`. `host`: coordinator, number of hosts and index of this one, or None.
+    `changes` may hold `watch`, settings of the watch.
     """
+    watch = WatchSettings(**changes.pop("watch", {}))
     with open(log_of(directory, host[2] if host else 0), "a") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
     jax.config.update("jax_disable_most_optimizations", True)
     jax.config.update("jax_num_cpu_devices", devices)
     if host:
-        connect(*host)
+        connect(*host, watch.host_seconds)
     assert len(jax.devices()) == devices * jax.process_count()
-    try:
+    with Watch(directory, watch, jax.process_index(), jax.process_count()), leaving_together():
         train_small(shards, directory, **changes)
-    finally:
-        if host:
-            jax.distributed.shutdown()  # a process of multiprocessing ends without running what atexit holds
 
 
 def log_of(directory: Path, host: int = 0) -> Path:

@@ -1,0 +1,67 @@
+"""What this process does now. The loop and the journal note it here; a watch reads it, if there is one."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+COMPILING_SECONDS = 3600.0  # what the first step and the first validation may take, which compile
+
+
+class Pulse:
+    """Signs of progress. The methods are cheap, and may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._since_progress = 0.0
+        self._compiled: set[str] = set()
+        self._kind = ""  # of the work that is under way; empty outside the loop
+        self.doing = "starting"
+        self.training: dict[str, Any] = {}
+
+    def progress(self, kind: str) -> None:
+        """Notes that a piece of work has ended: a "step", or a "validation" batch."""
+        with self._lock:
+            self._since_progress = 0.0
+            self._compiled.add(kind)
+
+    def begin(self, kind: str) -> None:
+        """Notes that pieces of another kind follow."""
+        with self._lock:
+            self._since_progress, self._kind = 0.0, kind
+
+    @contextlib.contextmanager
+    def loop(self, **training: Any) -> Iterator[None]:
+        """The block is a training loop: from here to its end, pieces of work are expected to end."""
+        self.training, before = {**training, "started": time.time()}, self.doing
+        self.doing, self._compiled = "training", set()
+        self.begin("step")
+        try:
+            yield
+        finally:
+            self.doing = before
+            self.begin("")
+
+    def note(self, values: Mapping[str, Any]) -> None:
+        """Adds facts on the training: names and numbers that JSON can hold."""
+        self.training = {**self.training, **values}  # replaced at once, since another thread writes it to a file
+
+    def idle(self, elapsed: float) -> float:
+        """Adds `elapsed` seconds to the time since the last progress, and returns it."""
+        with self._lock:
+            self._since_progress += elapsed
+            return self._since_progress
+
+    def patience(self, step_seconds: float) -> float | None:
+        """Returns how many seconds the work under way may take; None if there is no limit."""
+        with self._lock:
+            if not self._kind or not step_seconds:
+                return None
+            return step_seconds if self._kind in self._compiled else max(step_seconds, COMPILING_SECONDS)
+
+    def kind(self) -> str:
+        return self._kind
+
+
+current = Pulse()
