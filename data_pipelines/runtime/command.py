@@ -54,7 +54,10 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
             print("stopped: on request. Run the same command again.", file=sys.stderr)
             _end(TERMINATED_CODE)
         except (OSError, AssertionError, MemoryError, RuntimeError) as error:
-            sys.exit(f"error: {one_line(reported_line(error))}")
+            line = reported_line(error)
+            if line is None:
+                raise
+            sys.exit(f"error: {one_line(line)}")
         except KeyboardInterrupt:
             _end(INTERRUPTED_CODE)
         finally:
@@ -66,8 +69,8 @@ def command(main: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def reported_line(error: BaseException) -> str:
-    """Returns the line for an error that no code of this project raised. Raises the error again if it is a bug."""
+def reported_line(error: BaseException) -> str | None:
+    """Returns the line for an error that no code of this project raised; None if the error is a bug."""
     if isinstance(error, OSError) and error.errno in FILE_SYSTEM_FAULTS:
         return f"{os.fsdecode(error.filename or 'output')}: {error.strerror}. Give a folder that can be written."
     if is_out_of_memory(error):
@@ -78,7 +81,7 @@ def reported_line(error: BaseException) -> str:
         fault = f"JAX cannot use it here{f' ({said})' if said else ''}"
         advice = "Unset JAX_PLATFORMS, set it to cpu, or install JAX for this device."
         return f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}: {fault}. {advice}"
-    raise error
+    return None
 
 
 def _end(code: int) -> NoReturn:

@@ -58,10 +58,7 @@ def ending_of(error: BaseException | None) -> Ending:
         )
     if isinstance(error, UserError):
         return Ending(FAILED, one_line(error), 1)
-    try:
-        return Ending(FAILED, one_line(reported_line(error)), 1)
-    except BaseException:  # a bug, whose traceback follows
-        return Ending(FAILED, one_line(f"{type(error).__name__}: {error}"), 1)
+    return Ending(FAILED, one_line(reported_line(error) or f"{type(error).__name__}: {error}"), 1)
 
 
 @contextlib.contextmanager
