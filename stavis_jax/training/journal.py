@@ -57,7 +57,7 @@ class Journal:
         self._started: float | None = None
         self._waited, self._steps = 0.0, 0
         self._start_of_epoch(done_epochs)
-        self._loop = pulse.current.loop(stage=title, step=done_steps, steps=total_steps, first_step=done_steps)
+        self._loop = pulse.current.loop(stage=title, step=done_steps, steps=total_steps)
 
     def __enter__(self) -> "Journal":
         self._progress.start()
@@ -81,8 +81,7 @@ class Journal:
             self._started, self._waited = time.monotonic(), 0.0
         else:
             self._steps += 1
-        pulse.current.progress("step")
-        self._note_pulse(values or {}, step)
+        self._beat(values or {}, step)
         note: dict[str, Any] = {}
         if values is not None and (step % STEPS_BETWEEN_NOTES == 0):
             shown = f"{self._epoch_text}  loss {values['loss']:.3f}"
@@ -116,10 +115,10 @@ class Journal:
         self._epoch_text = f"epoch {self._epoch}"
         self._started, self._waited, self._steps = None, 0.0, 0
 
-    def _note_pulse(self, values: Mapping[str, float], step: int) -> None:
+    def _beat(self, values: Mapping[str, float], step: int) -> None:
         speed = self._speed() if self._steps else {}
         loss = {"loss": values["loss"]} if "loss" in values else {}
-        pulse.current.note({"step": step + 1, "epoch": self._epoch, **loss, **speed})
+        pulse.current.step(step, {"epoch": self._epoch, **loss, **speed})
 
     def _speed(self) -> dict[str, float]:
         assert self._started is not None, "no step has ended"

@@ -26,6 +26,13 @@ class Pulse:
             self._since_progress = 0.0
             self._compiled.add(kind)
 
+    def step(self, step: int, values: Mapping[str, Any]) -> None:
+        """Notes that a training step has ended: how many have, and facts that JSON can hold."""
+        self.progress("step")
+        first = {} if "first_step" in self.training else {"first_step": step, "first_seconds": time.time()}
+        # Replaced at once, since another thread writes it to a file.
+        self.training = {**self.training, **first, **values, "step": step, "seconds": time.time()}
+
     def begin(self, kind: str) -> None:
         """Notes that pieces of another kind follow."""
         with self._lock:
@@ -34,7 +41,7 @@ class Pulse:
     @contextlib.contextmanager
     def loop(self, **training: Any) -> Iterator[None]:
         """The block is a training loop: from here to its end, pieces of work are expected to end."""
-        self.training, before = {**training, "started": time.time()}, self.doing
+        self.training, before = training, self.doing
         self.doing, self._compiled = "training", set()
         self.begin("step")
         try:
@@ -42,10 +49,6 @@ class Pulse:
         finally:
             self.doing = before
             self.begin("")
-
-    def note(self, values: Mapping[str, Any]) -> None:
-        """Adds facts on the training: names and numbers that JSON can hold."""
-        self.training = {**self.training, **values}  # replaced at once, since another thread writes it to a file
 
     def idle(self, elapsed: float) -> float:
         """Adds `elapsed` seconds to the time since the last progress, and returns it."""
