@@ -15,7 +15,7 @@ from pathlib import Path
 
 SCRIPTS = Path(sys.executable).parent
 COMMANDS = ["ablate", "compare", "convert", "demo", "evaluate", "export", "fetch", "ingest", "live", "predict"]
-COMMANDS += ["prepare", "reframe", "synthesize", "train"]
+COMMANDS += ["prepare", "reframe", "status", "synthesize", "train"]
 TINY_DEMO = (
     "--config=av:demo",
     "--workdir=run",
@@ -39,6 +39,8 @@ def main() -> None:
     run("train", *TINY_DEMO, may_warn=("the sound hardly changes the maps",))  # after one epoch
     scores = json.loads(Path("run/results.json").read_text(encoding="utf-8"))["methods"]
     check({"center-bias", "visual", "l3mul-s3"} <= scores.keys(), f"results of {', '.join(scores)}")
+
+    check("run: finished and scored" in run("status", "run"), "status tells that the run is finished")
 
     film = next(Path("raw/video_frames/Synthetic").iterdir())
     sound = next(Path("raw/video_audio/Synthetic", film.name).iterdir())

@@ -93,7 +93,10 @@ class Watch:
         patience = pulse.current.patience(self._settings.step_seconds)
         if patience is None or idle < patience:
             return None
-        kind, stage = pulse.current.kind(), pulse.current.training.get("stage", "training")
+        kind, stage = (
+            {"validation": "validation batch"}.get(now := pulse.current.kind(), now),
+            pulse.current.training.get("stage", "training"),
+        )
         return Ending(
             beats.LOST,
             f"{stage}: no {kind} has ended for {patience:g} s, so a device or the data hangs. The last checkpoint is "

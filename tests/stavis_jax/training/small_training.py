@@ -7,6 +7,7 @@ import contextlib
 import functools
 import os
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -31,6 +32,7 @@ from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel, connect, is_first_host, leaving_together
 from stavis_jax.training.loop import TrainingData, train
 from stavis_jax.training.settings import TrainingSettings
+from stavis_jax.watch import pulse
 from stavis_jax.watch.settings import WatchSettings
 from stavis_jax.watch.watch import Watch
 from stavis_jax.weights.flat_names import read_network
@@ -125,9 +127,9 @@ def run_host(shards: Path, directory: Path, changes: dict, devices: int, host: t
     """Trains on `devices` CPU devices. Call it in a process that has not used JAX's devices yet.
 
     Writes stderr to `log_of(directory, index)`. `host`: coordinator, number of hosts and index of this one, or None.
-    `changes` may hold `watch`, settings of the watch.
+    `changes` may hold `watch`, settings of the watch, and `scores`, the seconds that the first host works on alone.
     """
-    watch = WatchSettings(**changes.pop("watch", {}))
+    watch, scores = WatchSettings(**changes.pop("watch", {})), changes.pop("scores", 0.0)
     with open(log_of(directory, host[2] if host else 0), "a") as log:
         os.dup2(log.fileno(), sys.stderr.fileno())
     jax.config.update("jax_disable_most_optimizations", True)
@@ -135,8 +137,14 @@ def run_host(shards: Path, directory: Path, changes: dict, devices: int, host: t
     if host:
         connect(*host, watch.host_seconds)
     assert len(jax.devices()) == devices * jax.process_count()
-    with Watch(directory, watch, jax.process_index(), jax.process_count()), leaving_together():
-        train_small(shards, directory, **changes)
+    with Watch(directory, watch, jax.process_index(), jax.process_count()) as watching:
+        with leaving_together():
+            train_small(shards, directory, **changes)
+        watching.forget_others()
+        pulse.current.doing = "scoring"
+        deadline = time.monotonic() + scores * is_first_host()
+        while time.monotonic() < deadline:
+            jax.block_until_ready(jax.jit(jnp.sin)(np.ones(3, np.float32)))
 
 
 def log_of(directory: Path, host: int = 0) -> Path:

@@ -9,6 +9,8 @@ import pytest
 from small_training import log_of
 from test_several_hosts import TIMEOUT_S, start_two, wait_for_step
 
+from stavis_jax.watch import beats
+
 LIMIT_S = 6.0
 LATE_S = 5.0  # for a process that ends while the machine is busy
 LOST_CODE = 75
@@ -48,3 +50,26 @@ def test_a_host_that_hangs_or_dies_is_named_within_the_limit_and_the_run_goes_on
         assert process.exitcode is None
         process.kill()
         process.join()
+
+
+def test_the_other_hosts_end_while_the_first_one_scores(start_small, tmp_path):
+    directory, scores = tmp_path / "run", 3 * LIMIT_S
+    processes = start_two(start_small, directory, watch={"host_seconds": LIMIT_S}, scores=scores)
+    _, lines = end_of(processes[1], directory, 1)
+    assert (processes[1].exitcode, lines) == (0, [])
+    seconds, lines = end_of(processes[0], directory, 0)
+    assert (processes[0].exitcode, lines) == (0, [])
+    assert seconds > scores - 2
+
+
+def test_sigterm_ends_the_first_host_while_it_scores(start_small, tmp_path):
+    directory = tmp_path / "run"
+    processes = start_two(start_small, directory, scores=600.0)
+    assert end_of(processes[1], directory, 1)[1] == []
+    deadline = time.monotonic() + TIMEOUT_S
+    while beats.read(directory / "hosts" / "0.json").doing != "scoring":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    processes[0].terminate()
+    _, lines = end_of(processes[0], directory, 0)
+    assert (processes[0].exitcode, lines) == (143, ["stopped: on request. Run the same command again."])
