@@ -8,7 +8,7 @@ from stavis_jax.watch.beats import Beat
 from stavis_jax.watch.ending import LOST_CODE, Ending
 
 HOW_TO_GO_ON = "The last checkpoint is kept: run the same command on all hosts again."
-GRACE = 3  # intervals: most errors happen on all hosts at once, and each shall report its own
+GRACE_SECONDS = 6.0  # most errors happen on all hosts at once, and each shall report its own
 
 
 class Peer:
@@ -67,7 +67,7 @@ class Peers:
         silent = [peer for peer in watched if min(peer.silent, idle) + 2 * interval >= limit]
         for peer in watched:
             over = peer.state in (beats.FAILED, beats.INTERRUPTED, beats.LOST)
-            if over and min(peer.silent, idle) >= GRACE * interval:
+            if over and min(peer.silent, idle) >= min(GRACE_SECONDS, limit / 4):
                 assert peer.beat, "its state is known"
                 ending = Ending(peer.state, f"{peer.describe()} has ended: {peer.beat.message}", peer.beat.code)
                 return self._told_by_first(ending, gone=[peer])

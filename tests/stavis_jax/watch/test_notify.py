@@ -60,6 +60,7 @@ def test_a_command_that_fails_is_warned_of(command, warning, caplog):
     assert message.startswith("--notify: ") and warning in message
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_end_is_killed_with_its_children(tmp_path, caplog):
     begin = time.monotonic()
     notify(f"(sleep 3; touch {tmp_path / 'late'}) & sleep 100", "RUN", Ending(beats.FINISHED), seconds=0.5)
