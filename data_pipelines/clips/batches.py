@@ -57,8 +57,8 @@ def training_batches(
     Args:
       shards: folder that data_pipelines.prepare wrote.
       split: number of the split, from 1.
-      batch_size: clips per batch of this host. The batches of all hosts together hold the clips that one host would
-        read with `batch_size * host_count`.
+      batch_size: clips per batch of this host. The batches of all hosts, one after the other, hold the clips that one
+        host would read with `batch_size * host_count`, in the same order. A state is valid for any number of hosts.
       seed: decides order, clips and mirroring.
       databases: folders to read, by default all.
       num_workers: processes that read ahead; 0 reads in threads.
@@ -85,9 +85,9 @@ def training_batches(
     if augmentation is not None and augmentation.changes:
         chain = chain.random_map(DrawChanges(augmentation))
     chain = (
-        chain[host_index::host_count]
         # drop_remainder: endless data have none, but rounding up their length overflows in grain.
-        .batch(batch_size, drop_remainder=True, batch_fn=_stack)
+        chain.batch(batch_size * host_count, drop_remainder=True, batch_fn=_stack)
+        .map(_TakeShare(host_index * batch_size, batch_size))
         .map(ReadBatch(windows, sound, pixels))
     )
     return BatchReader(chain, num_workers)
@@ -149,6 +149,17 @@ class _Listing:
             "frames": self.clips.frames(index),
             "weight": np.float32(position == index),
         }
+
+
+@dataclasses.dataclass(frozen=True)
+class _TakeShare(grain.transforms.Map):
+    """Takes the rows of one host from a batch of all hosts, before anything is read."""
+
+    first: int
+    count: int
+
+    def map(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {key: array[self.first : self.first + self.count] for key, array in batch.items()}
 
 
 @dataclasses.dataclass(frozen=True)

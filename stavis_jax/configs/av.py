@@ -58,6 +58,7 @@ def paper() -> dict[str, Any]:
             "host_seconds": 60.0,  # after how long without a sign of another host this one ends
             "step_seconds": 1800.0,  # how long a step may take; 0: for ever
         },
+        "on_nan": "stop",  # when a step is not finite; or skip: leave its clips out and go on from the last checkpoint
         "tensorboard": True,  # WORKDIR/<variant>/tensorboard
         "evaluation": {
             "weights": "last",  # as in the paper; or best, by validation loss

@@ -13,7 +13,7 @@ from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.ops.number_format import NUMBER_FORMATS
 from stavis_jax.training.compute import Compute
 from stavis_jax.training.losses import LossWeights
-from stavis_jax.training.settings import TrainingSettings
+from stavis_jax.training.settings import CHOICES, TrainingSettings
 from stavis_jax.watch.settings import WatchSettings
 
 
@@ -58,6 +58,8 @@ def check_settings(config: ml_collections.ConfigDict) -> None:
         raise UserError(f"--config.data.workers={config.data.workers}: give 0 or more.")
     if placement(config) not in ("host", "device"):
         raise UserError(f"--config.data.placement={placement(config)}: choose from host, device.")
+    if config.get("on_nan", "stop") not in CHOICES["on_nan"]:
+        raise UserError(f"--config.on_nan={config.on_nan}: choose from {', '.join(CHOICES['on_nan'])}.")
 
 
 def placement(config: ml_collections.ConfigDict) -> str:
@@ -91,7 +93,7 @@ def network_config(config: ml_collections.ConfigDict) -> NetworkConfig:
 
 def training_settings(config: ml_collections.ConfigDict, stage: str) -> TrainingSettings:
     _check_names(config.stages[stage], TrainingSettings, f"--config.stages.{stage}")
-    settings = config.stages[stage].to_dict()
+    settings = {"on_nan": config.get("on_nan", "stop")} | config.stages[stage].to_dict()
     if "loss_weights" in settings:
         _check_names(settings["loss_weights"], LossWeights, f"--config.stages.{stage}.loss_weights")
         settings["loss_weights"] = LossWeights(**settings["loss_weights"])

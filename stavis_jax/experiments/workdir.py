@@ -17,7 +17,7 @@ _log = logging.getLogger("stavis_jax")
 
 # Settings that may change when a training continues: paths, how often it saves, what it writes and scores.
 MAY_CHANGE = re.compile(
-    r"tensorboard|data\.(path|raw|workers|placement)|(init|evaluation|versions|watch)\..*"
+    r"tensorboard|on_nan|data\.(path|raw|workers|placement)|(init|evaluation|versions|watch)\..*"
     r"|stages\.\w+\.(save_every|save_every_steps|keep_checkpoints)"
 )
 STAGE_OF_START = {"kinetics": "visual"}  # of start weights; the others are of the stage audiovisual

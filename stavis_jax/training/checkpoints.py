@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import grain
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from data_pipelines.runtime.errors import UserError, system_fault
+from stavis_jax.training.data_position import ITEM, move_to, position_to_restore, position_to_save
 from stavis_jax.training.devices import wait_for_all_hosts
 from stavis_jax.training.progress import Progress
 
@@ -28,7 +28,8 @@ class Checkpoints:
     """The checkpoints in a folder, DIR/<step>/: the state on the devices, the position in the data, the progress.
 
     Saving runs in the background, and the end of the `with` block waits for it. A checkpoint appears whole or not at
-    all. The latest `keep` stay. Several hosts save and restore together, in a folder that all of them see.
+    all. The latest `keep` stay. Several hosts save and restore together, in a folder that all of them see. The numbers
+    of hosts and devices may have changed.
     """
 
     def __init__(self, directory: Path, keep: int = 2):
@@ -56,8 +57,8 @@ class Checkpoints:
             return
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(_numbered_leaves(state)),
-            batches=grain.checkpoint.CheckpointSave(batches),
             progress=ocp.args.JsonSave(dataclasses.asdict(progress)),
+            **{ITEM: position_to_save(batches)},
         )
         with self._write_fault_as_user_error():
             self._manager.save(step, args=items)
@@ -77,18 +78,21 @@ class Checkpoints:
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
             _numbered_leaves(like),
         )
-        items = ocp.args.Composite(
-            state=ocp.args.StandardRestore(abstract),
-            batches=grain.checkpoint.CheckpointRestore(batches),
-            progress=ocp.args.JsonRestore(),
-        )
+        self._manager.wait_until_finished()
         first_fault: tuple[int, str, Exception | None] | None = None
         for step in sorted(self._manager.all_steps(), reverse=True):
             restored: Any = None
+            folder = self._directory / str(step)
+            items = ocp.args.Composite(
+                state=ocp.args.StandardRestore(abstract),
+                progress=ocp.args.JsonRestore(),
+                **position_to_restore(folder),
+            )
             error: Exception | None = None
             try:
                 restored = self._manager.restore(step, args=items)
                 progress = Progress(**restored["progress"])
+                move_to(batches, restored, folder)
             except (ValueError, KeyError, TypeError, OSError) as fault:
                 error = fault
             if not _on_all_hosts(error is None):

@@ -5,7 +5,7 @@ import inspect
 import math
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -110,6 +110,13 @@ def _leave() -> None:
 def is_first_host() -> bool:
     """Returns whether this process is the one that writes results."""
     return jax.process_index() == 0
+
+
+def of_all_hosts(values: Sequence[int] | np.ndarray) -> list[int]:
+    """Returns the values of all hosts, which call this function together, each with as many."""
+    if jax.process_count() == 1:
+        return np.asarray(values, np.int64).tolist()
+    return multihost_utils.process_allgather(np.asarray(values, np.int32)).ravel().tolist()
 
 
 def wait_for_all_hosts(name: str) -> None:

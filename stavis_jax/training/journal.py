@@ -39,10 +39,7 @@ class Journal:
           file: None writes and shows nothing, as on all hosts but the first.
         """
         self._file, self._title, self._batch_size, self._tensorboard = file, title, batch_size, tensorboard
-        if file:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            lines = file.read_text().splitlines(keepends=True) if file.exists() else []
-            write_text(file, "".join(lines[:done_epochs]))  # a kill here must not lose the lines
+        self._keep_lines(done_epochs)
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),  # titles may hold brackets and braces
             BarColumn(),
@@ -67,6 +64,20 @@ class Journal:
     def __exit__(self, *error) -> None:
         self._loop.__exit__(*error)
         self._progress.stop()
+
+    def go_back(self, done_steps: int, done_epochs: int) -> None:
+        """Removes what was written after these steps and epochs, which are run again."""
+        self._keep_lines(done_epochs)
+        if self._tensorboard:
+            self._tensorboard.go_back(done_steps)
+        self._progress.update(self._task, completed=done_steps)
+        self._start_of_epoch(done_epochs)
+
+    def _keep_lines(self, done_epochs: int) -> None:
+        if self._file:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            lines = self._file.read_text().splitlines(keepends=True) if self._file.exists() else []
+            write_text(self._file, "".join(lines[:done_epochs]))  # a kill here must not lose the lines
 
     @contextlib.contextmanager
     def waiting_for_data(self) -> Iterator[None]:

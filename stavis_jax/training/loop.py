@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,43 +18,24 @@ from stavis_jax.models.stavis import Outputs, Stavis
 from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.training import step
 from stavis_jax.training.checkpoints import Checkpoints
-from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel, is_first_host
+from stavis_jax.training.divergence import batches_to_drop, without_batch
 from stavis_jax.training.first_state import first_state
 from stavis_jax.training.journal import Journal
 from stavis_jax.training.network_inputs import HOST_KEYS, DeviceBatch, HostBatch
 from stavis_jax.training.placed_batches import Placed, PlacedBatches
 from stavis_jax.training.preemption import Preemption
-from stavis_jax.training.progress import EpochLosses, Progress, StepValues
+from stavis_jax.training.progress import EpochLosses, NotFiniteError, Progress
+from stavis_jax.training.resizing import batch_norm_shares, warn_if_statistics_change
 from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.training.sound_watch import SoundEffect, sound_effect, warn_if_unused
 from stavis_jax.training.state_layout import place_state
 from stavis_jax.training.tensorboard import TensorBoard
+from stavis_jax.training.training_data import TrainingData
 from stavis_jax.watch import pulse
 
 TrainState = step.TrainState  # in the class below, `step` is a method
 PRECISION = "highest"  # of products: float32 means float32 on a GPU and a TPU too
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingData:
-    """The data that a training reads on this host.
-
-    Attributes:
-      batches: endless training batches. Their position is saved with the weights.
-      steps_per_epoch: batches per epoch.
-      validation: returns the batches of one validation pass.
-      films: names by the batches' "film", for messages.
-      digest: identifies these training data. A training continues only with the same data.
-      place_films: returns the films on these devices, for training batches without pixels; None if they have pixels.
-    """
-
-    batches: Iterator[HostBatch]
-    steps_per_epoch: int
-    validation: Callable[[], Iterable[HostBatch]]
-    films: Sequence[str] = ()
-    digest: str = ""
-    place_films: Callable[[DataParallel], DeviceFilms] | None = None
 
 
 def train(
@@ -143,11 +124,13 @@ class _Training:
             out_shardings=devices.everywhere,
             compiler_options=compiler_options(),
         )
-        self.progress = Progress({"steps_per_epoch": data.steps_per_epoch, "digest": data.digest})
-        now = self.progress.data
+        now = {"steps_per_epoch": data.steps_per_epoch, "digest": data.digest}
+        self.progress = Progress(now, batch_norm_shares=batch_norm_shares(network))
         if checkpoints.latest_step() is not None:
-            restored, self.progress = checkpoints.restore(self.state, self.batches)
-            self.state = place_state(restored, devices)
+            shares = self.progress.batch_norm_shares
+            self.restore()
+            warn_if_statistics_change(title, self.progress.batch_norm_shares, shares, settings.batch_size)
+            self.progress = dataclasses.replace(self.progress, batch_norm_shares=shares)
         if self.progress.data != now:
             raise UserError(
                 f"{title}: was trained on other data ({self.progress.data['steps_per_epoch']} steps an epoch, now "
@@ -155,6 +138,11 @@ class _Training:
             )
         self.losses = EpochLosses(title, data.films, self.progress.losses)
         self.has_warned = False  # that the sound is not used
+
+    def restore(self) -> None:
+        """Takes state, position in the data and progress from the latest checkpoint."""
+        restored, self.progress = self.checkpoints.restore(self.state, self.batches)
+        self.state = place_state(restored, self.devices)
 
     def network(self) -> Stavis:
         return self.constants.network(self.state)
@@ -165,7 +153,25 @@ class _Training:
         return self.progress.epoch * self.data.steps_per_epoch + len(self.losses)
 
     def run(self, keep: Callable[[Stavis, str], None]) -> None:
-        """Trains to the end.
+        """Trains to the end, and goes back where a step is not finite, if the settings say so."""
+        while True:
+            try:
+                return self.run_on(keep)
+            except NotFiniteError as fault:
+                if self.settings.on_nan == "stop":
+                    raise
+                self.go_back(fault)
+
+    def go_back(self, fault: NotFiniteError) -> None:
+        """Goes back to the last checkpoint, to go on without the batch of the step that failed."""
+        failed = self.progress
+        self.restore()
+        self.losses = EpochLosses(self.title, self.data.films, self.progress.losses)
+        self.progress = without_batch(fault, failed, self.progress, self.num_steps)
+        self.journal.go_back(self.num_steps, self.progress.epoch)
+
+    def run_on(self, keep: Callable[[Stavis, str], None]) -> None:
+        """Trains to the end, or until a step is not finite.
 
         Evaluation comes before saving, so that a state whose validation loss is not finite is never saved. Fetching
         comes after saving: a checkpoint holds the position in the batches, so a batch that was fetched before saving
@@ -190,7 +196,7 @@ class _Training:
 
     def evaluate(self, keep: Callable[[Stavis, str], None]) -> None:
         """Ends an epoch: validates, keeps the network if it is the best so far, writes the epoch's means."""
-        means = _means(self.losses.rows()) | self.validate()
+        means = self.losses.means() | self.validate()
         if not math.isfinite(means["validation_loss"]):
             raise UserError(
                 f"{self.title}: the validation_loss is {means['validation_loss']} after epoch "
@@ -248,7 +254,12 @@ class _Training:
         self.checkpoints.save(self.num_steps, self.state, self.batches, progress)
 
     def save_and_stop(self) -> NoReturn:
-        self.save()
+        try:
+            self.save()
+        except NotFiniteError as fault:
+            if self.settings.on_nan == "stop":
+                raise
+            raise Stopped(f"{fault.fault} The same command continues the run from the last checkpoint.") from None
         raise Stopped(f"{self.title}: saved at step {self.num_steps}. The same command continues the run.")
 
     def is_finished(self) -> bool:
@@ -259,6 +270,8 @@ class _Training:
     def fetch(self) -> Placed:
         try:
             with self.journal.waiting_for_data():
+                for _ in range(batches_to_drop(self.num_steps, self.progress.skipped)):
+                    next(self.batches)
                 return next(self.batches)
         except UserError:
             if self.preemption.asked_soon():
@@ -281,7 +294,3 @@ class _Training:
 
     def on_devices(self, batch: HostBatch) -> dict[str, jax.Array]:
         return self.devices.split_batch({name: batch[name] for name in batch if name not in HOST_KEYS})
-
-
-def _means(rows: Sequence[StepValues]) -> dict[str, float]:
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}

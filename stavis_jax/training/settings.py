@@ -9,6 +9,8 @@ from data_pipelines.inputs.windows import CLIP_FRAMES
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.training.losses import LossWeights
 
+CHOICES = {"optimizer": ("sgd", "adam"), "schedule": ("steps", "cosine"), "on_nan": ("stop", "skip")}
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSettings:
@@ -28,6 +30,7 @@ class TrainingSettings:
       patience: number of epochs without a better validation loss after which the training stops.
       patience_from: share of the epochs before which patience does not count, so that a training that waits for a drop
         of its learning rate goes on.
+      on_nan: what happens when a step is not finite: "stop", or "skip" its batch and go on from the last checkpoint.
       save_every: epochs between checkpoints.
       save_every_steps: steps between checkpoints; 0: by epoch only.
 
@@ -50,6 +53,7 @@ class TrainingSettings:
     max_gradient_norm: float = 0.0
     patience: int = 10
     patience_from: float = 0.0
+    on_nan: Literal["stop", "skip"] = "stop"
     save_every: int = 1
     save_every_steps: int = 0
     keep_checkpoints: int = 2
@@ -63,7 +67,7 @@ class TrainingSettings:
         for name, value in rates.items():
             if not 0 <= value < math.inf:
                 raise UserError(f"{name}={value}: give 0 or more.")
-        for name, choices in (("optimizer", ("sgd", "adam")), ("schedule", ("steps", "cosine"))):
+        for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UserError(f"{name}={getattr(self, name)}: choose from {', '.join(choices)}.")
         for name in ("momentum", "dampening", "average"):

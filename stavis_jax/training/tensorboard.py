@@ -18,15 +18,24 @@ class TensorBoard:
     """Writes to a folder that `tensorboard --logdir` reads. Removes what an earlier run wrote after `done_steps`."""
 
     def __init__(self, folder: Path, done_steps: int):
-        # A file is named by the second it is made in. The suffix keeps it from replacing an earlier run's.
-        suffix = f".{time.time_ns()}"
-        self._writer = tensorboardX.SummaryWriter(str(folder), purge_step=done_steps + 1, filename_suffix=suffix)
+        self._folder = folder
+        self._writer = self._open(done_steps)
 
     def __enter__(self) -> "TensorBoard":
         return self
 
     def __exit__(self, *_) -> None:
         self._writer.close()
+
+    def go_back(self, done_steps: int) -> None:
+        """Removes what was written after `done_steps`."""
+        self._writer.close()
+        self._writer = self._open(done_steps)
+
+    def _open(self, done_steps: int) -> tensorboardX.SummaryWriter:
+        # A file is named by the second it is made in. The suffix keeps it from replacing an earlier run's.
+        suffix = f".{time.time_ns()}"
+        return tensorboardX.SummaryWriter(str(self._folder), purge_step=done_steps + 1, filename_suffix=suffix)
 
     def scalars(self, prefix: str, values: Mapping[str, float], step: int) -> None:
         for name, value in values.items():

@@ -83,7 +83,7 @@ def read(shards, tmp_path_factory):
 def test_in_each_epoch_the_hosts_read_every_clip_and_none_twice(shards, read, num_workers):
     assert clips_per_epoch(shards, split=1) == NUM_CLIPS
     hosts = [read[host, num_workers][0]["clip_index"].reshape(-1) for host in (0, 1)]
-    in_turn = np.stack(hosts, axis=1).reshape(-1)
+    in_turn = np.concatenate([host.reshape(NUM_BATCHES, -1) for host in hosts], axis=1).reshape(-1)
     epochs = in_turn[: 3 * NUM_CLIPS].reshape(3, NUM_CLIPS)
     assert np.sort(epochs).tolist() == [list(range(NUM_CLIPS))] * 3
     assert len({tuple(epoch) for epoch in epochs.tolist()}) == 3
@@ -97,7 +97,7 @@ def test_the_hosts_batches_together_are_one_hosts_batch(shards, read, num_worker
         batch = next(alone)
         for host in (0, 1):
             for key, values in read[host, num_workers][0].items():
-                np.testing.assert_array_equal(values[step], batch[key][host::2])
+                np.testing.assert_array_equal(values[step], batch[key][2 * host : 2 * host + 2])
 
 
 @pytest.mark.slow

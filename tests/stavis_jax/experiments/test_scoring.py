@@ -110,6 +110,7 @@ def test_a_wrong_setting_of_any_stage_shows_before_anything_is_trained(shards, t
         ("evaluation.dtype", "float16", "--config.evaluation.dtype=float16: choose from auto, float32, bfloat16"),
         ("evaluation.maps", "gif", "--config.evaluation.maps=gif: choose from png, matlab"),
         ("data.workers", -1, "--config.data.workers=-1: give 0 or more"),
+        ("on_nan", "hope", "--config.on_nan=hope: choose from stop, skip"),
         ("data.placement", "moon", "--config.data.placement=moon: choose from host, device"),
         ("compute.dtype", "float16", "--config.compute.dtype=float16: choose from"),
         ("model.depth", 7, "--config.model: "),

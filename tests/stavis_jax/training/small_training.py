@@ -8,8 +8,11 @@ import functools
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,10 +90,44 @@ def make_shards(folder: Path, test_films: int = 2) -> Path:
     return prepare(folder / "raw", folder / "shards", size=SIZE, annotations=False, workers=1)
 
 
+class SpoiledBatches(grain.DatasetIterator):
+    """Batches of which some, numbered from 0, give a loss that is not finite. Only the last host's share is spoiled."""
+
+    def __init__(self, batches: Any, spoiled: Sequence[int]):
+        super().__init__()
+        self._batches, self._spoiled = batches, spoiled
+
+    def __next__(self):
+        number = self._batches.get_state()["next_index"]
+        batch = next(self._batches)
+        if number in self._spoiled and jax.process_index() == jax.process_count() - 1:
+            batch["weight"][-1] = np.nan
+        return batch
+
+    def get_state(self):
+        return self._batches.get_state()
+
+    def set_state(self, state):
+        self._batches.set_state(state)
+
+
 def train_small(
-    shards: Path, directory: Path, *, devices: DataParallel | None = None, on_device: bool = False, **changes
+    shards: Path,
+    directory: Path,
+    *,
+    devices: DataParallel | None = None,
+    on_device: bool = False,
+    per_device: bool = False,
+    spoiled: Sequence[int] = (),
+    **changes,
 ) -> None:
-    """Trains in a directory, or goes on there, and writes DIRECTORY/last.npz. Every host calls it."""
+    """Trains in a directory, or goes on there, and writes DIRECTORY/last.npz. Every host calls it.
+
+    Args:
+      on_device: whether the films are in the devices' memory.
+      per_device: whether BatchNorm takes statistics on each device.
+      spoiled: numbers of batches whose loss is not finite; see `SpoiledBatches`.
+    """
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()  # grain reads absl flags
     settings = TrainingSettings(**SETTINGS | changes)
@@ -102,14 +139,17 @@ def train_small(
             assert not (directory / f"{name}.npz").exists() or name == "best", "written once"
             np.savez(directory / f"{name}.npz", **read_network(network))
 
+    network = SmallNetwork(rngs=nnx.Rngs(0))
+    if per_device:
+        network.set_attributes(BatchNorm, groups=(devices or DataParallel()).num_devices)
     stored = Shards(shards)
     num_frames = {film: stored.films[film].num_frames for film in stored.lists["train"]["1"]}
     with contextlib.closing(training_batches(shards, seed=0, pixels=not on_device, **data)) as batches:
         train(
-            SmallNetwork(rngs=nnx.Rngs(0)),
+            network,
             settings,
             TrainingData(
-                batches,
+                SpoiledBatches(batches, spoiled),
                 STEPS_PER_EPOCH,
                 lambda: evaluation_batches(shards, subset="test", windows="validation", **data),
                 films=[f"{film.database}/{film.name}" for film in stored.films],

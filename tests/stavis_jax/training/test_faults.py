@@ -133,7 +133,7 @@ def test_the_progress_on_disk_keeps_its_names(tmp_path):
     """Trainings that an earlier version began go on."""
     train(tmp_path, None)
     progress = json.loads((tmp_path / "checkpoints" / "9" / "progress" / "metadata").read_text())
-    assert progress.keys() == {"epoch", "best_loss", "best_epoch", "losses", "data"}
+    assert progress.keys() == {"epoch", "best_loss", "best_epoch", "losses", "data"} | {"skipped", "batch_norm_shares"}
     assert progress["data"] == {"steps_per_epoch": 3, "digest": ""}
 
 
@@ -217,6 +217,7 @@ def test_going_on_with_other_data_is_refused(tmp_path):
         ({"frames": 17}, "frames=17: give 1 to 16"),
         ({"average": 1.0}, "average=1.0: give 0 or more, and less than 1"),
         ({"optimizer": "lion"}, "optimizer=lion: choose from sgd, adam"),
+        ({"on_nan": "go on"}, "on_nan=go on: choose from stop, skip"),
         ({"schedule": "linear"}, "schedule=linear: choose from steps, cosine"),
         ({"loss_weights": LossWeights(nss=-1.0)}, r"loss_weights\.nss=-1.0: give 0 or more"),
         ({"save_every_steps": -1}, "save_every_steps=-1: give 0 or more"),
