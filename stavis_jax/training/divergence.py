@@ -42,7 +42,7 @@ def without_batch(fault: NotFiniteError, failed: Progress, restored: Progress, r
     batch = batch_of_step(fault.step, failed.skipped)
     if set(failed.skipped) - set(restored.skipped):
         advice = (
-            f"A batch was left out after step {restored_step} already, so the clips are not the cause. "
+            f"A batch was already left out after the checkpoint of step {restored_step}. "
             "Lower the learning rate or set max_gradient_norm; the last checkpoint is from before."
         )
         raise NotFiniteError(fault.step, fault.fault, advice)

@@ -113,9 +113,9 @@ def test_epochs_after_the_checkpoint_are_run_again_and_written_once(tmp_path):
 
 @pytest.mark.slow
 def test_batches_are_left_out_after_different_checkpoints(tmp_path, caplog):
-    trained = train(tmp_path / "run", spoiled=[1, 4, 5, 8], save_every_steps=1)
+    trained = train(tmp_path / "run", spoiled=[1, 4, 8], save_every_steps=1)
     assert len(messages(caplog)) == 3 and "at step 7, on clips of film_8" in messages(caplog)[-1]
-    assert_like_a_training_without((1, 4, 5, 8), trained, tmp_path / "run")
+    assert_like_a_training_without((1, 4, 8), trained, tmp_path / "run")
 
 
 @pytest.mark.slow
@@ -123,7 +123,10 @@ def test_a_second_batch_before_the_next_checkpoint_stops_in_one_line(tmp_path):
     with pytest.raises(UserError) as stopped:
         train(tmp_path / "run", spoiled=[4, 5])
     line = str(stopped.value)
-    assert " at step 5, on clips of film_5. A batch was left out after step 4 already" in line and "\n" not in line
+    assert (
+        " at step 5, on clips of film_5. A batch was already left out after the checkpoint of step 4" in line
+        and "\n" not in line
+    )
     assert sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir()) == ["3", "4"]
 
 
