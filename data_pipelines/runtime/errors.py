@@ -9,6 +9,7 @@ from collections.abc import Iterator
 FILE_SYSTEM_FAULTS = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE),
     *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.ESTALE, errno.ETIMEDOUT, errno.EXDEV, errno.EOPNOTSUPP, errno.EREMOTEIO),  # of network disks
 )
 LONGEST_LINE = 1000  # characters: a damaged file may hold a line of millions
 

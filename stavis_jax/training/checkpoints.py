@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,20 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from data_pipelines.runtime.errors import UserError, system_fault
-from stavis_jax.training.data_position import ITEM, move_to, position_to_restore, position_to_save
-from stavis_jax.training.devices import wait_for_all_hosts
+from stavis_jax.training.checksums import ITEM as CHECKSUMS
+from stavis_jax.training.checksums import check_restored, checksums_to_restore, checksums_to_save
+from stavis_jax.training.data_position import ITEM as POSITION
+from stavis_jax.training.data_position import move_to, position_to_restore, position_to_save
+from stavis_jax.training.devices import is_first_host, wait_for_all_hosts
 from stavis_jax.training.progress import Progress
 
 _log = logging.getLogger(__name__)
 
 PyTree = Any
+
+_UNFINISHED = ".orbax-checkpoint-tmp"  # in the names of orbax's folders until a checkpoint is complete
+# Network disks may show one host late what another has written. NFS keeps what it knows of a folder for 30 seconds.
+_PAUSES_S = (1, 5, 30)
 
 
 class Checkpoints:
@@ -33,9 +41,18 @@ class Checkpoints:
     """
 
     def __init__(self, directory: Path, keep: int = 2):
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep,
+            create=True,
+            single_host_load_and_broadcast=jax.process_count() > 1,  # each might list other steps
+        )
         self._directory = directory
+        unfinished = _remove_unfinished(directory) if is_first_host() else []
         self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
+        latest = self._manager.latest_step()
+        if unfinished and (latest is None or unfinished[-1] > latest):
+            goes_on = "Starting again" if latest is None else f"Continuing from step {latest}"
+            _log.warning("%s: was never completed. %s instead.", directory / str(unfinished[-1]), goes_on)
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -53,12 +70,12 @@ class Checkpoints:
         Raises:
           UserError: this checkpoint or the one before it cannot be written, for instance because the disk is full.
         """
-        if step in self._manager.all_steps():
+        if self._is_saved(step):
             return
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(_numbered_leaves(state)),
             progress=ocp.args.JsonSave(dataclasses.asdict(progress)),
-            **{ITEM: position_to_save(batches)},
+            **{POSITION: position_to_save(batches), CHECKSUMS: checksums_to_save(_numbered_leaves(state), progress)},
         )
         with self._write_fault_as_user_error():
             self._manager.save(step, args=items)
@@ -83,18 +100,24 @@ class Checkpoints:
         for step in sorted(self._manager.all_steps(), reverse=True):
             restored: Any = None
             folder = self._directory / str(step)
-            items = ocp.args.Composite(
-                state=ocp.args.StandardRestore(abstract),
-                progress=ocp.args.JsonRestore(),
-                **position_to_restore(folder),
-            )
             error: Exception | None = None
-            try:
-                restored = self._manager.restore(step, args=items)
-                progress = Progress(**restored["progress"])
-                move_to(batches, restored, folder)
-            except (ValueError, KeyError, TypeError, OSError) as fault:
-                error = fault
+            for pause in (*_PAUSES_S, None) if jax.process_count() > 1 else (None,):
+                try:
+                    items = ocp.args.Composite(
+                        state=ocp.args.StandardRestore(abstract),
+                        progress=ocp.args.JsonRestore(),
+                        **position_to_restore(folder),
+                        **checksums_to_restore(folder),
+                    )
+                    restored = self._manager.restore(step, args=items)
+                    check_restored(restored)
+                    progress, error = Progress(**restored["progress"]), None
+                    move_to(batches, restored, folder)
+                except (ValueError, KeyError, TypeError, OSError) as fault:
+                    error = fault
+                if pause is None or _on_all_hosts(not _is_missing_file(error)):
+                    break
+                time.sleep(pause)
             if not _on_all_hosts(error is None):
                 reason = (str(error).splitlines() or [type(error).__name__])[0][:200] if error else "on another host"
                 first_fault = first_fault or (step, reason, error)
@@ -112,6 +135,14 @@ class Checkpoints:
             f"{self._directory / str(step)}: cannot continue from this checkpoint "
             f"({reason}). Use the configuration it was made with, or another --workdir."
         ) from error
+
+    def _is_saved(self, step: int) -> bool:
+        if step in self._manager.all_steps():
+            return True
+        if jax.process_count() == 1 and (self._directory / str(step)).is_dir():
+            self._manager.reload()  # a network disk did not list it before
+            return True
+        return False
 
     @contextlib.contextmanager
     def _write_fault_as_user_error(self) -> Iterator[None]:
@@ -135,6 +166,21 @@ class Checkpoints:
                 (self._directory / str(step)).rename(aside)
         wait_for_all_hosts("damaged checkpoints")
         self._manager.reload()
+
+
+def _remove_unfinished(directory: Path) -> list[int]:
+    """Removes the folders of checkpoints that were begun and never completed. Returns their steps, in order."""
+    steps = []
+    for path in directory.iterdir() if directory.is_dir() else ():
+        step, mark, _ = path.name.partition(_UNFINISHED)
+        if mark and step.isdecimal():
+            shutil.rmtree(path, ignore_errors=True)
+            steps.append(int(step))
+    return sorted(steps)
+
+
+def _is_missing_file(error: Exception | None) -> bool:
+    return isinstance(error, FileNotFoundError) or "NOT_FOUND" in str(error)
 
 
 def _on_all_hosts(condition: bool) -> bool:
