@@ -3,7 +3,7 @@
 Maps are in PREDICTIONS/split<n>_results/<database>/<video>/, in PREDICTIONS/<database>/<video>/ if one set serves all
 splits, or in PREDICTIONS/<video>/ if a single database is scored. The file name of a map ends in its 1-based frame
 number: pred_sal_000009.jpg, 000009.png. If no name ends in a number, the last number counts: frame000009_pred.png. The
-map of a picture may lie in place of its folder: <database>/<picture>.png.
+map of a picture may lie in place of its folder: <database>/<picture>.png. So may a film of the maps: <video>.mp4.
 """
 
 import argparse
@@ -19,17 +19,18 @@ from data_pipelines.runtime.atomic import locked_folder
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.reports.console import print_table
-from stavis_jax.reports.example_frames import PictureSource, film_frames
+from stavis_jax.reports.example_frames import PictureSource, film_frames, no_film_frames
 from stavis_jax.reports.report import Report, write_report
 from stavis_jax.reports.results_files import write_comparison, write_results
 from stavis_jax.reports.results_reader import read_film_scores
 from stavis_jax.reports.score_tables import comparison_table, method_table, scores_table
 from stavis_jax.scoring.baselines import UNIFORM, UNIFORM_NOTE
+from stavis_jax.scoring.benchmarks import BENCHMARKS, PAPER
 from stavis_jax.scoring.bootstrap import FilmScores
 from stavis_jax.scoring.comparison import Comparison, compare
 from stavis_jax.scoring.evaluation import BASELINES, Evaluation, EvaluationSettings, evaluate
 from stavis_jax.scoring.frame_scores import ESTIMATORS, Estimators
-from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME
+from stavis_jax.scoring.published_source import PublishedSource
 
 
 def _parser() -> CommandParser:
@@ -49,9 +50,17 @@ def _parser() -> CommandParser:
     parser.add_argument(
         "--first-frame",
         type=positive_integer,
-        default=FIRST_SCORED_FRAME,
         metavar="N",
-        help=f"first frame to score, from 1 (default: {FIRST_SCORED_FRAME}, the first with a map of the original)",
+        help=f"first frame to score, from 1 (default: {PAPER.first_frame}, the first with a map of the original; with "
+        "another --protocol 1)",
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=BENCHMARKS,
+        default="paper",
+        metavar="NAME",
+        help=f"benchmark whose definitions the scores follow: {', '.join(BENCHMARKS)}. --data may be in its own layout "
+        "(docs/public_benchmarks.md)",
     )
     parser.add_argument(
         "--estimators",
@@ -107,6 +116,7 @@ def _score(args: argparse.Namespace) -> None:
         args.splits,
         args.databases,
         args.first_frame,
+        BENCHMARKS[args.protocol],
         Estimators(args.estimators, args.seed),
         args.sigma_pixels,
         args.workers,
@@ -116,9 +126,11 @@ def _score(args: argparse.Namespace) -> None:
     films = evaluation.methods[args.name].films
     names = (args.name, args.compare.resolve().name) if args.compare else ("", "")
     comparison = None if other is None else compare(films, other, names=names)
-    notes = [UNIFORM_NOTE] if UNIFORM in evaluation.methods else []
+    notes = [UNIFORM_NOTE] if UNIFORM in evaluation.methods and settings.benchmark is PAPER else []
+    if settings.benchmark is not PAPER:
+        notes.append(f"Scored by the definitions of {settings.benchmark.title}: {settings.benchmark.difference}")
     estimators = {"kind": args.estimators, "seed": args.seed}
-    more = {"estimators": estimators, "splits": args.splits, "notes": notes}
+    more = {"protocol": args.protocol, "estimators": estimators, "splits": args.splits, "notes": notes}
     write_results(args.output, evaluation.methods, more)
     if comparison:
         write_comparison(args.output, comparison, {"ours": args.name, "other": str(args.compare)})
@@ -126,11 +138,14 @@ def _score(args: argparse.Namespace) -> None:
     facts = {
         "maps": args.predictions,
         "recorded gaze": args.data,
+        "protocol": args.protocol,
         "splits": ", ".join(map(str, args.splits)),
-        **({} if all(video.is_still for video in evaluation.videos) else {"first frame scored": args.first_frame}),
+        **({} if all(video.is_still for video in evaluation.videos) else {"first frame scored": settings.first}),
         "AUCs": "exact" if args.estimators == "exact" else f"sampled, seed {args.seed}",
     }
-    pictures = PictureSource(film_frames(args.data), evaluation.annotations, evaluation.videos)
+    is_published = isinstance(evaluation.annotations, PublishedSource)  # its films are elsewhere
+    frames = no_film_frames if is_published else film_frames(args.data)
+    pictures = PictureSource(frames, evaluation.annotations, evaluation.videos)
     report = Report(
         evaluation.methods,
         f"Saliency scores of {args.name}",

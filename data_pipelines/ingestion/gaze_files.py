@@ -36,7 +36,8 @@ def gaze_files(
         found = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in found:
             hidden = any(map(is_system_name, file.relative_to(path).parts)) or not {*file.parents}.isdisjoint(skipped)
-            if file == path or (file.is_file() and not hidden and file.name.lower().endswith(suffixes)):
+            is_gaze = file.name.lower().endswith(suffixes) or registry.is_gaze_in_json(file)
+            if file == path or (file.is_file() and not hidden and is_gaze):
                 files.append((file, file.stem if file == path or file.parent == path else file.parent.name))
     if not files:
         raise UserError(f"{paths[0]}: holds no {', '.join(suffixes)} file. Give tables of gaze.")

@@ -1,4 +1,7 @@
-"""Finds names that differ in form only: capitals, Unicode forms, quotes, spaces, or the suffix of a film."""
+"""Finds names that differ in form only: capitals, Unicode forms, quotes, spaces, or the suffix of a film.
+
+A number may have more or fewer zeros before it: DHF1K calls a film 601.AVI and its maps 0601.
+"""
 
 import re
 import unicodedata
@@ -30,4 +33,5 @@ class Names:
 
 def _form(name: str) -> str:
     plain = " ".join(unicodedata.normalize("NFC", name).strip("\"'").split()).casefold()
-    return _SUFFIX.sub("", plain)
+    plain = _SUFFIX.sub("", plain)
+    return plain.lstrip("0") if plain.isdecimal() else plain

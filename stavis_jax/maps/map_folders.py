@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from data_pipelines.raw.name_forms import Names
+from data_pipelines.raw.name_forms import FILM_SUFFIXES, Names
 from data_pipelines.raw.pictures import open_picture
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import entries, subfolders
@@ -139,6 +139,17 @@ def find_still_map(predictions: Path, split: int, database: str, video: str, *, 
     if len(found) > 1:
         raise UserError(f"{found[1]}: {found[0].name} is a map of the same picture. Remove one of them.")
     return found[0] if found else None
+
+
+def find_map_film(predictions: Path, split: int, database: str, video: str, *, flat: bool = False) -> Path | None:
+    """Returns the film of a video's maps, <video>.mp4 or another format in the folder of its database, or None.
+
+    The file's name may differ from the video's in form: see `Names`.
+    """
+    folder = find_database_folder(predictions, split, database, flat=flat)
+    films = [path for path in entries(folder) if path.suffix.lower() in FILM_SUFFIXES] if folder else []
+    found = Names(path.name for path in films).find(video)
+    return folder / found if folder and found else None
 
 
 def predictions_root(predictions: Path, split: int) -> Path:

@@ -76,6 +76,11 @@ def film_frames(data: Path) -> FrameReader:
     return read
 
 
+def no_film_frames(database: str, video: str, number: int) -> np.ndarray | None:
+    """Reads no frame: the reader for annotations without films."""
+    return None
+
+
 def middle_frames(
     read: FrameReader, annotations: AnnotationSource, predictions: Mapping[str, Sequence[PredictedVideo]], count: int
 ) -> dict[str, list[np.ndarray]]:

@@ -6,13 +6,13 @@ of all splits. A database with the same test list in every split (DIEM) is the m
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from data_pipelines.raw.databases import DATABASES
 from stavis_jax.scoring.bootstrap import FilmScores, Intervals, bootstrap_intervals
-from stavis_jax.scoring.frame_scores import mean_scores
+from stavis_jax.scoring.frame_scores import mean_scores, shared_metrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +45,10 @@ class VideoScores:
         defined = {metric: values[~np.isnan(values)] for metric, values in self.values.items()}
         return {metric: float(values.mean()) if values.size else float("nan") for metric, values in defined.items()}
 
+    def counts(self) -> dict[str, int]:
+        """Returns metric -> number of frames where it is defined."""
+        return {metric: int(np.count_nonzero(~np.isnan(values))) for metric, values in self.values.items()}
+
 
 @dataclasses.dataclass(frozen=True)
 class Results:
@@ -55,12 +59,14 @@ class Results:
         databases: database -> metric -> mean.
         splits: database -> split -> metric -> mean over the videos of the split.
         videos: the scored videos. Videos without a scored frame are left out.
+        weighs_frames: whether means are over all frames, instead of over videos.
     """
 
     overall: dict[str, float]
     databases: dict[str, dict[str, float]]
     splits: dict[str, dict[int, dict[str, float]]]
     videos: list[VideoScores]
+    weighs_frames: bool = False
 
     @functools.cached_property
     def films(self) -> FilmScores:
@@ -70,28 +76,53 @@ class Results:
     @functools.cached_property
     def intervals(self) -> Intervals:
         """95% intervals of the means, from resampled films. Computed once."""
-        return bootstrap_intervals(self.films)
+        return bootstrap_intervals(self.films, frame_counts(self.videos) if self.weighs_frames else None)
 
 
-def aggregate(videos: Iterable[VideoScores]) -> Results:
+def aggregate(videos: Iterable[VideoScores], weighs_frames: bool = False) -> Results:
     """Returns the means over videos, splits and databases. Leaves out videos without a scored frame.
 
-    A database lacks the metrics that some of its videos lack.
+    A database lacks the metrics that some of its videos lack. With `weighs_frames`, means are over all frames of the
+    videos where a metric is defined, so that a long video counts more.
     """
+    mean = _mean_over_frames if weighs_frames else _mean_over_videos
     videos = [video for video in videos if video.frames.size]
     databases: dict[str, dict[str, float]] = {}
     splits: dict[str, dict[int, dict[str, float]]] = {}
     for database in dict.fromkeys(video.database for video in videos):
         of_database = [video for video in videos if video.database == database]
         splits[database] = {
-            split: mean_scores(video.means() for video in of_database if video.split == split)
+            split: mean([video for video in of_database if video.split == split])
             for split in sorted({video.split for video in of_database})
         }
         if database in DATABASES and DATABASES[database].same_test_list_in_every_split:
             databases[database] = mean_scores(splits[database].values())
         else:
-            databases[database] = mean_scores(video.means() for video in of_database)
-    return Results(mean_scores(databases.values()), databases, splits, videos)
+            databases[database] = mean(of_database)
+    return Results(mean_scores(databases.values()), databases, splits, videos, weighs_frames)
+
+
+def _mean_over_videos(videos: Sequence[VideoScores]) -> dict[str, float]:
+    return mean_scores(video.means() for video in videos)
+
+
+def _mean_over_frames(videos: Sequence[VideoScores]) -> dict[str, float]:
+    frames = {
+        metric: np.concatenate([video.values[metric] for video in videos])
+        for metric in shared_metrics(video.values for video in videos)
+    }
+    whole = VideoScores("", 0, "", np.zeros(0, int), frames)
+    return whole.means()
+
+
+def frame_counts(videos: Iterable[VideoScores]) -> dict[tuple[str, str], dict[str, int]]:
+    """Returns film -> metric -> number of frames where it is defined, over all splits."""
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+    for video in videos:
+        of_film = counts.setdefault((video.database, video.video), {})
+        for metric, count in video.counts().items():
+            of_film[metric] = of_film.get(metric, 0) + count
+    return counts
 
 
 def film_scores(videos: Iterable[VideoScores]) -> FilmScores:

@@ -28,9 +28,15 @@ class Intervals:
     databases: dict[str, dict[str, Interval]]
 
 
-def bootstrap_intervals(films: FilmScores, *, seed: int = SEED) -> Intervals:
-    """Returns the intervals of all means over films."""
-    drawn = {database: _resampled(films, database, seed) for database in dict.fromkeys(key[0] for key in films)}
+def bootstrap_intervals(
+    films: FilmScores, counts: Mapping[tuple[str, str], Mapping[str, int]] | None = None, *, seed: int = SEED
+) -> Intervals:
+    """Returns the intervals of all means over films.
+
+    Args:
+        counts: film -> metric -> number of its frames, if means are over frames. Films are drawn in this case too.
+    """
+    drawn = {database: _resampled(films, database, seed, counts) for database in dict.fromkeys(key[0] for key in films)}
     overall = {
         metric: np.mean([means[metric] for means in drawn.values()], axis=0)
         for metric in shared_metrics(drawn.values())
@@ -43,12 +49,20 @@ def interval_of_mean(values: Sequence[float] | np.ndarray, *, seed: int = SEED) 
     return _ends({"": _resampled_means(np.asarray(values, np.float64), seed)})[""]
 
 
-def _resampled(films: FilmScores, database: str, seed: int) -> dict[str, np.ndarray]:
+def _resampled(
+    films: FilmScores, database: str, seed: int, counts: Mapping[tuple[str, str], Mapping[str, int]] | None
+) -> dict[str, np.ndarray]:
     """Returns metric -> [RESAMPLES] means over drawn films of a database. All metrics share the draws."""
-    rows = [row for (of_database, _), row in films.items() if of_database == database]
-    metrics = shared_metrics(rows)
-    values = np.array([[row[metric] for metric in metrics] for row in rows]).reshape(len(rows), len(metrics))
-    return dict(zip(metrics, _resampled_means(values, seed).T, strict=True))
+    of_database = {film: row for film, row in films.items() if film[0] == database}
+    metrics = shared_metrics(of_database.values())
+    values = np.array([[row[metric] for metric in metrics] for row in of_database.values()])
+    values = values.reshape(len(of_database), len(metrics))
+    if counts is None:
+        return dict(zip(metrics, _resampled_means(values, seed).T, strict=True))
+    weights = np.array([[counts[film][metric] for metric in metrics] for film in of_database], np.float64)
+    sums = _resampled_means(np.where(weights > 0, values, 0) * weights, seed)
+    with np.errstate(invalid="ignore"):  # only films without a value may have been drawn
+        return dict(zip(metrics, (sums / _resampled_means(weights, seed)).T, strict=True))
 
 
 def _resampled_means(values: np.ndarray, seed: int) -> np.ndarray:

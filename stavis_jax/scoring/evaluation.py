@@ -9,13 +9,15 @@ from rich.console import Console
 
 from data_pipelines.raw.fold_lists import SPLITS
 from data_pipelines.runtime.errors import UserError
-from data_pipelines.shards.annotations import AnnotationSource, open_annotations
+from data_pipelines.shards.annotations import AnnotationSource
 from stavis_jax.scoring.aggregation import Results, VideoScores, aggregate
 from stavis_jax.scoring.baselines import CENTRE_BIAS, UNIFORM, centre_bias, same_map, uniform_map
+from stavis_jax.scoring.benchmarks import PAPER, Benchmark
 from stavis_jax.scoring.frame_scores import EXACT, Estimators
 from stavis_jax.scoring.observer_scores import OBSERVER_BASELINES, ObserverBaseline, score_observers_of_videos
 from stavis_jax.scoring.predicted_videos import find_videos
-from stavis_jax.scoring.protocol import FIRST_SCORED_FRAME, PredictedVideo, score_videos
+from stavis_jax.scoring.protocol import PredictedVideo, score_videos
+from stavis_jax.scoring.published_source import PublishedSource
 from stavis_jax.scoring.score_warnings import counted, print_warnings, split_name, warnings_of
 
 OVERHANG = 7  # the original names a film's last maps by frames after its end
@@ -28,16 +30,24 @@ class EvaluationSettings:
 
     Attributes:
         databases: folders of the data; by default all that have maps.
+        first_frame: first frame to score, from 1; by default the benchmark's.
+        benchmark: whose definitions the scores follow.
         sigma_pixels: Gaussian of the observers' baselines; a 20th of the width by default.
         workers: number of processes, one per core by default.
     """
 
     splits: Sequence[int] = SPLITS
     databases: Sequence[str] | None = None
-    first_frame: int = FIRST_SCORED_FRAME
+    first_frame: int | None = None
+    benchmark: Benchmark = PAPER
     estimators: Estimators = EXACT
     sigma_pixels: float | None = None
     workers: int | None = None
+
+    @property
+    def first(self) -> int:
+        """First frame to score, from 1."""
+        return self.benchmark.first_frame if self.first_frame is None else self.first_frame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,47 +80,54 @@ def evaluate(
 
     Args:
         predictions: folder of the maps, laid out as the command `evaluate` describes.
-        data: raw data folder, or shards.
+        data: raw data folder, or shards, or the layout in which the settings' benchmark is published.
         name: method of the maps in the results.
         baselines: some of `BASELINES`. A baseline that the data do not allow is left out with a warning.
         console: shows warnings and a progress bar. Silent without it.
 
     Raises:
-        UserError: a folder is missing, or no test video has maps.
+        UserError: a folder is missing, or no test video has maps, or the benchmark does not define a baseline.
     """
     settings = settings or EvaluationSettings()
+    benchmark = settings.benchmark
+    if benchmark is not PAPER and (undefined := [name for name in baselines if name in OBSERVER_BASELINES]):
+        raise UserError(f"--baselines {undefined[0]}: is not defined by {benchmark.title}. Leave --protocol out.")
     if not predictions.is_dir():
         raise UserError(f"--predictions {predictions}: no such folder. Give the folder that holds the maps.")
-    annotations = open_annotations(data)
-    found = find_videos(predictions, annotations, settings.splits, settings.databases)
-    biases, fault = _centre_biases(annotations, found.videos)
+    annotations = benchmark.annotations(data)
+    splits = (1,) if isinstance(annotations, PublishedSource) else settings.splits
+    found = find_videos(predictions, annotations, splits, settings.databases)
+    needs_biases = benchmark.uses_baseline or CENTRE_BIAS in baselines
+    biases, fault = _centre_biases(annotations, found.videos) if needs_biases else ({}, "")
 
     def score(videos: Sequence[PredictedVideo]) -> list[VideoScores]:
         return score_videos(
             annotations,
             videos,
-            first_frame=settings.first_frame,
-            baselines=biases,
+            first_frame=settings.first,
+            baselines=biases if benchmark.uses_baseline else None,
+            benchmark=benchmark,
             estimators=settings.estimators,
             workers=settings.workers,
             console=console,
         )
 
     scores = score(found.videos)
-    results = aggregate(scores)
+    results = aggregate(scores, benchmark.weighs_frames)
     if not results.videos:
         raise UserError(
-            f"--predictions {predictions}: no map belongs to a frame from {settings.first_frame} on that has "
+            f"--predictions {predictions}: no map belongs to a frame from {settings.first} on that has "
             f"annotations in {data}. Name each map by its 1-based frame number, as in pred_sal_000009.jpg."
         )
     warnings = [*warnings_of(scores, found.missing, found.unknown_folders), *_misnumbered_maps(found.videos)]
     if fault:
-        warnings.append(f"no information gain{' and no center-bias' * (CENTRE_BIAS in baselines)}: {fault}")
+        missing = ["information gain"] * benchmark.uses_baseline + [CENTRE_BIAS] * (CENTRE_BIAS in baselines)
+        warnings.append(f"no {' and no '.join(missing)}: {fault}")
     methods = {}
     for baseline in baselines:
         if baseline in OBSERVER_BASELINES:
             of_observers = ObserverBaseline(
-                baseline, settings.first_frame, settings.sigma_pixels, seed=settings.estimators.seed
+                baseline, settings.first, settings.sigma_pixels, seed=settings.estimators.seed
             )
             of_baseline, without = score_observers_of_videos(
                 of_observers, annotations, found.videos, workers=settings.workers
@@ -120,7 +137,7 @@ def evaluate(
         else:
             videos = _baseline_videos(baseline, found.videos, biases)
             of_baseline = score(videos) if videos else []
-        if (of := aggregate(of_baseline)).videos:
+        if (of := aggregate(of_baseline, benchmark.weighs_frames)).videos:
             methods[baseline] = of
     if console:
         print_warnings(warnings, console)

@@ -2,17 +2,21 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from data_pipelines.raw.fold_lists import SPLITS
-from data_pipelines.raw.name_forms import Names
+import numpy as np
+
+from data_pipelines.raw.fold_lists import SPLITS, ListedFilm
+from data_pipelines.raw.name_forms import FILM_SUFFIXES, Names
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import subfolders
 from data_pipelines.shards.annotations import AnnotationSource
+from stavis_jax.maps.film_maps import FilmMaps
 from stavis_jax.maps.map_folders import (
     MapFolder,
     find_database_folder,
+    find_map_film,
     find_still_map,
     find_video_folder,
     has_split_folders,
@@ -20,6 +24,7 @@ from stavis_jax.maps.map_folders import (
     short_name,
 )
 from stavis_jax.scoring.protocol import PredictedVideo
+from stavis_jax.scoring.published_source import PublishedSource
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +57,7 @@ def find_videos(
         ]
     found: list[PredictedVideo] = []
     missing: list[str] = []
-    maps: dict[Path, MapFolder] = {}  # a folder that serves several splits is scored once
+    maps: dict[Path, Mapping[int, np.ndarray]] = {}  # a folder that serves several splits is scored once
     for database in databases:
         for split in splits:
             for film in annotations.films("test", split, [database]):
@@ -60,8 +65,9 @@ def find_videos(
                 folder = find_video_folder(*place, flat=flat)
                 if folder is None and film.num_frames == 1:
                     folder = find_still_map(*place, flat=flat)
+                folder = folder or find_map_film(*place, flat=flat)
                 if folder and folder not in maps:
-                    maps[folder] = MapFolder(folder)
+                    maps[folder] = _open_maps(annotations, film, folder)
                 if folder and maps[folder]:
                     found.append(PredictedVideo(database, split, film.name, film.num_frames, maps[folder]))
                 else:
@@ -70,9 +76,17 @@ def find_videos(
         raise UserError(
             f"--predictions {predictions}: holds no map of a test video of {', '.join(databases) or 'the data'}. "
             "Put maps into split<n>_results/<database>/<video>/ or <database>/<video>/. For a single database, "
-            "<video>/ will do; --databases chooses one."
+            "<video>/ will do; --databases chooses one. A film <video>.mp4 may take the place of a folder."
         )
     return FoundVideos(found, missing, _unknown_folders(predictions, annotations, splits, databases, flat))
+
+
+def _open_maps(annotations: AnnotationSource, film: ListedFilm, path: Path) -> Mapping[int, np.ndarray]:
+    """Returns the maps of a video by frame number from 1. `path`: their folder, the map of a still, or their film."""
+    maps = FilmMaps(path) if path.suffix.lower() in FILM_SUFFIXES and path.is_file() else MapFolder(path)
+    if isinstance(annotations, PublishedSource):
+        return annotations.from_frame_one(film.database, film.name, maps)
+    return maps
 
 
 def _unknown_folders(

@@ -18,11 +18,14 @@ from data_pipelines.runtime.processes import in_parallel, workers_for
 from data_pipelines.shards.annotations import AnnotationSource, RawAnnotations
 from stavis_jax.metrics.postprocessing import postprocess
 from stavis_jax.scoring.aggregation import VideoScores
-from stavis_jax.scoring.frame_scores import EXACT, METRICS, Estimators, score_frame
+from stavis_jax.scoring.benchmarks import FIRST_SCORED_FRAME, PAPER, Benchmark, FrameToScore
+from stavis_jax.scoring.drawn_fixations import DrawnFixations, draw_fixations
+from stavis_jax.scoring.frame_scores import EXACT, METRICS, Estimators
+from stavis_jax.scoring.published_source import PublishedSource
 from stavis_jax.scoring.score_warnings import frame_doubts
 from stavis_jax.scoring.video_fixations import VideoFixations, read_video_fixations, size_text, total_counts
 
-FIRST_SCORED_FRAME = 9  # the original names window i (from 0) as frame 9 + i, so frames 1 to 8 have no map
+__all__ = ["FIRST_SCORED_FRAME", "PredictedVideo", "as_annotations", "columns_of", "score_video", "score_videos"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +69,10 @@ def score_video(
     *,
     first_frame: int = FIRST_SCORED_FRAME,
     fixations: VideoFixations | None = None,
-    fixations_of_others: np.ndarray | None = None,
+    fixations_of_others: np.ndarray | DrawnFixations | None = None,
     baseline: np.ndarray | None = None,
     estimators: Estimators = EXACT,
+    benchmark: Benchmark = PAPER,
 ) -> VideoScores:
     """Scores the frames from `first_frame` to the end of the video that have a map and both annotations.
 
@@ -76,15 +80,17 @@ def score_video(
 
     Args:
         fixations: the video's fixations, if they are read already.
-        fixations_of_others: fixations of other videos on the pixels of this one, [H, W]. Needed for sAUC-others.
+        fixations_of_others: fixations of other videos on the pixels of this one, [H, W], or those drawn for each frame.
+            Needed for sAUC-others, and for the sAUC of benchmarks that draw.
         baseline: the map that information gain is measured from, uint8 [h, w].
+        benchmark: whose definitions the scores follow.
 
     Raises:
         UserError: the annotations of the video differ in size.
     """
     annotations = as_annotations(data)
     if fixations is None:
-        fixations = read_video_fixations(annotations, *video.film)
+        fixations = read_fixations_of(annotations, *video.film)
     other_fixations = None if video.is_still else fixations.union()
     baseline_map = None if baseline is None or not fixations.pixels else postprocess(baseline, fixations.shape)
 
@@ -106,15 +112,18 @@ def score_video(
             )
         prediction = video.maps[number]
         doubts.update(frame_doubts(prediction, density_map, number in getattr(video.maps, "coloured", ())))
-        scores = score_frame(
-            postprocess(prediction, density_map.shape),
+        others = fixations_of_others
+        frame = FrameToScore(
+            prediction,
             density_map,
-            fixations.fixation_map(number),
+            fixations.points(number),
+            fixations.shape,
             other_fixations,
-            fixation_counts=fixations_of_others,
-            baseline_map=baseline_map,
-            generator=estimators.generator(video.database, video.video, number),
+            others.map_of(number) if isinstance(others, DrawnFixations) else others,
+            baseline_map,
+            estimators.generator(video.database, video.video, number),
         )
+        scores = benchmark.score(frame)
         rows.append(scores)
         frames.append(number)
     return VideoScores(
@@ -126,6 +135,13 @@ def score_video(
         without_annotation,
         dict(doubts),
     )
+
+
+def read_fixations_of(annotations: AnnotationSource, database: str, video: str, num_frames: int) -> VideoFixations:
+    """Reads the fixations of all frames of a video; see `read_video_fixations` and `PublishedSource`."""
+    if isinstance(annotations, PublishedSource):
+        return annotations.video_fixations(database, video)
+    return read_video_fixations(annotations, database, video, num_frames)
 
 
 def columns_of(frames: Sequence[int], rows: Sequence[Mapping[str, float]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -142,6 +158,7 @@ def score_videos(
     first_frame: int = FIRST_SCORED_FRAME,
     baselines: Mapping[int, np.ndarray] | None = None,
     estimators: Estimators = EXACT,
+    benchmark: Benchmark = PAPER,
     workers: int | None = None,
     console: Console | None = None,
 ) -> list[VideoScores]:
@@ -151,6 +168,7 @@ def score_videos(
 
     Args:
         baselines: split -> the map that information gain is measured from, uint8 [h, w]. Splits without one get no IG.
+        benchmark: whose definitions the scores follow.
         workers: number of processes, one per core by default. With 1, no process is started.
         console: shows a progress bar. Without it there is none.
     """
@@ -167,22 +185,28 @@ def score_videos(
     scores: dict[int, VideoScores] = {}
     totals: dict[tuple, np.ndarray] = {}
 
+    def others_of(video: PredictedVideo) -> np.ndarray | DrawnFixations | None:
+        if benchmark.drawn_frames:
+            return draw_fixations(fixations, video.film, benchmark.drawn_frames, estimators.seed)
+        return _fixations_of_others(fixations, video, totals)
+
     def score_jobs() -> Iterator[tuple]:
         for index in distinct:
             video = videos[index]
             settings = {
                 "first_frame": first_frame,
                 "fixations": fixations[video.film],
-                "fixations_of_others": _fixations_of_others(fixations, video, totals),
+                "fixations_of_others": others_of(video),
                 "baseline": baselines.get(video.split),
                 "estimators": estimators,
+                "benchmark": benchmark,
             }
             yield annotations, video, settings
 
     with _progress_bar(console) as progress, workers_for(len(distinct), workers) as executor:
         task = progress.add_task("reading gaze", total=len(films))
         jobs = ((annotations, *film) for film in films)
-        for index, found in in_parallel(executor, read_video_fixations, jobs):
+        for index, found in in_parallel(executor, read_fixations_of, jobs):
             fixations[films[index]] = found
             progress.advance(task)
         task = progress.add_task("scoring", total=len(distinct))

@@ -15,7 +15,7 @@ class VideoFixations:
 
     Attributes:
         pixels: 1-based frame number -> positions of its fixated pixels in the flattened map, int32. Frames without
-            annotation are absent.
+            annotation are absent. A pixel may occur several times, if the annotation counts fixations.
         shape: height and width of the maps in pixels.
     """
 
@@ -35,12 +35,24 @@ class VideoFixations:
 
         A fixation counts for the pixel that the centre of its own pixel falls on.
         """
-        rows, columns = np.divmod(self._all_pixels(), self.shape[1] or 1)
+        flat = self._on(shape, self._all_pixels())
+        return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape)
+
+    def pixels_on(self, shape: tuple[int, int], number: int) -> np.ndarray:
+        """Returns the fixated pixels of a frame as positions in a flattened map of another shape, int64 [N]."""
+        return self._on(shape, self.pixels[number])
+
+    def points(self, number: int) -> np.ndarray:
+        """Returns the row and column of each fixation of a frame, int [N, 2]."""
+        return np.column_stack(np.divmod(self.pixels[number], self.shape[1] or 1))
+
+    def _on(self, shape: tuple[int, int], pixels: np.ndarray) -> np.ndarray:
+        """Returns positions in a flattened map of the given shape, int64 [N]."""
+        rows, columns = np.divmod(pixels, self.shape[1] or 1)
         if shape != self.shape:
             rows = (2 * rows.astype(np.int64) + 1) * shape[0] // (2 * self.shape[0] or 1)
             columns = (2 * columns.astype(np.int64) + 1) * shape[1] // (2 * self.shape[1] or 1)
-        flat = rows.astype(np.int64) * shape[1] + columns
-        return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape)
+        return rows.astype(np.int64) * shape[1] + columns
 
     def _all_pixels(self) -> np.ndarray:
         return np.concatenate([np.zeros(0, np.int32), *self.pixels.values()])

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from data_pipelines.ingestion.gaze_formats import (
     bids_eyetracking,
+    crowd_json,
     database_arrays,
     dhf1k_records,
     diem_events,
@@ -49,6 +50,7 @@ FORMATS: tuple[GazeFormat, ...] = (
     dhf1k_records,
     savam_records,
     diem_events,
+    crowd_json,
     eyelink_asc,
     bids_eyetracking,
 )
@@ -82,6 +84,11 @@ def format_of(path: Path, has_columns: bool = False) -> GazeFormat | None:
         raise UserError(f"{path}: cannot be read ({reason(error)}). Give tables of gaze, or folders of them.") from None
     formats = FORMATS + (() if has_columns else TABLES) + LAST
     return next((format for format in formats if format.looks_like(path, head)), None)
+
+
+def is_gaze_in_json(path: Path) -> bool:
+    """Returns whether a .json file in a folder is gaze. Most are settings, which lie beside gaze in other formats."""
+    return path.suffix.lower() == ".json" and format_of(path) is crowd_json
 
 
 def is_recording(format: GazeFormat | None) -> bool:
