@@ -25,7 +25,7 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
     "ops": "",
     "models": "inputs ops",
     "weights": "runtime fetching ops models",
-    "maps": "runtime raw films",
+    "maps": "runtime raw",
     "watch": "runtime",
     "training": "runtime inputs ops models weights maps watch",
     "prediction": "runtime inputs films ops models weights",

@@ -1,7 +1,7 @@
 """The fixations of AViMoS, NTIRE 2026's films and CrowdSAL: one JSON file for each film.
 
-    FixationsTest/Test/<film>/fixations.json     AViMoS, NTIRE 2026
-    Test/Fixations/<film>.json                   CrowdSAL
+    FixationsTest/Test/<film>/fixations.json   SaliencyTest/Test/<film>.mp4   AViMoS, NTIRE 2026
+    Test/Fixations/<film>.json                 Test/Saliency/<film>.mp4       CrowdSAL
 
 A file is a list with an item for each frame: a list of [row, column] in pixels of the film, one for each fixation. Rows
 come first: the benchmark's own program takes them so. Source: bench.py and README.md of
@@ -17,6 +17,7 @@ import numpy as np
 from data_pipelines.runtime.errors import UserError, reason
 
 FILE_NAME = "fixations.json"
+FIXATIONS, SALIENCY = "Fixations", "Saliency"  # how names of folders begin
 _HEAD = re.compile(rb"\s*\[\s*\[\s*(\[\s*-?\d+(\.\d*)?\s*,\s*-?\d+(\.\d*)?\s*\]|\])")
 
 
@@ -28,6 +29,19 @@ def is_fixation_file(path: Path, head: bytes) -> bool:
 def film_of(path: Path) -> str:
     """Returns the name of the film that a file is of."""
     return path.parent.name if path.name.lower() == FILE_NAME else path.stem
+
+
+def saliency_film_of(path: Path) -> Path | None:
+    """Returns the film of density maps that belongs to a file, in the folder Saliency* beside Fixations*, or None."""
+    film = f"{film_of(path)}.mp4"
+    folder = path.parent.parent if path.name.lower() == FILE_NAME else path.parent
+    parts = list(folder.parts)
+    for place in reversed(range(len(parts))):
+        if parts[place].startswith(FIXATIONS):
+            beside = [*parts[:place], SALIENCY + parts[place].removeprefix(FIXATIONS), *parts[place + 1 :]]
+            found = Path(*beside) / film
+            return found if found.is_file() else None
+    return None
 
 
 def read_fixation_file(path: Path) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ Frames, their times and the sound come from `films.film.open_film`, which predic
 a film in training as it does in prediction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from data_pipelines.films.film import Film, open_film
+from data_pipelines.films.film_maps import FilmMaps
 from data_pipelines.films.still import Still
 from data_pipelines.ingestion.gaze import GazeTable
 from data_pipelines.ingestion.gaze_check import write_check
@@ -125,14 +126,21 @@ def ingest_film(job: FilmJob) -> FilmReport:
         "num_on_frames": len(gaze.frames),
         "gaze_seconds": _span(job.gaze),
     }
+    given = next((FilmMaps(table.density_film) for table in job.gaze if table.density_film), None)
     left_out = _why_left_out(job.still, num_frames, fps, gaze) or _other_shape(maps, frame_size)
+    if given and len(given) != num_frames:
+        left_out = left_out or f"has a saliency film of {len(given)} frames for {num_frames} frames"
     if left_out:
         writer.remove()
         return FilmReport(writer.name, left_out, num_frames=num_frames, fps=fps, **counts)
     viewing = (job.maps.conventions if job.maps else job.gaze[0].conventions).viewing
     sigma = viewing.film_sigma(film_size, aspect)
     num_without_gaze = 0
-    densities = maps.densities(frame_size) if maps else [None] * num_frames
+    densities: Iterable[np.ndarray | None] = [None] * num_frames
+    if maps:
+        densities = maps.densities(frame_size)
+    elif given:
+        densities = _resized(given, frame_size)
     for number, (points, density) in enumerate(zip(gaze.points_of_frames(num_frames), densities, strict=True), start=1):
         if density is None:
             scaled_sigma = sigma * frame_size[1] / film_size[1]
@@ -150,7 +158,7 @@ def ingest_film(job: FilmJob) -> FilmReport:
         writer.name,
         num_frames=num_frames,
         fps=fps,
-        sigma=0.0 if maps and any(maps.density) else sigma,
+        sigma=0.0 if given or (maps and any(maps.density)) else sigma,
         num_frames_without_gaze=num_without_gaze,
         is_in_corner=_is_in_corner(gaze.points, frame_size),
         has_sound=sound is not None,
@@ -172,6 +180,13 @@ def _write_frames(writer: FilmWriter, film: Film, frame_size: tuple[int, int]) -
         writer.write_frame(number, picture)
         seconds.append(shown.seconds)
     return seconds
+
+
+def _resized(maps: FilmMaps, frame_size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Yields density maps as uint8 [H, W] of (width, height)."""
+    for number in maps:
+        levels = Image.fromarray(maps[number]).resize(frame_size, Image.Resampling.BILINEAR)
+        yield np.round(np.asarray(levels)).astype(np.uint8)
 
 
 def _is_in_corner(points: np.ndarray, frame_size: tuple[int, int]) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +64,7 @@ class GazeTable:
       observer: positions in `observers`, int [N].
       observers: names of the observers; empty if the file does not name them.
       conventions: those of the recording.
+      density_film: film of the density maps that a database publishes beside its gaze.
     """
 
     starts: np.ndarray
@@ -73,6 +75,7 @@ class GazeTable:
     observer: np.ndarray
     observers: tuple[str, ...]
     conventions: Conventions = field(default_factory=Conventions)
+    density_film: Path | None = None
 
 
 @dataclass

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from data_pipelines.films.film_maps import FilmMaps
 from data_pipelines.ingestion.crowd_fixations import FILE_NAME, film_of, read_fixation_file
 from data_pipelines.raw.fold_lists import ListedFilm, Subset
 from data_pipelines.raw.name_forms import FILM_SUFFIXES
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_system_name
-from stavis_jax.maps.film_maps import FilmMaps
 from stavis_jax.scoring.video_fixations import VideoFixations, size_text
 
 SPLIT_FILE = "TrainTestSplit.json"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from data_pipelines.films.film_maps import FilmMaps
 from data_pipelines.raw.fold_lists import SPLITS, ListedFilm
 from data_pipelines.raw.name_forms import FILM_SUFFIXES, Names
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import subfolders
 from data_pipelines.shards.annotations import AnnotationSource
-from stavis_jax.maps.film_maps import FilmMaps
 from stavis_jax.maps.map_folders import (
     MapFolder,
     find_database_folder,

@@ -1,14 +1,20 @@
 """AViMoS', NTIRE 2026's and CrowdSAL's fixations as gaze; see `ingestion.crowd_fixations`.
 
-The files do not tell observers apart. The Gaussian of the published maps is not stated where we have looked, so none is
-assumed: the default of other gaze applies, or --sigma.
+The files do not tell observers apart. The density maps are those of the saliency film in the folder beside. Without
+it they are made from the fixations, with the same Gaussian as for any other gaze: that of the database is not known.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from data_pipelines.ingestion.crowd_fixations import film_of, is_fixation_file, read_fixation_file
+from data_pipelines.ingestion.crowd_fixations import (
+    film_of,
+    is_fixation_file,
+    read_fixation_file,
+    saliency_film_of,
+)
 from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.recording import Recording
 
@@ -25,5 +31,7 @@ def read(path: Path, film: str) -> Recording:
     rows, columns = np.concatenate([np.zeros((0, 2), int), *frames]).T
     values = np.column_stack([numbers, np.zeros(len(numbers)), columns + 0.5, rows + 0.5])  # centres of pixels
     recording = Recording()
-    recording.add(film_of(path), values, CONVENTIONS, np.zeros(len(numbers), int), [""], counts_frames=True)
+    film = film_of(path)
+    recording.add(film, values, CONVENTIONS, np.zeros(len(numbers), int), [""], counts_frames=True)
+    recording.gaze[film] = replace(recording.gaze[film], density_film=saliency_film_of(path))
     return recording

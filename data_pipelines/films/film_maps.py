@@ -1,4 +1,4 @@
-"""Saliency maps in a film: one grey frame for each frame of the film that they are of."""
+"""Maps in a film: one grey frame for each frame of the film that they are of. They show saliency or gaze."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ MOST_BITS = 8  # of a channel; deeper films are decoded to 16 bits
 
 
 class FilmMaps(Mapping[int, np.ndarray]):
-    """Maps frame numbers, from 1, to saliency maps float32 [h, w] in [0, 255]: the mean of red, green and blue.
+    """Maps frame numbers, from 1, to maps float32 [h, w] in [0, 255]: the mean of red, green and blue.
 
     Frames are decoded when they are accessed, so access them in rising order: an earlier frame starts the film anew.
     The object can be pickled; the copy opens its own decoder.
@@ -73,5 +73,7 @@ class FilmMaps(Mapping[int, np.ndarray]):
 def _levels(frame: av.VideoFrame) -> np.ndarray:
     """Returns the mean of a frame's channels, float32 [h, w] in [0, 255]."""
     deep = max(component.bits for component in frame.format.components) > MOST_BITS
-    pixels = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    return pixels.mean(axis=2, dtype=np.float32) / np.float32(257 if deep else 1)
+    scale = np.float32(257 if deep else 1)
+    if frame.format.name.startswith("gray"):  # as FFmpeg writes such frames to pictures, without a change of range
+        return frame.to_ndarray(format="gray16le" if deep else "gray").astype(np.float32) / scale
+    return frame.to_ndarray(format="rgb48le" if deep else "rgb24").mean(axis=2, dtype=np.float32) / scale
