@@ -12,7 +12,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from data_pipelines.drawing.copied_sound import CopiedSound, can_copy
 from data_pipelines.drawing.sound_track import SoundTrack
 
-H264_OPTIONS = {"crf": "20", "preset": "veryfast"}
+CRF = 20
+H264_OPTIONS = {"preset": "veryfast"}
 MP4_OPTIONS = {"movflags": "+faststart"}  # a browser starts to play before it has the whole file
 CLOCK_HZ = 360_000  # ticks; common frame rates, including those of NTSC, are whole numbers of ticks
 MAX_DENOMINATOR = 1001  # of a frame rate: 30000/1001
@@ -31,6 +32,7 @@ def mp4_writer(
     start_seconds: Fraction = Fraction(0),
     pixel_aspect: Fraction = Fraction(1),
     copy_sound: bool = False,
+    crf: int = CRF,
 ) -> Iterator[AddPicture]:
     """Yields a function that adds a picture to an MP4 film; see `_Pictures.add`. Memory does not grow with the film.
 
@@ -41,6 +43,7 @@ def mp4_writer(
       start_seconds: time of the first picture, on the clock of that file.
       pixel_aspect: width over height of the pixels, for players.
       copy_sound: whether the sound is copied as it is where MP4 can hold it, instead of being encoded again.
+      crf: constant rate factor of H.264; a lower one is closer to the pictures and larger.
 
     Raises:
       UserError: the sound cannot be read.
@@ -49,7 +52,7 @@ def mp4_writer(
     file = av.open(f"file:{path}", "w", format="mp4", options=MP4_OPTIONS)  # without "file:", "a:" is a protocol
     try:
         with contextlib.ExitStack() as opened:
-            stream = file.add_stream("h264", rate=rate, options=H264_OPTIONS)
+            stream = file.add_stream("h264", rate=rate, options=H264_OPTIONS | {"crf": str(crf)})
             stream.pix_fmt = "yuv420p"
             stream.codec_context.sample_aspect_ratio = pixel_aspect
             stream.codec_context.time_base = Fraction(1, CLOCK_HZ)

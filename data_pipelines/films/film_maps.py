@@ -73,7 +73,5 @@ class FilmMaps(Mapping[int, np.ndarray]):
 def _levels(frame: av.VideoFrame) -> np.ndarray:
     """Returns the mean of a frame's channels, float32 [h, w] in [0, 255]."""
     deep = max(component.bits for component in frame.format.components) > MOST_BITS
-    scale = np.float32(257 if deep else 1)
-    if frame.format.name.startswith("gray"):  # as FFmpeg writes such frames to pictures, without a change of range
-        return frame.to_ndarray(format="gray16le" if deep else "gray").astype(np.float32) / scale
-    return frame.to_ndarray(format="rgb48le" if deep else "rgb24").mean(axis=2, dtype=np.float32) / scale
+    pixels = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
+    return pixels.mean(axis=2, dtype=np.float32) / np.float32(257 if deep else 1)

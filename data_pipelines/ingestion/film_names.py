@@ -27,7 +27,7 @@ def named_films(paths: Sequence[Path | str]) -> dict[str, Path]:
       UserError: a path gives no film, or two films have the same name.
     """
     found = find_films([inner for path in paths for inner in _with_images(path)])
-    return _named((_shown_name(film), film) for film in found)
+    return _named((shown_name(film), film) for film in found)
 
 
 def named_pictures(paths: Sequence[Path | str]) -> dict[str, Path]:
@@ -39,7 +39,8 @@ def named_pictures(paths: Sequence[Path | str]) -> dict[str, Path]:
     return _named((picture.stem, picture) for picture in find_pictures(paths))
 
 
-def _shown_name(film: Path) -> str:
+def shown_name(film: Path) -> str:
+    """Returns the name of a film. A folder `images` is named after the folder it lies in."""
     return film.parent.name if film.name in IMAGES and film.is_dir() else film_name(film)
 
 

@@ -8,10 +8,7 @@ Source: bench.py of github.com/msu-video-group/ECCVW24_Saliency_Prediction (2024
 (2026, the same as CrowdSAL's), whose formulas are the same.
 """
 
-import functools
-
 import numpy as np
-from scipy import sparse
 
 from stavis_jax.metrics.arrays import check_same_shape
 
@@ -29,13 +26,15 @@ def stretched(levels: np.ndarray) -> np.ndarray:
 def resize_linear(saliency_map: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Resizes [h, w] to [H, W] between the two nearest pixels of each axis, without antialiasing.
 
-    Pixel centres are at half pixels, and the edge is repeated, as in OpenCV's `resize`.
+    Pixel centres are at half pixels, and the edge is repeated, as in OpenCV's `resize`. Flat parts stay exactly flat,
+    because the AUC counts ties.
     """
     saliency_map = np.asarray(saliency_map, np.float64)
     if saliency_map.shape == shape:
         return saliency_map
-    rows, columns = (_linear_weights(*sizes) for sizes in zip(saliency_map.shape, shape, strict=True))
-    return rows @ np.ascontiguousarray((columns @ saliency_map.T).T)
+    (top, bottom, down), (left, right, across) = map(_neighbours, saliency_map.shape, shape)
+    wide = saliency_map[:, left] + (saliency_map[:, right] - saliency_map[:, left]) * across
+    return wide[top] + (wide[bottom] - wide[top]) * down[:, None]
 
 
 def crowd_cc(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
@@ -95,14 +94,9 @@ def _standardised(values: np.ndarray) -> np.ndarray:
     return (values - values.mean()) / (values.std() + EPSILON)
 
 
-@functools.lru_cache(maxsize=64)
-def _linear_weights(source_size: int, target_size: int) -> sparse.csr_array:
-    """Returns the weights [target, source] of one axis, two in each row."""
-    centres = (np.arange(target_size) + 0.5) * source_size / target_size - 0.5
+def _neighbours(source_size: int, target_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the two source pixels of each target pixel of an axis, and the share of the second, [target] each."""
+    centres = (np.arange(target_size) + 0.5) * (source_size / target_size) - 0.5
+    centres = centres.clip(0, source_size - 1)
     lower = np.floor(centres).astype(int)
-    share = centres - lower
-    dense = np.zeros((target_size, source_size))
-    rows = np.arange(target_size)
-    np.add.at(dense, (rows, lower.clip(0, source_size - 1)), 1 - share)
-    np.add.at(dense, (rows, (lower + 1).clip(0, source_size - 1)), share)
-    return sparse.csr_array(dense)
+    return lower, np.minimum(lower + 1, source_size - 1), centres - lower

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from data_pipelines.films.film import Film, film_name
+from data_pipelines.ingestion.film_names import IMAGES, shown_name
 from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax.outputs.options import PredictionOptions
 from stavis_jax.outputs.write import StartProgress, write_predictions
@@ -18,15 +19,21 @@ MAX_NAMES = 20  # of failed films in the last line
 def output_folders(films: Sequence[Path], output: Path) -> list[tuple[Path, Path]]:
     """Returns each film with the folder of its outputs, output/<name of the film>. Opens no film.
 
+    Several folders `images`, as databases publish the frames of films, are named after the folders they lie in.
+
     Raises:
       UserError: two films have the same folder.
     """
+    names = {film: film_name(film) for film in films}
+    of_frames = [film for film, name in names.items() if name in IMAGES and film.is_dir()]
+    if len(of_frames) > 1:
+        names |= {film: shown_name(film) for film in of_frames}
     folders: dict[str, Path] = {}
-    for film in films:
-        other = folders.setdefault(film_name(film).casefold(), film)  # some file systems ignore case
+    for film, name in names.items():
+        other = folders.setdefault(name.casefold(), film)  # some file systems ignore case
         if other is not film:
             raise UserError(f"{film}: has the same output folder as {other}. Predict them to different --output.")
-    return [(film, output / film_name(film)) for film in films]
+    return [(film, output / name) for film, name in names.items()]
 
 
 def predict_films(

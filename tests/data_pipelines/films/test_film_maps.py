@@ -13,14 +13,14 @@ def maps() -> np.ndarray:
     return np.stack([made_benchmarks.density_map(rng, (36, 64)) for _ in range(5)])
 
 
-@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le", "gray"])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le"])
 def test_every_frame_is_the_map_that_was_written(tmp_path, maps, pixel_format):
     made_benchmarks.write_grey_film(tmp_path / "maps.mp4", maps, pixel_format)
     found = FilmMaps(tmp_path / "maps.mp4")
     assert list(found) == [1, 2, 3, 4, 5] and found.shape == (36, 64)
     for number in (1, 2, 4, 3, 3, 5):  # backwards too
         assert found[number].dtype == np.float32
-        assert np.abs(found[number] - maps[number - 1]).max() < 3  # a film has 219 levels, and FFmpeg's 16 bits end at 254 * 257
+        assert np.abs(found[number] - maps[number - 1]).max() < 3  # levels of a film: 219 of 255
 
 
 def test_frames_beyond_the_film_are_not_there(tmp_path, maps):
