@@ -15,7 +15,7 @@ from pathlib import Path
 
 SCRIPTS = Path(sys.executable).parent
 COMMANDS = ["ablate", "compare", "convert", "demo", "evaluate", "export", "fetch", "ingest", "live", "predict"]
-COMMANDS += ["prepare", "reframe", "status", "synthesize", "train"]
+COMMANDS += ["prepare", "reframe", "status", "submission", "synthesize", "train"]
 TINY_DEMO = (
     "--config=av:demo",
     "--workdir=run",
@@ -54,6 +54,8 @@ def main() -> None:
     check("20 frames, wrote maps, overlay.mp4" in said, f"predict needs a film and no other file: {said}")
     run("reframe", str(overlay), "--ratio=9:16", "--maps=predicted-starter/overlay", "--output=reframed")
     check(Path("reframed/overlay/9x16.mp4").exists(), "reframe writes a film")
+    run("submission", "predicted-starter", f"--films={overlay}", "--benchmark=avimos", "--output=submitted")
+    check(Path("submitted/overlay.mp4").exists(), "submission writes a film of maps")
     compared = run("compare", str(overlay), str(overlay), "--output=compared")
     check("Attention differs by 0%" in compared, f"compare finds a film equal to itself: {compared}")
     if sys.argv[1:]:

@@ -21,6 +21,7 @@ from PIL import Image
 
 from data_pipelines.films.film import Film
 from data_pipelines.films.frame_folder import FrameFolder
+from data_pipelines.ingestion.crowd_fixations import FILE_NAME
 from data_pipelines.ingestion.gaze import Conventions
 from data_pipelines.ingestion.gaze_formats.database_arrays import mat_variables
 from data_pipelines.ingestion.gaze_on_frames import FrameGaze
@@ -173,7 +174,9 @@ def _map_folders(path: Path, skipped: Collection[Path]) -> tuple[list[Path], lis
     found, tables = [], []
     for root, folders, files in os.walk(path):
         folders[:] = [name for name in folders if Path(root, name) not in skipped]
-        if {name.casefold() for name in folders} & {*MAPS, *FIXATIONS}:
+        if FILE_NAME in files:  # AViMoS: the pictures of fixations beside it are copies that lose some
+            folders.clear()
+        elif {name.casefold() for name in folders} & {*MAPS, *FIXATIONS}:
             found.append(Path(root))
             folders.clear()
         else:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image
 
@@ -119,7 +120,7 @@ def write_submission(
             if not is_free(output):
                 raise UserError(f"--output {output}: has appeared in the meantime. Give another folder.")
             replace_folder(new, output)
-    except OSError as error:
+    except (OSError, av.FFmpegError) as error:
         raise UserError(f"--output {output}: cannot be written ({reason(error)}). Give another folder.") from error
 
 

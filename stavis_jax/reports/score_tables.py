@@ -96,7 +96,7 @@ def notes_on_metrics(metrics: Sequence[str]) -> list[str]:
 
 def notes_on_stills(videos: Iterable[VideoScores]) -> list[str]:
     """Returns a note if some videos are stills, which have no sAUC."""
-    if all("sAUC" in video.values for video in videos):
+    if not any("sAUC" not in video.values and video.frames.size and video.frames[-1] == 1 for video in videos):
         return []
     return [
         "sAUC-others: against fixations of the database's other pictures, the textbook's definition. The sAUC of the "

@@ -119,7 +119,7 @@ def _files(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
     saliency: dict[str, Path] = {}
     fixations: dict[str, Path] = {}
     for path in _walk(folder):
-        inside = [part.casefold() for part in path.relative_to(folder.parent).parts[:-1]]
+        inside = [part.casefold() for part in path.relative_to(folder).parts[:-1]]
         if path.suffix.lower() in FILM_SUFFIXES and any(part.startswith("saliency") for part in inside):
             found, name = saliency, path.stem
         elif path.suffix.lower() == ".json" and any(part.startswith("fixations") for part in inside):

@@ -6,6 +6,7 @@ import made_benchmarks
 import numpy as np
 import pytest
 from ingested import NUM_FRAMES, SIZE, fixations
+from PIL import Image
 
 from data_pipelines.ingestion.crowd_fixations import read_fixation_file
 from data_pipelines.raw.layout import RawLayout, read_density
@@ -36,6 +37,8 @@ def test_fixations_and_saliency_film_are_taken_as_given(add, films, tmp_path, ma
     places = [tmp_path / "data" / place for place in PLACES[layout]]
     write(places[0], POINTS)
     made_benchmarks.write_grey_film(places[1], maps)
+    (places[0].parent / "fixations").mkdir()  # pictures, which lose fixations that share a pixel
+    Image.fromarray(np.full((HEIGHT, WIDTH), 255, np.uint8)).save(places[0].parent / "fixations/001.png")
     (tmp_path / "data/VideoInfo.json").write_text('{"one": {"license": "CC-BY"}}')
     said = add(films, tmp_path / "data")
     assert "AViMoS, CrowdSAL: pixels of the film, frames from 1" in said and "sigma" not in said

@@ -157,6 +157,8 @@ def test_avimos_scores_agree_with_a_plain_computation(tmp_path, rng):
         pairs = np.mean([(value > saliency).mean() + (value == saliency).mean() / 2 for value in at])
         assert row["AUC-J"] == pytest.approx(pairs + (saliency > at.min()).mean() / (2 * len(at)), abs=2e-2)
     assert "sAUC" not in results["databases"]["AViMoS"]["ours"]
+    page = (tmp_path / "scores/report.html").read_text()
+    assert "Scored by the definitions of AViMoS" in page and "pictures have none" not in page
     mean = np.mean([float(row["CC"]) for row in frames.values()])
     assert results["databases"]["AViMoS"]["ours"]["CC"] == pytest.approx(mean, abs=1e-12)
 
