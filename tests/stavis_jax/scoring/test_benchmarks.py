@@ -6,14 +6,18 @@ import json
 import made_benchmarks
 import numpy as np
 import pytest
+from ingested import NUM_FRAMES, write_film
 from PIL import Image
 
+from data_pipelines.ingest import ingest
 from data_pipelines.runtime.errors import UserError
 from stavis_jax import evaluate
 from stavis_jax.scoring.aggregation import VideoScores, aggregate
 from stavis_jax.scoring.benchmarks import BENCHMARKS
 from stavis_jax.scoring.crowd_films import CrowdFilms
+from stavis_jax.scoring.drawn_fixations import draw_fixations
 from stavis_jax.scoring.published_maps import PublishedMaps
+from stavis_jax.scoring.video_fixations import VideoFixations
 
 SHAPE = (36, 64)
 
@@ -161,6 +165,67 @@ def test_avimos_scores_agree_with_a_plain_computation(tmp_path, rng):
     assert "Scored by the definitions of AViMoS" in page and "pictures have none" not in page
     mean = np.mean([float(row["CC"]) for row in frames.values()])
     assert results["databases"]["AViMoS"]["ours"]["CC"] == pytest.approx(mean, abs=1e-12)
+
+
+def test_worker_processes_give_the_same_scores(tmp_path, rng):
+    for name in ("clip_1", "clip_2"):
+        points = [made_benchmarks.fixation_points(rng, SHAPE) for _ in range(3)]
+        made_benchmarks.write_crowd_film(tmp_path / "data", name, made_maps(rng, 3), points)
+        made_benchmarks.write_grey_film(tmp_path / f"preds/{name}.mp4", made_maps(rng, 3), "yuv420p")
+    alone, _ = run(tmp_path, "crowdsal")
+    together, _ = run(tmp_path, "crowdsal", "--workers", "2")
+    assert together["videos"] == alone["videos"] and len(alone["videos"]) == 2
+
+
+def test_raw_data_can_be_scored_by_another_benchmark_and_give_nearly_its_scores(tmp_path, rng):
+    densities, maps = made_maps(rng, NUM_FRAMES), made_maps(rng, NUM_FRAMES)
+    points = [made_benchmarks.fixation_points(rng, SHAPE)[:-1] for _ in range(NUM_FRAMES)]  # none twice
+    made_benchmarks.write_crowd_film(tmp_path / "data", "clip_1", densities, points)
+    write_film(tmp_path / "films/clip_1.mkv")
+    ingest([tmp_path / "films"], [tmp_path / "data/FixationsTest"], tmp_path / "raw", "Crowd", test_share=1, workers=1)
+    write_predictions(tmp_path / "preds/clip_1", maps, [f"{number:06d}" for number in range(1, NUM_FRAMES + 1)])
+    published, _ = run(tmp_path, "avimos")
+    (tmp_path / "data").rename(tmp_path / "published")
+    (tmp_path / "raw").rename(tmp_path / "data")
+    raw, _ = run(tmp_path, "avimos", "--splits", "1")
+    for metric, value in published["databases"]["AViMoS"]["ours"].items():
+        assert raw["databases"]["Crowd"]["ours"][metric] == pytest.approx(value, abs=0.02), metric  # JPEG
+
+
+def test_drawn_frames_depend_on_the_seed_and_the_frame_alone():
+    shape = (4, 8)
+    fixations = {
+        ("D", name, 20): VideoFixations({number: np.array([number], np.int32) for number in range(1, 21)}, shape)
+        for name in ("a", "b")
+    }
+    film = ("D", "a", 20)
+    drawn = [draw_fixations(fixations, film, 10, seed) for seed in (0, 0, 1)]
+    assert all(np.array_equal(drawn[0].pixels[number], drawn[1].pixels[number]) for number in range(1, 21))
+    assert any(not np.array_equal(drawn[0].pixels[number], drawn[2].pixels[number]) for number in range(1, 21))
+    assert len({drawn[0].pixels[number].tobytes() for number in range(1, 21)}) > 10  # each frame draws its own
+    for pixels in drawn[0].pixels.values():
+        assert 5 <= len(pixels) <= 10 and len(set(pixels.tolist())) == len(pixels)  # both films may hold a pixel
+
+
+def test_drawn_positions_are_scaled_to_the_size_of_the_film():
+    fixations = {
+        ("D", "a", 1): VideoFixations({1: np.array([0], np.int32)}, (2, 2)),
+        ("D", "b", 1): VideoFixations({1: np.array([7], np.int32)}, (2, 4)),  # the lower right pixel
+    }
+    assert draw_fixations(fixations, ("D", "a", 1), 10, 0).map_of(1).tolist() == [[1, 0], [0, 1]]
+
+
+def test_sampled_estimators_scatter_around_the_exact_ones(tmp_path, rng):
+    names = [f"{number:04d}" for number in range(1, 4)]
+    made_benchmarks.write_map_folder(
+        tmp_path / "data/0601", names, made_maps(rng, 3), made_fixations(rng, 3), mat=False
+    )
+    write_predictions(tmp_path / "preds/0601", made_maps(rng, 3), names)
+    exact, _ = run(tmp_path, "dhf1k")
+    sampled, _ = run(tmp_path, "dhf1k", "--estimators", "sampled")
+    for metric in ("AUC-J", "sAUC"):
+        ours = [of["databases"]["DHF1K"]["ours"][metric] for of in (exact, sampled)]
+        assert ours[0] != ours[1] and ours[0] == pytest.approx(ours[1], abs=0.03)
 
 
 def test_avimos_gives_a_constant_map_a_score(tmp_path, rng):
