@@ -102,7 +102,7 @@ def write_submission(
     if not predictions.is_dir():
         raise UserError(f"{predictions}: no such folder. Give the folder that predict wrote.")
     if not is_free(output):
-        raise UserError(f"--output {output}: exists and is not replaced. Give another folder.")
+        raise UserError(f"--output {output}: exists already. Give another folder, or remove it.")
     files = named_films(films)
     folders = _map_folders(predictions, files)
     try:

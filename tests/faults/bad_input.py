@@ -8,9 +8,8 @@ from supplies import Supplies, copy_of
 
 MODULES = {
     **{name: f"data_pipelines.{name}" for name in ("synthesize", "fetch", "ingest", "prepare")},
-    **{
-        name: f"stavis_jax.{name}" for name in ("main", "ablate", "convert", "export", "predict", "reframe", "evaluate")
-    },
+    **{name: f"stavis_jax.{name}" for name in ("main", "ablate", "convert", "export", "predict", "reframe")},
+    **{name: f"stavis_jax.{name}" for name in ("evaluate", "submission")},
 }
 
 

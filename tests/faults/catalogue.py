@@ -1,6 +1,7 @@
 """Lists all bad inputs."""
 
 import bad_archives
+import bad_benchmarks
 import bad_checkpoints
 import bad_films
 import bad_raw_data
@@ -14,4 +15,5 @@ BAD_INPUTS = [
     *bad_archives.ROWS,
     *bad_shards.ROWS,
     *bad_settings.ROWS,
+    *bad_benchmarks.ROWS,
 ]

@@ -75,6 +75,13 @@ JOBS = {
             apart=True,
         ),
         Job(
+            "submission",
+            lambda place: [
+                *(place.supplies.maps_of_film, "--films", place.supplies.film),
+                *("--benchmark", "dhf1k", "--output", place.output),
+            ],
+        ),
+        Job(
             "reframe",
             lambda place: [
                 *(place.supplies.film, "--ratio", "9:16", "--checkpoint", place.supplies.weights),

@@ -113,6 +113,16 @@ class Supplies:
             Image.fromarray(rng.integers(0, 256, (30, 40), np.uint8)).save(folder / f"pred_sal_{number:06d}.png")
         return folder.parents[1]
 
+    @functools.cached_property
+    def maps_of_film(self) -> Path:
+        """Writes one map for each frame of `film`, as predict does."""
+        folder = self.folder / "maps_of_film" / "film" / "maps"
+        folder.mkdir(parents=True)
+        rng = np.random.default_rng(2)
+        for number in range(1, 7):
+            Image.fromarray(rng.integers(0, 256, (48, 64), np.uint8)).save(folder / f"{number:06d}.png")
+        return folder.parents[1]
+
 
 def copy_of(source: Path, folder: Path) -> Path:
     """Copies a file or folder into `folder` under its own name."""

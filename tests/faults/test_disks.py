@@ -21,6 +21,7 @@ ROOM_KB = {
     "evaluate": 12,
     "predict": 8,
     "reframe": 8,
+    "submission": 8,
 }
 FULL = ("No space left on device", "File too large", "disk full", "GB are free")
 

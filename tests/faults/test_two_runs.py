@@ -20,6 +20,7 @@ HELD = {
     "evaluate": locked_folder,
     "predict": lambda output: temporary_folder_beside(output / "film"),  # the film's own folder
     "reframe": lambda output: temporary_folder_beside(output / "film"),
+    "submission": temporary_folder_beside,
 }
 
 

@@ -127,7 +127,7 @@ def test_output_that_exists_is_not_replaced(tmp_path, maps):
     write_maps(tmp_path / "saliency/701/maps", maps)
     (tmp_path / "packed").mkdir()
     (tmp_path / "packed/notes.txt").write_text("mine")
-    with pytest.raises(SystemExit, match="exists and is not replaced"):
+    with pytest.raises(SystemExit, match="exists already"):
         pack(tmp_path, "dhf1k")
     assert (tmp_path / "packed/notes.txt").read_text() == "mine"
 
