@@ -91,6 +91,15 @@ def open_encoded_film(path: Path) -> EncodedFilm:
     )
 
 
+def first_picture_seconds(film: Film) -> Fraction:
+    """Returns the time of a film's first picture by ffmpeg's clock, which is 0 where the file begins."""
+    if not isinstance(film, EncodedFilm):
+        return Fraction(0)
+    with av.open(f"file:{film.path}") as container:
+        start = Fraction(container.start_time or 0, av.time_base)
+    return max(Fraction(0), film.first_frame_seconds - start)
+
+
 def _frame_rate(video: av.VideoStream) -> Fraction:
     """Returns the header's frame rate, or the default rate if the header holds the clock's rate, such as 90000."""
     lowest, highest = LIKELY_FRAME_RATES_HZ

@@ -4,13 +4,12 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
+from data_pipelines.films.encoded_film import first_picture_seconds
 from data_pipelines.films.film import Film, FilmFrame
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_clutter, is_free
@@ -163,13 +162,3 @@ def _write_paths(film: Film, made: Plan, folder: Path) -> None:
     write_script(folder, made, film.path, first_picture_seconds(film))
     facts = xmeml.FilmFacts(film.path.absolute(), film.name, film.nominal_rate_hz, film.has_sound)
     xmeml.write_xmeml(folder / xmeml.file_name(made), made, facts)
-
-
-def first_picture_seconds(film: Film) -> Fraction:
-    """Returns the time of a film file's first picture since the beginning of the file, as ffmpeg counts."""
-    begins = getattr(film, "first_frame_seconds", None)
-    if begins is None:
-        return Fraction(0)
-    with av.open(f"file:{film.path}") as container:
-        start = Fraction(container.start_time or 0, av.time_base)
-    return max(Fraction(0), begins - start)

@@ -56,27 +56,47 @@ def roi_boxes(offsets: np.ndarray, grid: BlockGrid) -> list[QpBox]:
     return [*boxes, _box_of(grid, slice(0, grid.shape[0]), slice(0, grid.shape[1]), offset)]
 
 
-def filter_script(stretches: Sequence[tuple[int, Sequence[QpBox]]], qp_range: int = 51) -> str:
+class Stretch(NamedTuple):
+    """A part of a film with the same boxes.
+
+    Attributes:
+      first: its first frame, from 0.
+      seconds: time of that frame, by FFmpeg's clock.
+      boxes: see `roi_boxes`.
+    """
+
+    first: int
+    seconds: float
+    boxes: Sequence[QpBox]
+
+
+def filter_script(stretches: Sequence[Stretch], qp_range: int = 51) -> str:
     """Returns a filter graph of FFmpeg, [0:v] to [out], that gives each stretch of a film its boxes.
 
+    Every frame keeps its time. The filter `concat` would move stretches to the end of the one before, which it only
+    estimates, so `setpts` puts the first frame of each stretch back to its time.
+
     Args:
-      stretches: first frame, from 0, and boxes of each stretch.
+      stretches: the parts of the film.
       qp_range: QP for an offset of 1 in the filter addroi: 51 in H.264 and HEVC.
     """
     filters = [
         ",".join(
             f"addroi={box.x}:{box.y}:{box.width}:{box.height}:qoffset={round(10 * box.offset)}/{10 * qp_range}"
-            for box in boxes
+            for box in stretch.boxes
         )
-        for _, boxes in stretches
+        for stretch in stretches
     ]
     if len(filters) == 1:
         return f"[0:v]{filters[0]}[out]\n"
-    ends = "|".join(str(first) for first, _ in stretches[1:])
+    ends = "|".join(str(stretch.first) for stretch in stretches[1:])
     numbers = range(len(filters))
     lines = [f"[0:v]segment=frames={ends}{''.join(f'[s{number}]' for number in numbers)};"]
     lines += [f"[s{number}]setpts=PTS-STARTPTS,{filters[number]}[r{number}];" for number in numbers]
-    lines += [f"{''.join(f'[r{number}]' for number in numbers)}concat=n={len(filters)}[out]"]
+    lines += [f"{''.join(f'[r{number}]' for number in numbers)}concat=n={len(filters)}[joined];"]
+    begins = "+".join(f"eq(N,{stretch.first})" for stretch in stretches)
+    seconds = "+".join(f"eq(N,{stretch.first})*{stretch.seconds:.6f}" for stretch in stretches)
+    lines += [f"[joined]setpts='round(if({begins},({seconds})/TB,PREV_OUTPTS+PTS-PREV_INPTS))'[out]"]
     return "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -164,3 +165,23 @@ def test_ffmpeg_spends_bits_where_people_look(codec, roi, film, raw_film, tmp_pa
         with av.open(str(tmp_path / name)) as encoded:
             times.append([round(float(frame.time), 3) for frame in encoded.decode(video=0)])
     assert times[0] == times[1]
+
+
+@pytest.mark.parametrize("waits_ms", [0, 600])
+def test_ffmpeg_keeps_uneven_times_and_the_distance_to_the_sound(waits_ms, tmp_path, feed, predicted):
+    encoder, path = installed("ffmpeg"), tmp_path / "film.mkv"
+    times_ms = np.cumsum([0, *np.random.default_rng(1).integers(20, 140, 79)])
+    pictures = np.zeros((80, 64, 128, 3), np.uint8) + np.arange(80, dtype=np.uint8)[:, None, None, None]
+    sound = [(0.0, np.zeros((1, 22050 * 8), np.int16))]
+    write_film(path, pictures, sound, frame_rate_hz=25, times_ms=times_ms + waits_ms)
+    film = open_film(path)
+    predictions = predicted([np.eye(8)[:: 1 - 2 * (number // 40)] for number in range(80)])
+    timed = zip(predictions, times_ms.tolist(), strict=True)
+    feed(encoder_maps, tmp_path / "roi", film, [replace(one, seconds=time / 1000) for one, time in timed])
+    how = ("-map", "[out]", "-map", "0:a", "-c:v", "libx264", "-b:v", "90k", "-fps_mode", "passthrough", "-c:a", "copy")
+    script = tmp_path / "roi" / "ffmpeg.txt"
+    assert "segment=frames=25|50|75" in script.read_text()
+    run(encoder, "-i", path, "-filter_complex_script", script, *how, "encoded.mkv", folder=tmp_path)
+    with av.open(str(tmp_path / "encoded.mkv")) as encoded:
+        found = [float(frame.time) for frame in encoded.decode(video=0)]
+    np.testing.assert_allclose(found, (times_ms + waits_ms) / 1000, atol=0.02)  # ffmpeg rounds to a frame of 25 Hz

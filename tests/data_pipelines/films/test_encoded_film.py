@@ -1,11 +1,9 @@
-"""What is read of a film beside its maps. tests/stavis_jax/test_reframe.py runs the whole."""
-
 import numpy as np
 import pytest
 from made_films import write_film
 
+from data_pipelines.films.encoded_film import first_picture_seconds
 from data_pipelines.films.film import open_film
-from stavis_jax.reframing.reframe_film import first_picture_seconds
 
 TONE = np.full((1, 22050), 1000, np.int16)
 
