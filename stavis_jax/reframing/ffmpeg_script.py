@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from data_pipelines.drawing.copied_sound import MP4_CODECS
+from data_pipelines.films.sound_place import SoundPlace
 from stavis_jax.reframing.draw import BACKGROUND_BRIGHTNESS, whole_picture_box
 from stavis_jax.reframing.plan import Plan
 
@@ -16,8 +18,8 @@ SCRIPT = """#!/bin/sh
 # sh {name} [FILM] [OUTPUT]
 film=${{1:-{film}}}
 output=${{2:-{output}}}
-ffmpeg -i "$film" -filter_complex "{graph}" -map "[reframed]" -map "0:a?" \\
-  -fps_mode passthrough -c:v libx264 -crf 18 -preset medium -pix_fmt yuv420p -c:a copy "$output"
+ffmpeg -i "$film" {sound}-filter_complex "{graph}" -map "[reframed]" -map "{number}:a?" \\
+  -fps_mode passthrough -c:v libx264 -crf 18 -preset medium -pix_fmt yuv420p -c:a {codec} "$output"
 """
 
 
@@ -29,15 +31,20 @@ def commands_name(plan: Plan) -> str:
     return f"{plan.ratio.name}_crop.txt"
 
 
-def write_script(folder: Path, plan: Plan, film: Path, offset_seconds: Fraction) -> None:
-    """Writes the script and its file of commands.
+def write_script(
+    folder: Path, plan: Plan, film: Path, offset_seconds: Fraction, sound: SoundPlace | None = None
+) -> None:
+    """Writes the script and its file of commands. The sound is copied if MP4 can hold it.
 
     Args:
       folder: to write to.
       plan: the plan.
       film: path of the film.
       offset_seconds: time of the first picture by ffmpeg's clock, which is 0 where the file begins.
+      sound: the film's sound, in the film or in a file of its own.
     """
+    is_apart = sound is not None and sound.path != film
+    is_copied = sound is None or all(codec in MP4_CODECS for codec in sound.codecs)
     (folder / commands_name(plan)).write_text(crop_commands(plan, offset_seconds), encoding="utf-8")
     text = SCRIPT.format(
         ratio=plan.ratio.text,
@@ -45,10 +52,18 @@ def write_script(folder: Path, plan: Plan, film: Path, offset_seconds: Fraction)
         film=shlex.quote(str(film.absolute())),
         output=f"{plan.ratio.name}_by_ffmpeg.mp4",
         graph=filter_graph(plan, offset_seconds),
+        sound=_sound_input(sound, offset_seconds) if sound and is_apart else "",
+        number=int(is_apart),
+        codec="copy" if is_copied else "aac",
     )
     path = folder / script_name(plan)
     path.write_text(text, encoding="utf-8", errors="surrogateescape")
     path.chmod(path.stat().st_mode | 0o111)
+
+
+def _sound_input(sound: SoundPlace, offset_seconds: Fraction) -> str:
+    """Returns the option that reads a sound at the time at which it is heard."""
+    return f"-itsoffset {float(offset_seconds - sound.lead_seconds):.6f} -i {shlex.quote(str(sound.path.absolute()))} "
 
 
 def crop_commands(plan: Plan, offset_seconds: Fraction = Fraction(0)) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from data_pipelines.films.encoded_film import first_picture_seconds
 from data_pipelines.films.film import Film, FilmFrame
+from data_pipelines.films.sound_place import sound_place
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_clutter, is_free
 from stavis_jax.maps.map_folders import MapFolder
@@ -159,6 +160,7 @@ def _write_paths(film: Film, made: Plan, folder: Path) -> None:
     write_json(folder / f"{made.ratio.name}.json", made)
     if film.path.is_dir():  # neither ffmpeg nor an editor reads the folder as this project does
         return
-    write_script(folder, made, film.path, first_picture_seconds(film))
-    facts = xmeml.FilmFacts(film.path.absolute(), film.name, film.nominal_rate_hz, film.has_sound)
+    sound = sound_place(film)
+    write_script(folder, made, film.path, first_picture_seconds(film), sound)
+    facts = xmeml.FilmFacts(film.path, film.name, film.nominal_rate_hz, sound)
     xmeml.write_xmeml(folder / xmeml.file_name(made), made, facts)

@@ -12,6 +12,9 @@ import pytest
 from made_films import write_film
 from made_plans import plan_of_places
 
+from data_pipelines.films.encoded_film import first_picture_seconds
+from data_pipelines.films.film import open_film
+from data_pipelines.films.sound_place import sound_place
 from stavis_jax.reframing.ffmpeg_script import (
     CROP,
     commands_name,
@@ -80,3 +83,25 @@ def test_script_writes_the_same_crops_and_pads_the_same_frames(tmp_path, start_s
     for index in range(12, 16):
         middle = frames[index].to_ndarray(format="gray")[45]
         assert middle[-2] > middle[1] + 120  # all 160 columns are in view
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="runs the script, which needs ffmpeg")
+@pytest.mark.parametrize("is_apart", [False, True])
+def test_script_has_the_sound_of_the_reframed_film_whatever_its_codec(is_apart, tmp_path):
+    """MP4 cannot hold PCM. A sound of its own file begins half a second before the film."""
+    burst = np.zeros((1, 22050 * 2), np.int16)
+    burst[0, 22050:] = 9000  # from 1 s on
+    pictures = column_pictures(24)
+    film, other = tmp_path / "film.mkv", tmp_path / "it's another.mkv"
+    write_film(film, pictures, [] if is_apart else [(0.0, burst)], frame_rate_hz=25, start_seconds=0.5)
+    write_film(other, pictures, [(-0.5, burst)], frame_rate_hz=25, start_seconds=0.5)
+    opened = open_film(film, sound=other if is_apart else None)
+    write_script(tmp_path, plan_of_places([7.0] * 24), film, first_picture_seconds(opened), sound_place(opened))
+    done = subprocess.run(["sh", "9x16_ffmpeg.sh"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with av.open(str(tmp_path / "9x16_by_ffmpeg.mp4")) as written:
+        begins = next(written.decode(video=0)).time
+    with av.open(str(tmp_path / "9x16_by_ffmpeg.mp4")) as written:
+        frames = list(written.decode(audio=0))
+    loud = next(frame.time for frame in frames if np.abs(frame.to_ndarray()).max() > 0.1)
+    assert loud - begins == pytest.approx(0.5 if is_apart else 1.0, abs=0.03)

@@ -73,7 +73,9 @@ def test_boxes_enclose_the_most_salient_places_first_and_come_close_to_the_block
 def test_script_names_the_first_frames_of_stretches_and_boxes_in_order_of_precedence():
     grid = BlockGrid((128, 64))
     boxes = roi_boxes(np.array([[-4, 2]]), grid)
-    assert filter_script([Stretch(0, 0.5, boxes)]).startswith("[0:v]addroi=0:0:64:64:qoffset=-40/510,addroi=0:0:128:64:qoffset=")
+    assert filter_script([Stretch(0, 0.5, boxes)]).startswith(
+        "[0:v]addroi=0:0:64:64:qoffset=-40/510,addroi=0:0:128:64:qoffset="
+    )
     lines = filter_script([Stretch(first, 0.5 + first / 25, boxes) for first in (0, 25, 50)]).splitlines()
     assert lines[0] == "[0:v]segment=frames=25|50[s0][s1][s2];" and lines[-2] == "[r0][r1][r2]concat=n=3[joined];"
     assert "eq(N,0)*0.500000+eq(N,25)*1.500000+eq(N,50)*2.500000" in lines[-1]
