@@ -14,6 +14,7 @@ from data_pipelines.runtime.json_files import read_object
 
 UNITS = ("pixels", "share")
 MOST_REGIONS = 50
+LONGEST_NAME = 100
 ADVICE = "docs/regions.md shows the format."
 BEYOND = 1e-6  # shares; a box may leave the film by the rounding of its numbers
 
@@ -75,6 +76,11 @@ class Regions:
         for region in self.regions:
             boxes = np.array(region.boxes) / scale
             for seconds, box, given in zip(region.seconds, boxes, region.boxes, strict=True):
+                if self.unit == "pixels" and max(given) <= 1:
+                    raise UserError(
+                        f"{self.path}: region {region.name!r}: the box {list(given)} is within one pixel. Give pixels, "
+                        "or set 'unit' to 'share'."
+                    )
                 if min(box[:2]) < -BEYOND or max(box[:2] + box[2:]) > 1 + BEYOND:
                     when = f" at {seconds:g} s" if len(boxes) > 1 else ""
                     film, unit = "", "shares from 0 to 1"
@@ -114,6 +120,8 @@ def _region(path: Path, name: str, given: Any) -> Region:
     where = f"region {name!r}"
     if not name.strip():
         raise _error(path, "a region has no name")
+    if not name.isprintable() or len(name) > LONGEST_NAME:  # tables and plots cannot hold every name
+        raise _error(path, f"{where}: a name must have at most {LONGEST_NAME} printable characters, and no line break")
     if not isinstance(given, dict):
         raise _error(path, f"{where}: must be an object with 'box' or 'keyframes'")
     _check_keys(path, where, given, {"box", "keyframes", "from", "until"})

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from stavis_jax.prediction.frame_prediction import FramePrediction
 FRAMES, SUMMARY, PLOT = "regions.csv", "summary.csv", "regions.png"
 FILES = (FRAMES, SUMMARY, PLOT)
 BINS_PER_SECOND, MOST_BINS = 4, 1200  # points of a curve
+
+_log = logging.getLogger(__name__)
 
 
 class RegionAttention(NamedTuple):
@@ -122,7 +125,13 @@ def region_tables(path: Path, film: Film, options: OutputOptions) -> Iterator[Wr
             curves.add(values)
 
         yield write
-    _write_summary(path / SUMMARY, regions, [total.summary() for total in totals])
+    summaries = [total.summary() for total in totals]
+    for region, summary in zip(regions, summaries, strict=True):
+        if not summary.num_frames:
+            _log.warning(
+                "%s: region %r is never part of %s. Check 'from'.", options.regions.path, region.name, film.name
+            )
+    _write_summary(path / SUMMARY, regions, summaries)
     means = np.array([part.mean for part in curves.bins()]).reshape(-1, 1 + 2 * len(regions))
     panels = [
         Panel(label, {region.name: means[:, first + 2 * place] for place, region in enumerate(regions)}, level)

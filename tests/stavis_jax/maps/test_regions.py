@@ -51,6 +51,14 @@ def test_box_that_leaves_the_film_is_refused_with_its_region_and_the_films_size(
         regions.in_shares((100, 200))
 
 
+def test_shares_that_are_given_as_pixels_are_refused(write):
+    """A box of less than one pixel would measure next to nothing, and nobody would notice."""
+    regions = read_regions(write(given({"box": [0.5, 0.25, 0.5, 0.5]})))
+    with pytest.raises(UserError, match=r"region 'logo': the box .* is within one pixel. .*set 'unit' to 'share'"):
+        regions.in_shares((100, 200))
+    assert read_regions(write(given({"box": [0, 0, 1.5, 1]}))).in_shares((100, 200))
+
+
 def test_digest_is_of_the_content_and_not_of_the_path(write, tmp_path):
     one = read_regions(write(given({"box": BOX})))
     (tmp_path / "other.json").write_text(json.dumps(given({"box": BOX})))
@@ -62,6 +70,13 @@ def test_digest_is_of_the_content_and_not_of_the_path(write, tmp_path):
     ("content", "says"),
     [
         ("{", "damaged"),
+        (
+            '{"unit": "pixels", "regions": {"a": {"box": [0, 0, 9, 9]}, "a": {"box": [9, 9, 9, 9]}}}',
+            "'a' is given twice",
+        ),
+        ({"unit": "pixels", "regions": {"two\nlines": {"box": BOX}}}, "and no line break"),
+        ({"unit": "pixels", "regions": {"\ud800": {"box": BOX}}}, "printable characters"),
+        ({"unit": "pixels", "regions": {"x" * 101: {"box": BOX}}}, "at most 100 printable characters"),
         ([], "expected an object, found list"),
         ({"regions": {}}, "has no 'unit'"),
         ({"unit": "pixels"}, "has no 'regions'"),

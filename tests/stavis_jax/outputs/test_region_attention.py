@@ -80,6 +80,13 @@ def test_a_region_has_rows_only_while_it_is_part_of_the_film(tmp_path, feed, pre
     assert (never["num_frames"], never["mean_share"], never["first_look_seconds"]) == ("0", "", "")
 
 
+def test_a_region_that_is_never_part_of_the_film_is_a_warning(tmp_path, feed, predicted, caplog):
+    given = regions(Region("left", (0.0,), (LEFT,)), Region("late", (0.0,), (RIGHT,), 60.0, 90.0))
+    feed(region_tables, tmp_path / "regions", FILM, predicted([spot(1)] * 5), regions=given)
+    assert caplog.messages == ["boxes.json: region 'late' is never part of film. Check 'from'."]
+    assert rows_of(tmp_path / "regions" / "summary.csv")[1]["mean_share"] == ""
+
+
 def test_other_regions_are_other_settings(tmp_path, write_film):
     film = write_film(tmp_path / "film.mkv", [0, 40], (80, 160))
 
