@@ -5,12 +5,12 @@ docs/your_own_data.md describes the tables of gaze, recordings of eye trackers a
 
 import argparse
 import itertools
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from data_pipelines.ingestion.database import ingest
+from data_pipelines.ingestion.gaze_tables import column_pairs
 from data_pipelines.ingestion.summary import film_lines
 from data_pipelines.ingestion.viewing_geometry import Viewing
 from data_pipelines.runtime.arguments import CommandParser, image_size, positive_integer
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--columns",
         nargs="+",
-        type=_pairs,
+        type=column_pairs,
         default=[],
         metavar="OURS=YOURS",
         help="names of your columns: time=t x=gx",
@@ -97,14 +97,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_seed("the test films")
     return parser
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """Returns the pairs of a text such as "x=gx" or "x=gx,y=gy". Names of columns may contain commas themselves."""
-    pairs = [part.partition("=") for part in re.split(r",(?=\s*\w+=)", text)]
-    if not all(equals for _, equals, _ in pairs):
-        raise argparse.ArgumentTypeError(f"{text!r} is not OURS=YOURS")
-    return [(ours.strip(), yours) for ours, _, yours in pairs]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ does not stop the others.
 
 import argparse
 import functools
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from data_pipelines.films.film import open_film
 from data_pipelines.films.paths import find_films
+from data_pipelines.ingestion.gaze_tables import column_pairs
 from data_pipelines.ingestion.viewing_geometry import Shown, Units, Viewing
 from data_pipelines.runtime.arguments import CommandParser, ListAction, image_size, positive_integer
 from data_pipelines.runtime.command import command
@@ -82,12 +84,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _gaze(arguments: Mapping[str, Any], films: Sequence[Path]) -> RecordedGaze | None:
     """Returns the recorded gaze of the films, None without --gaze."""
     if arguments["gaze"] is None:
-        for flag in ("units", "screen", "shown"):
+        for flag in ("units", "screen", "shown", "columns"):
             if arguments[flag] is not None:
                 raise UserError(f"--{flag}: has no effect without --gaze. Leave it out.")
         return None
     viewing = Viewing(screen=arguments["screen"], shown=arguments["shown"])
-    return read_recorded_gaze(arguments["gaze"], films, arguments["units"], viewing)
+    columns = dict(itertools.chain(*arguments["columns"] or ()))
+    return read_recorded_gaze(arguments["gaze"], films, arguments["units"], viewing, columns)
 
 
 def _parser() -> CommandParser:
@@ -128,6 +131,8 @@ def _parser() -> CommandParser:
     add = parser.add_argument_group("recorded gaze, for --outputs scanpath").add_argument
     gaze = "tables of gaze, files of eye trackers (docs/your_own_data.md), or folders of them"
     add("--gaze", nargs="+", type=Path, metavar="PATH", help=gaze)
+    names = "names of your columns: time=t x=gx"
+    add("--columns", nargs="+", type=column_pairs, metavar="OURS=YOURS", help=names)
     add("--units", choices=get_args(Units), help="unit of x and y (default: as the files say, or the numbers)")
     add("--screen", type=image_size, metavar="WxH", help="x and y are positions on a screen of this size in pixels")
     add("--shown", choices=get_args(Shown), help="size on the screen: as large as fits, or unscaled (default: fit)")

@@ -1,5 +1,6 @@
 """Reads gaze tables: text files with a header and one gaze sample or fixation per line."""
 
+import argparse
 import math
 import re
 from array import array
@@ -25,6 +26,14 @@ _UNITS = (  # in titles: units, names of columns, and what our name ends with
 )
 LONGEST_SECONDS, SHORTEST_SECONDS = 30, 2e-3  # of the fixation in the middle
 _SECONDS = {"time": 1.0, "time_ms": 1e-3, "duration": 1.0, "duration_ms": 1e-3}  # in one unit of the column
+
+
+def column_pairs(text: str) -> list[tuple[str, str]]:
+    """Returns the pairs of a text such as "x=gx" or "x=gx,y=gy". Names of columns may contain commas themselves."""
+    pairs = [part.partition("=") for part in re.split(r",(?=\s*\w+=)", text)]
+    if not all(equals for _, equals, _ in pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} is not OURS=YOURS")
+    return [(ours.strip(), yours) for ours, _, yours in pairs]
 
 
 def checked_columns(columns: Mapping[str, str] | None) -> dict[str, str]:

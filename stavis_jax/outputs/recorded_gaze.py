@@ -48,7 +48,11 @@ class RecordedGaze:
 
 
 def read_recorded_gaze(
-    paths: Sequence[Path], films: Sequence[Path], units: Units | None = None, viewing: Viewing | None = None
+    paths: Sequence[Path],
+    films: Sequence[Path],
+    units: Units | None = None,
+    viewing: Viewing | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> RecordedGaze:
     """Reads the gaze of films from tables, recordings of eye trackers or folders of them.
 
@@ -57,9 +61,10 @@ def read_recorded_gaze(
       films: the films, whose names the files use.
       units: unit of the positions, by default as the files say, or found from the numbers.
       viewing: how the films were shown, where the files do not say.
+      columns: our names of columns -> those in the tables; see `gaze_files.read_gaze`.
 
     Raises:
       UserError: a file cannot be read, or these films have no gaze.
     """
-    gaze, maps = of_films(read_gaze(paths).gaze, {}, {safe_name(film_name(film)): film for film in films})
+    gaze, maps = of_films(read_gaze(paths, columns).gaze, {}, {safe_name(film_name(film)): film for film in films})
     return RecordedGaze(with_flags(gaze, maps, units, viewing or Viewing())[0])

@@ -1,6 +1,7 @@
 """Output `scanpath`: draws recorded fixations over the film. Each observer is a dot with a trail of one second."""
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +21,9 @@ TRAIL_SECONDS = 1.0
 DOT = 1 / 45  # radius of the current dot, in heights of the picture; dots of the trail are half as large
 LEAST_DOT = 3  # pixels
 OUTLINE = (0, 0, 0)
+LEAST_SEEN = 0.8  # of the gaze; a smaller share is a warning
+
+_log = logging.getLogger(__name__)
 
 
 class Scanpath:
@@ -39,6 +43,7 @@ class Scanpath:
         self._trail = TRAIL_SECONDS * scale
         self._longest = float((self._ends - self._starts).max(initial=0.0))
         self._points = np.stack([x, y], axis=1)[order]
+        self._is_inside = ((self._points >= 0) & (self._points <= film_size)).all(axis=1)
         self._observers = table.observer[order]
 
     def shown(self, number: int, seconds: float) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -58,24 +63,45 @@ class Scanpath:
             trail, current = rows[of_observer & recent], rows[of_observer & is_current]
             yield int(observer), self._points[trail], self._points[current]
 
+    def seen(self, number: int, seconds: float) -> np.ndarray:
+        """Returns which points are within the picture and no later than the last frame: bool [N].
+
+        Args:
+          number: of the last frame, from 1.
+          seconds: its time.
+        """
+        end = (number if self._counts_frames else seconds) + 1 / self._frames_per_unit
+        first = 1 if self._counts_frames else 0
+        return self._is_inside & (self._starts < end) & (np.maximum(self._starts, self._ends) >= first)
+
 
 @contextlib.contextmanager
 def scanpath_film(path: Path, film: Film, options: OutputOptions) -> Iterator[WriteFrame]:
     """Writes scanpath.mp4: the film with its sound, and recorded gaze over it.
 
-    An odd width or height shrinks by one pixel. Gaze outside of the picture is not seen.
+    An odd width or height shrinks by one pixel. Gaze outside of the picture is not seen. A warning says if that is
+    much, as of a wrong unit or screen.
     """
     assert options.gaze, "checked by `check_outputs`"
     scanpaths = [Scanpath(table, film) for table in options.gaze.of(film)]
     size = even((film.width, film.height))
     with mp4_writer(path, film.frame_rate_hz, film.sound_path, film.start_seconds, film.pixel_aspect) as add:
+        number, seconds = 0, 0.0
 
         def write(prediction: FramePrediction, picture: Picture | None) -> None:
+            nonlocal number, seconds
             assert picture, "this output needs pictures"
-            drawn = _draw(fitted(picture.pixels, size), scanpaths, prediction.number, float(picture.seconds))
+            number, seconds = prediction.number, float(picture.seconds)
+            drawn = _draw(fitted(picture.pixels, size), scanpaths, number, seconds)
             add(drawn, picture.seconds, picture.duration_seconds)
 
         yield write
+    seen = np.concatenate([scanpath.seen(number, seconds) for scanpath in scanpaths])
+    if len(seen) and seen.mean() < LEAST_SEEN:
+        advice = "Check the unit of its times and positions (--units, --screen)."
+        _log.warning(
+            "%s: %.0f%% of its gaze is within the picture and the film. %s", film.path, 100 * seen.mean(), advice
+        )
 
 
 def _draw(picture: np.ndarray, scanpaths: Sequence[Scanpath], number: int, seconds: float) -> np.ndarray:

@@ -38,6 +38,12 @@ def test_flags_say_how_gaze_was_measured(table, film):
     assert found.conventions.units == "fraction"
 
 
+def test_columns_may_have_other_names(table, film):
+    paths = table("video,t,gx,gy\na film,0,5,6\n")
+    (found,) = read_recorded_gaze(paths, [film], columns={"time": "t", "x": "gx", "y": "gy"}).of(open_film(film))
+    assert (found.x.tolist(), found.y.tolist()) == ([5], [6])
+
+
 def test_digest_changes_with_the_gaze_and_with_how_it_was_measured(table, film):
     def digest(x: int, screen=None) -> str:
         paths = table(f"video,time,x,y\na film,0,{x},9\n")

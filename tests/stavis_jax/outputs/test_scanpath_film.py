@@ -63,3 +63,26 @@ def test_dots_are_where_and_when_people_looked_in_a_colour_for_each_observer(
         assert np.abs(frames[frame][y, x] - colour).max() < 60
     assert np.abs(frames[15][16, 72] - 128).max() < 12
     assert frames_of(tmp_path / "scanpath.mp4", "audio")
+
+
+@pytest.mark.parametrize(
+    ("row", "seen"),
+    [
+        ((0, 400, 200, 48, 32), "0%"),  # milliseconds
+        ((0, 0.4, 0.2, 960, 540), "0%"),  # on a screen
+        ((0, -9, 0.2, 48, 32), "0%"),
+        ((0, -0.1, 0.2, 48, 32), None),
+        ((0, 1.58, 9, 48, 32), None),
+    ],
+)
+def test_gaze_that_nobody_can_see_is_a_warning(row, seen, film, feed, predicted, tmp_path, caplog):
+    recorded = RecordedGaze({"film": [gaze([row])]})
+    feed(scanpath_film, tmp_path / "scanpath.mp4", film, predicted([np.eye(8)] * FRAMES), gaze=recorded)
+    assert [f" {seen} of its gaze is within the picture and the film" in line for line in caplog.messages] == [
+        True
+    ] * bool(seen)
+
+
+def test_gaze_that_counts_frames_is_seen_from_the_first_to_the_last(film):
+    scanpath = Scanpath(gaze([(0, number, 0, 10, 20) for number in (0, 1, 40, 41)], counts_frames=True), film)
+    assert scanpath.seen(FRAMES, 1.56).tolist() == [False, True, True, False]
