@@ -92,7 +92,8 @@ class Journal:
             self._started, self._waited = time.monotonic(), 0.0
         else:
             self._steps += 1
-        self._beat(values or {}, step)
+        if values is not None:  # otherwise a step has begun, and another host may be missing
+            self._beat(values, step)
         note: dict[str, Any] = {}
         if values is not None and (step % STEPS_BETWEEN_NOTES == 0):
             shown = f"{self._epoch_text}  loss {values['loss']:.3f}"

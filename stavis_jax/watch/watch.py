@@ -18,6 +18,7 @@ from stavis_jax.watch.peers import Peers
 from stavis_jax.watch.settings import WatchSettings
 
 LONGEST_INTERVAL = 2.0  # seconds between beats
+LONGEST_DELAY = 10.0  # seconds; a thread on a busy machine is that late, and a longer time it was stopped
 
 
 class Watch:
@@ -77,10 +78,10 @@ class Watch:
         self._peers.peers.clear()
 
     def _run(self) -> None:
-        last = time.monotonic()
+        last, longest = time.monotonic(), max(2 * self._interval, min(LONGEST_DELAY, self._settings.host_seconds / 6))
         while not self._over.wait(self._interval):
             now = time.monotonic()
-            elapsed, last = min(now - last, 2 * self._interval), now
+            elapsed, last = min(now - last, longest), now
             self._write(beats.RUNNING)
             self._peers.look(elapsed)
             idle = pulse.current.idle(elapsed)
