@@ -5,7 +5,7 @@ import inspect
 import math
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -112,7 +112,7 @@ def is_first_host() -> bool:
     return jax.process_index() == 0
 
 
-def of_all_hosts(values: Sequence[int] | np.ndarray) -> list[int]:
+def of_all_hosts(values: np.typing.ArrayLike) -> list[int]:
     """Returns the values of all hosts, which call this function together, each with as many."""
     if jax.process_count() == 1:
         return np.asarray(values, np.int64).tolist()
