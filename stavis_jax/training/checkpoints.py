@@ -96,6 +96,7 @@ class Checkpoints:
             _numbered_leaves(like),
         )
         self._manager.wait_until_finished()
+        reader = self._reader()
         first_fault: tuple[int, str, Exception | None] | None = None
         for step in sorted(self._manager.all_steps(), reverse=True):
             restored: Any = None
@@ -109,7 +110,7 @@ class Checkpoints:
                         **position_to_restore(folder),
                         **checksums_to_restore(folder),
                     )
-                    restored = self._manager.restore(step, args=items)
+                    restored = reader.restore(step, args=items)
                     check_restored(restored)
                     progress, error = Progress(**restored["progress"]), None
                     move_to(batches, restored, folder)
@@ -135,6 +136,17 @@ class Checkpoints:
             f"{self._directory / str(step)}: cannot continue from this checkpoint "
             f"({reason}). Use the configuration it was made with, or another --workdir."
         ) from error
+
+    def _reader(self) -> ocp.CheckpointManager:
+        """Returns a manager that restores on this host alone. A host that failed would leave the others waiting."""
+        if jax.process_count() == 1:
+            return self._manager
+        this = jax.process_index()
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"restore{this}"
+        )
+        options = ocp.CheckpointManagerOptions(read_only=True, multiprocessing_options=alone)
+        return ocp.CheckpointManager(self._directory.absolute(), options=options)
 
     def _is_saved(self, step: int) -> bool:
         if step in self._manager.all_steps():

@@ -55,5 +55,5 @@ def checksums_of(arrays: Mapping[str, Any], progress: Mapping[str, Any]) -> dict
 
 def _crc32(array: Any) -> int:
     """Returns the checksum of an array's bytes and type. Every host must have all of it."""
-    here = np.ascontiguousarray(array.addressable_data(0) if isinstance(array, jax.Array) else array)
+    here = np.ascontiguousarray(array.addressable_shards[0].data if isinstance(array, jax.Array) else array)
     return zlib.crc32(here.reshape(-1).view(np.uint8).data, zlib.crc32(f"{here.dtype} {here.shape}".encode()))

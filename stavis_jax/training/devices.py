@@ -50,7 +50,14 @@ class DataParallel:
 
     def replicate(self, tree):
         """Takes a tree of arrays that are equal on all hosts. Returns it with a copy on every device."""
-        return jax.device_put(tree, self.everywhere)
+        return jax.tree.map(self._replicated, tree)
+
+    def _replicated(self, array) -> jax.Array:
+        if jax.process_count() == 1 or (isinstance(array, jax.Array) and not array.is_fully_addressable):
+            return jax.device_put(array, self.everywhere)
+        # Where every process has one device, device_put of JAX 0.10 returns an array that cannot be saved.
+        copies = [jax.device_put(array, device) for device in self.mesh.local_devices]
+        return jax.make_array_from_single_device_arrays(np.shape(array), self.everywhere, copies)
 
 
 def connect(

@@ -34,7 +34,6 @@ def host(coordinator: str, index: int, directory: Path, save: bool) -> None:
     connect(coordinator, HOSTS, index)
     module._PAUSES_S = (0.1,)  # type: ignore[assignment]
     devices, batches = DataParallel(), iter(grain.MapDataset.range(100).to_iter_dataset())
-    # The paths of orbax differ for arrays that are split over hosts, so one is. It has no checksum of its own here.
     states = [devices.replicate({"w": jnp.full((64, 64), float(step)), "step": jnp.int32(step)}) for step in range(3)]
     with module.Checkpoints(directory / "checkpoints") as kept:
         if save:
