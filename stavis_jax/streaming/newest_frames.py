@@ -68,16 +68,20 @@ class NewestFrames:
             self._is_closed = True
             self._changed.notify_all()
 
-    def take(self, after: int) -> list[LiveFrame] | None:
+    def take(self, after: int, hold: int = 0) -> list[LiveFrame] | None:
         """Waits until the newest frame has a number larger than `after`, and returns the 16 newest frames, in order.
 
-        Returns None if no such frame will come.
+        If none comes in the time of `hold` further frames, the newest frame is repeated in their place, as in a film
+        that shows it for so long. With `hold` 0, it waits. Returns None if no frame will come.
         """
 
         def is_new() -> bool:
             return bool(self._frames) and self._frames[-1].number > after
 
         with self._changed:
+            seconds = (hold + 1) * SPACING_SECONDS if hold else None
+            if not self._changed.wait_for(lambda: is_new() or self._is_closed, seconds) and self._frames:
+                return [*list(self._frames)[hold:], *[self._frames[-1]] * hold]
             self._changed.wait_for(lambda: is_new() or self._is_closed)
             return list(self._frames) if is_new() else None
 

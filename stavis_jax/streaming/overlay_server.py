@@ -1,6 +1,8 @@
 """Serves the overlays on loopback: a page, an MJPEG stream, and the newest picture."""
 
 import contextlib
+import select
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         # A page of another site whose name points at this machine must not see the pictures.
-        if self.headers.get("Host", "").rpartition(":")[0] not in (HOST, "localhost"):
+        if self.headers.get("Host", "").partition(":")[0] not in (HOST, "localhost"):
             return self.send_error(403, "This page answers to its own address only")
         if self.path == "/":
             return self._send(PAGE, "text/html; charset=utf-8")
@@ -89,10 +91,17 @@ class _Handler(BaseHTTPRequestHandler):
         while not self.server.overlays.is_closed:
             overlay = self.server.overlays.next(last, WAIT_SECONDS)
             if overlay is None:
+                if self._has_left():
+                    return
                 continue
             last = overlay.serial
             head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(overlay.jpeg)}\r\n"
             self.wfile.write(f"{head}X-Frame: {overlay.frame_number}\r\n\r\n".encode() + overlay.jpeg + b"\r\n")
+
+    def _has_left(self) -> bool:
+        """Returns whether the viewer has closed the connection, which no write shows while there is no map."""
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def _send(self, content: bytes, kind: str, overlay: Overlay | None = None) -> None:
         self.send_response(200)

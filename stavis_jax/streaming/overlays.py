@@ -29,7 +29,7 @@ class Overlays:
     """The newest overlay. One thread draws; any number of others wait for what it draws and skip what they missed.
 
     Attributes:
-      error: why drawing ended, or None.
+      error: what ended the thread, or None.
     """
 
     def __init__(self, options: OutputOptions, draw: Callable[[LiveMap, OutputOptions], bytes] | None = None):
@@ -91,12 +91,12 @@ class Overlays:
 
     def _run(self) -> None:
         try:
-            self._draw_newest()
+            self._draw_again_and_again()
         except BaseException as error:  # the main thread raises it
             self.error = error
             self.close()
 
-    def _draw_newest(self) -> None:
+    def _draw_again_and_again(self) -> None:
         drawn = 0
         while True:
             with self._changed:

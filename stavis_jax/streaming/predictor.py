@@ -69,11 +69,14 @@ class Predictor:
             blank = np.zeros((side, side, 3), np.uint8)
             predictor.predict([LiveFrame(0, 0.0, blank, blank)] * windows.CLIP_FRAMES)  # compiles
             self.ready.set()
-            newest = 0
-            while (frames := self._frames.take(after=newest)) is not None:
+            newest = mapped = 0
+            # The frames of a slow source, and the last one before a pause, do not wait for the next one.
+            while (frames := self._frames.take(newest, hold=self._lookahead if mapped < newest else 0)) is not None:
                 newest = frames[-1].number
                 clip = clip_of(frames, self._lookahead)
-                self._publish(LiveMap(clip[FRAMES_BEFORE_TARGET], predictor.predict(clip), time.monotonic()))
+                target = clip[FRAMES_BEFORE_TARGET]
+                mapped = target.number
+                self._publish(LiveMap(target, predictor.predict(clip), time.monotonic()))
         except BaseException as error:  # the main thread raises it
             self.error = error
         finally:

@@ -13,7 +13,7 @@ from data_pipelines.films.decoding import seconds_of, upright_picture
 from data_pipelines.inputs.resizing import ResizePicture
 from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax.streaming.newest_frames import LiveFrame, NewestFrames
-from stavis_jax.streaming.source import BrokenSource, LiveSource, OpenSource, decoded
+from stavis_jax.streaming.source import BrokenSource, LiveSource, OpenSource
 from stavis_jax.streaming.source_clock import SourceClock
 
 LARGEST_PICTURE = (1280, 720)  # width and height of the overlay in pixels
@@ -88,13 +88,15 @@ class Reader:
             known = self.num_frames
             try:
                 if self._read():
-                    return
+                    return self._check_moved()
                 broken = "it has ended"
             except BrokenSource as error:
                 broken = str(error)
             failed = 1 if self.num_frames > known else failed + 1
-            if self._stopped.is_set() or (broken == "it has ended" and not self._retries):
+            if self._stopped.is_set():
                 return
+            if broken == "it has ended" and not self._retries:
+                return self._check_moved()
             if not self.num_frames:
                 raise UserError(f"cannot be read ({broken}). Give a camera, a stream or a film that plays.")
             if self._source.is_file:
@@ -107,6 +109,12 @@ class Reader:
             self._report(one_line(_named(self._source, text)))
             self._stopped.wait(wait)
 
+    def _check_moved(self) -> None:
+        """Raises UserError if the source has ended, and held no more than a picture."""
+        if self.num_frames < 2 and not self._stopped.is_set():
+            held = "a single picture" if self.num_frames else "no picture that can be decoded"
+            raise UserError(f"holds {held}. Give a camera, a stream or a film that plays.")
+
     def _read(self) -> bool:
         """Reads the source until it ends. Returns whether it was a recording, which has then been played."""
         with self._source.open() as opened:
@@ -114,7 +122,7 @@ class Reader:
             self._last_added, self._last_decoded = -LATE_SPACING_SECONDS, time.monotonic()
             clock = None
             for packet in self._source.packets(opened):
-                for frame in decoded(packet):
+                for frame in opened.decoded(packet):
                     self.num_frames += 1
                     self.first_frame.set()
                     if opened.is_recording:

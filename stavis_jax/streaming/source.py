@@ -2,23 +2,26 @@
 
 import contextlib
 import errno
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import av
 from av.stream import Disposition
 
 from data_pipelines.films.decoding import ANY_ENCODING, open_video
+from data_pipelines.films.frame_folder import PICTURE_SUFFIXES
 from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.limits import MOST_PIXELS
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _CAMERA = re.compile(r"/dev/video\d+")
 DEVICE_FORMAT = "v4l2"
-DOWNLOADS = ("http", "https")  # schemes of which a server sends a film as fast as it can
+DOWNLOADS = ("http", "https")
+RECORDING_SCHEMES = (*DOWNLOADS, "file", "ftp", "sftp")  # a film comes as fast as it can be read
+NO_FRAME_RATE = {"fpsprobesize": "0"}  # FFmpeg would read many frames to estimate it, and nothing needs it
 TIMEOUT_SECONDS = 10.0
 
 
@@ -42,15 +45,16 @@ class LiveSource:
 
     @property
     def is_camera(self) -> bool:
-        return bool(_CAMERA.fullmatch(self.name))
+        """Whether it is a device, or a link to one, as in /dev/v4l/by-id."""
+        return not _URL.match(self.name) and bool(_CAMERA.fullmatch(os.path.realpath(self.name)))
 
     @property
     def is_file(self) -> bool:
         return not self.is_camera and not _URL.match(self.name)
 
     @property
-    def _is_download(self) -> bool:
-        return urlsplit(self.name).scheme.lower() in DOWNLOADS
+    def _scheme(self) -> str:
+        return self.name.partition(":")[0].lower()
 
     @property
     def shown_name(self) -> str:
@@ -58,13 +62,24 @@ class LiveSource:
         return re.sub(r"(?<=://)[^/]*@", "", self.name)
 
     def check(self) -> None:
-        """Raises UserError if the source is a path of no device or file, or if options are given for a file."""
-        if not _URL.match(self.name) and (not Path(self.name).exists() or Path(self.name).is_dir()):
-            fault = "is a folder" if Path(self.name).is_dir() else "no such device or file"
-            advice = "Give a camera such as /dev/video0, a URL such as rtsp://host/path, or a film file."
-            raise UserError(f"{self.shown_name}: {fault}. {advice}")
-        if self.is_file and self.options:
+        """Reports what is wrong before the source is opened. A camera or stream is not opened for this.
+
+        Raises:
+          UserError: the source is a path and nothing is there, it is a file that holds no film, or options are given
+            for a file.
+        """
+        path = Path(self.name)
+        advice = "Give a camera such as /dev/video0, a URL such as rtsp://host/path, or a film file."
+        if not _URL.match(self.name) and not path.exists():
+            raise UserError(f"{self.name}: no such device or file. {advice}")
+        if not self.is_file:
+            return
+        if path.is_dir() or path.suffix.lower() in PICTURE_SUFFIXES:
+            raise UserError(f"{self.name}: is a {'folder' if path.is_dir() else 'picture'}. {advice}")
+        if self.options:
             raise UserError("--option: film files take no options. Give it with a camera or a URL only.")
+        with open_video(self.name):
+            pass
 
     @contextlib.contextmanager
     def open(self) -> Iterator["OpenSource"]:
@@ -78,12 +93,11 @@ class LiveSource:
             with open_video(self.name) as streams:
                 yield OpenSource(streams.container, streams.video, is_recording=True)
             return
-        options = {"fflags": "nobuffer", **self.options}  # leaves out what is read before the format is known
         with self._faults():
             container = av.open(
                 self.name,
                 format=DEVICE_FORMAT if self.is_camera else None,
-                container_options=options,
+                container_options=NO_FRAME_RATE | dict(self.options),
                 timeout=(self.timeout_seconds, self.timeout_seconds),
                 **ANY_ENCODING,
             )
@@ -91,17 +105,20 @@ class LiveSource:
             video = container.streams.best("video")
             if not isinstance(video, av.VideoStream) or video.disposition & Disposition.attached_pic:
                 raise BrokenSource("it has no moving pictures")
+            if video.codec_context is None:
+                raise BrokenSource("FFmpeg does not know the format of its pictures")
             video.thread_type = "SLICE"  # threads that take a frame each would delay every frame
-            yield OpenSource(container, video, is_recording=self._is_download and bool(container.duration))
+            is_recording = self._scheme in RECORDING_SCHEMES and bool(container.duration)
+            yield OpenSource(container, video, is_recording)
 
     def packets(self, opened: "OpenSource") -> Iterator[av.Packet]:
-        """Yields the packets of the pictures. Raises BrokenSource if the source breaks off."""
+        """Yields the packets of all streams, the sound's too. Raises BrokenSource if the source breaks off."""
         with self._faults(), contextlib.suppress(IndexError):  # PyAV raises it where another stream appears midway
             try:
-                yield from opened.container.demux(opened.video)
+                yield from opened.container.demux()
             except av.FFmpegError as error:
                 # FFmpeg says so of any answer by HTTP that states no length and ends.
-                if error.errno != errno.EIO or not self._is_download:
+                if error.errno != errno.EIO or self._scheme not in DOWNLOADS:
                     raise
 
     @contextlib.contextmanager
@@ -122,14 +139,18 @@ class OpenSource:
     video: av.VideoStream
     is_recording: bool
 
+    def decoded(self, packet: av.Packet) -> list[av.VideoFrame]:
+        """Returns the pictures of a packet; none if it is damaged or holds something else.
 
-def decoded(packet: av.Packet) -> list[av.VideoFrame]:
-    """Returns the pictures of a packet; none if it is damaged. Raises UserError if they are too large."""
-    try:
-        frames = packet.decode()
-    except av.FFmpegError:
-        return []
-    for frame in frames:
-        if isinstance(frame, av.VideoFrame) and frame.width * frame.height > MOST_PIXELS:
-            raise UserError(f"its pictures have {frame.width}x{frame.height} pixels. Give a smaller source.")
-    return [frame for frame in frames if isinstance(frame, av.VideoFrame)]
+        Raises UserError if they are too large.
+        """
+        if packet.stream_index != self.video.index:
+            return []
+        try:
+            frames = [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+        except av.FFmpegError:
+            return []
+        for frame in frames:
+            if frame.width * frame.height > MOST_PIXELS:
+                raise UserError(f"its pictures have {frame.width}x{frame.height} pixels. Give a smaller source.")
+        return frames

@@ -1,12 +1,15 @@
 """Reading: recordings play in real time, streams that break off come back a bounded number of times."""
 
+import io
 import threading
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from live_streams import LEVELS, Marks, mark, streaming, write_marked_stream
+from live_streams import LEVELS, Marks, mark, marked_pictures, streaming, write_marked_stream
 from made_films import write_film
+from PIL import Image
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.streaming import reader as reader_module
@@ -90,10 +93,11 @@ def test_the_newest_frame_is_mapped_while_a_slow_network_drops_the_others(stream
         assert one.latency_seconds >= 0
 
 
-def test_a_recording_plays_in_real_time_from_play_on(tmp_path, reading, monkeypatch):
+@pytest.mark.parametrize("address", ["{}", "file://{}"])
+def test_a_recording_plays_in_real_time_from_play_on(address, tmp_path, reading, monkeypatch):
     monkeypatch.setattr(reader_module, "LATE_SECONDS", 1000)  # of a busy machine
     film = write_marked_stream(tmp_path / "film.ts", 30)
-    reader, frames = reading(str(film))
+    reader, frames = reading(address.format(film))
     assert reader.first_frame.wait(WAIT_SECONDS)
     time.sleep(0.2)
     assert reader.num_frames == 1
@@ -161,15 +165,64 @@ def test_a_source_that_cannot_be_opened_is_one_line_at_once(name, said, reading)
     assert f"{name}: {said}" in ended(reader, frames)
 
 
-def test_files_that_hold_no_film_are_refused(tmp_path, reading):
-    text = tmp_path / "film.mp4"
+def test_paths_that_hold_no_film_are_refused_before_reading(tmp_path):
+    text, picture = tmp_path / "film.mp4", tmp_path / "picture.png"
     text.write_text("no film")
-    reader, frames = reading(str(text))
-    assert "cannot be read as a film" in ended(reader, frames)
-    with pytest.raises(UserError, match="no such device or file"):
-        LiveSource(str(tmp_path / "none.mp4")).check()
+    Image.new("RGB", (8, 8)).save(picture)
+    for path, said in (
+        (tmp_path / "none.mp4", "no such device or file"),
+        (text, "cannot be read as a film"),
+        (picture, "is a picture. Give a camera"),
+        (tmp_path, "is a folder. Give a camera"),
+    ):
+        with pytest.raises(UserError, match=said):
+            LiveSource(str(path)).check()
     with pytest.raises(UserError, match="film files take no options"):
         LiveSource(str(text), {"a": "b"}).check()
+
+
+def test_a_link_to_a_camera_is_a_camera(tmp_path):
+    (tmp_path / "usb-camera").symlink_to("/dev/video97")
+    assert LiveSource(str(tmp_path / "usb-camera")).is_camera
+
+
+def test_a_picture_from_a_server_is_told_apart_from_a_stream(reading):
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(file, "JPEG")
+    with streaming(file.getvalue(), num_parts=1) as server:
+        reader, frames = reading(server.url)
+        reader.play()
+        assert ended(reader, frames).startswith(f"{server.url}: holds a single picture. Give a camera")
+
+
+def test_a_stream_whose_pictures_cannot_be_decoded_is_an_error(tmp_path, reading):
+    film = write_film(tmp_path / "film.mkv", marked_pictures(30), codec="mpeg4", pix_fmt="yuv420p").read_bytes()
+    assert film.count(b"V_MPEG4/ISO/ASP") == 1
+    with streaming(film.replace(b"V_MPEG4/ISO/ASP", b"V_MPEG4/ISO/ODD"), num_parts=1) as server:
+        said = ended(*reading(server.url))
+    assert said.startswith(f"{server.url}: cannot be read (FFmpeg does not know the format of its pictures). Give")
+
+
+def test_the_first_frames_of_a_slow_stream_are_enough_to_know_it(tmp_path, reading):
+    """FFmpeg would wait for ten frames to know the frame rate, which are ten seconds of one frame a second."""
+    slow = write_marked_stream(tmp_path / "slow.ts", 20, frame_rate_hz=1).read_bytes()
+    with streaming(slow, num_parts=20, seconds_per_part=0.2) as server:
+        reader, _ = reading(server.url)
+        until(lambda: server.num_sent >= 5, "a quarter is sent")
+        server.gate.clear()
+        assert reader.first_frame.wait(WAIT_SECONDS / 6) and reader.error is None
+
+
+@pytest.mark.slow
+def test_a_stream_whose_pictures_stop_while_its_sound_goes_on_has_broken_off(tmp_path, reading):
+    sound = [(0.0, np.zeros((1, 60 * 22050), np.int16))]
+    kind = {"codec": "mpeg2video", "pix_fmt": "yuv420p", "container": "mpegts", "sound_codec": "mp2"}
+    kind |= {"frame_rate_hz": 25, "time_base": Fraction(1, 25)}
+    film = write_film(tmp_path / "film.ts", marked_pictures(50), sound, **kind).read_bytes()
+    with streaming(film, num_parts=400, seconds_per_part=0.02) as server:
+        reader, frames = reading(server.url, timeout_seconds=1.0)
+        assert "broke off (no picture could be decoded for 1 s)" in ended(reader, frames)
+        assert reader.num_frames > 16
 
 
 def test_passwords_of_addresses_are_not_shown():
