@@ -113,7 +113,7 @@ def test_a_stream_that_is_gone_ends_in_one_line(seeing, tmp_path, monkeypatch, c
 
 
 def test_faults_are_one_line(seeing, tmp_path, monkeypatch):
-    film = write_marked_stream(tmp_path / "film.ts", 2)
+    film = write_marked_stream(tmp_path / "film.ts", 40)
     assert "none.mp4: no such device or file" in error(tmp_path / "none.mp4")
     assert "/dev/video99: no such device or file" in error("/dev/video99")
     assert "--lookahead 9: is out of range" in error(film, "--lookahead", 9)
