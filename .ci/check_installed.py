@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 SCRIPTS = Path(sys.executable).parent
-COMMANDS = ["ablate", "compare", "convert", "demo", "evaluate", "export", "fetch", "ingest", "live", "predict"]
-COMMANDS += ["prepare", "reframe", "status", "submission", "synthesize", "train"]
+COMMANDS = ["ablate", "check", "compare", "convert", "demo", "evaluate", "export", "fetch", "ingest", "live"]
+COMMANDS += ["predict", "prepare", "reframe", "status", "submission", "synthesize", "train"]
 TINY_DEMO = (
     "--config=av:demo",
     "--workdir=run",
@@ -69,6 +69,7 @@ def main() -> None:
     expected = ("have no maps", "maps are black")  # of splits 2 and 3; of a network that is hardly trained
     run("evaluate", maps, "--data=run/data/raw", "--output=scores", may_warn=expected)
 
+    check("damaged" not in run("check", "shards", "run"), "check finds everything whole")
     run("export", "run", "--output=stavis.stablehlo")
     check(Path("stavis.stablehlo").stat().st_size > 10_000_000, "the export holds the weights")
 

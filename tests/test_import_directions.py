@@ -41,6 +41,7 @@ ALLOWED = {  # room: the rooms it may import, in the order in which the data flo
         "runtime inputs raw synthetic shards clips cli ops models weights watch training prediction maps scoring "
         "reports"
     ),
+    "checking": "runtime inputs shards models weights training reports",
     "web": "runtime drawing models weights prediction maps outputs",
 }
 

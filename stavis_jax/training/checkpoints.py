@@ -18,6 +18,7 @@ from jax.experimental import multihost_utils
 from data_pipelines.runtime.errors import UserError, system_fault
 from stavis_jax.training.checksums import ITEM as CHECKSUMS
 from stavis_jax.training.checksums import check_restored, checksums_to_restore, checksums_to_save
+from stavis_jax.training.damage import damage_of
 from stavis_jax.training.data_position import ITEM as POSITION
 from stavis_jax.training.data_position import move_to, position_to_restore, position_to_save
 from stavis_jax.training.devices import is_first_host, wait_for_all_hosts
@@ -114,8 +115,10 @@ class Checkpoints:
                     check_restored(restored)
                     progress, error = Progress(**restored["progress"]), None
                     move_to(batches, restored, folder)
-                except (ValueError, KeyError, TypeError, OSError) as fault:
-                    error = fault
+                except Exception as fault:
+                    error = damage_of(fault)
+                    if error is None:
+                        raise
                 if pause is None or _on_all_hosts(not _is_missing_file(error)):
                     break
                 time.sleep(pause)

@@ -1,0 +1,1 @@
+"""Checks whether files of this project are whole."""

@@ -1,0 +1,11 @@
+"""Tells damage of a checkpoint from other errors of reading it."""
+
+
+def damage_of(error: BaseException) -> Exception | None:
+    """Returns the damage that an error of orbax tells of; None if the error has another cause.
+
+    Orbax raises a plain Exception, caused by the ValueError of TensorStore, where an array's files are cut or missing.
+    """
+    if type(error) is Exception and error.__cause__:
+        error = error.__cause__
+    return error if isinstance(error, ValueError | KeyError | TypeError | OSError) else None
