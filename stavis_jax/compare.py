@@ -7,7 +7,7 @@ describes the tables and the plot.
 import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from data_pipelines.runtime.arguments import CommandParser
 from data_pipelines.runtime.command import command
@@ -16,8 +16,7 @@ from stavis_jax.cli.network_flags import add_batch_and_stride, add_checkpoint_fl
 from stavis_jax.cli.process import keep_big_buffers
 from stavis_jax.maps.regions import read_regions
 
-if TYPE_CHECKING:
-    from stavis_jax.cuts.cut import Cut, TimedMap
+Item = TypeVar("Item")
 
 HOW = ("batch_size", "stride")  # arguments of `predict_film` that are flags
 EXAMPLES = """cut1.mp4 cut2.mp4 --output comparison
@@ -43,19 +42,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         functools.cache(lambda: load_network(arguments)),
         regions=regions,
         how={flag: arguments[flag] for flag in HOW},
-        maps_of=_with_progress,
+        watch=_with_progress,
     )
     print_table(comparison_table(comparison))
     print(f"{one_line(arguments['output'])}: wrote {', '.join(names)}")
 
 
-def _with_progress(cut: "Cut") -> "Iterable[TimedMap]":
-    """Yields the maps of a cut, and shows their number."""
+def _with_progress(items: Iterable[Item], name: str, total: int | None) -> Iterable[Item]:
+    """Yields the items, and shows their number."""
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import track
 
-    return track(cut.maps(), escape(one_line(cut.name)), cut.num_frames, console=Console(stderr=True), transient=True)
+    return track(items, escape(one_line(name)), total, console=Console(stderr=True), transient=True)
 
 
 def _parser() -> CommandParser:
@@ -63,7 +62,7 @@ def _parser() -> CommandParser:
     add = parser.add_argument
     for name in "ab":
         add(name, type=Path, metavar=name.upper(), help="film, or folder of a prediction with maps.npz")
-    output = "folder for seconds.csv, summary.csv, compare.png and, with --regions, regions.csv"
+    output = "folder for seconds.csv, summary.csv, compare.png, of films compare.mp4 and, with --regions, regions.csv"
     add("--output", required=True, type=Path, metavar="DIR", help=output)
     regions = "JSON file of named boxes, the same in both cuts; docs/regions.md describes it"
     add("--regions", type=Path, metavar="FILE", help=regions)

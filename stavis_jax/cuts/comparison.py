@@ -69,7 +69,7 @@ def comparison_table(comparison: Comparison) -> Table:
     found = comparison.differences()
     if found:
         mean = comparison.mean_difference()
-        notes.append(f"Attention differs by {mean:.0%} on average, in the {len(found)} seconds of both cuts.")
+        notes.append(f"Attention differs by {mean:.0%} on average, in the {_count(len(found), 'second')} of both cuts.")
     for second in sorted(found, key=lambda second: -found[second])[:MOST_DIFFERENT]:
         places = [cut.seconds[second].centre() for cut in comparison.cuts]
         notes.append(
@@ -133,6 +133,10 @@ def _measures(second: Second | None) -> tuple[float, ...]:
 
 def _share(cut: CutAttention, second: int, region: str) -> float:
     return cut.seconds[second].region_shares[region] if second in cut.seconds else math.nan
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _place(place: tuple[float, float]) -> str:

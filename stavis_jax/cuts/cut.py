@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib import format as npy_format
 
-from data_pipelines.films.film import film_name, open_film
+from data_pipelines.films.film import Film, film_name, open_film
 from data_pipelines.runtime.errors import UserError, reason
-from stavis_jax.outputs.folder import SETTINGS, film_size_of
+from stavis_jax.outputs.folder import SETTINGS, film_size_of, settings_of
 from stavis_jax.outputs.registry import OUTPUTS
 from stavis_jax.prediction.api import predict_film
 from stavis_jax.prediction.protocol import SaliencyModel
 
 MAPS = OUTPUTS["npz"].file_name
 LARGEST_SIDE = 4096  # pixels of a map
+NETWORK = ("variant", "checkpoint", "stride")  # settings of a prediction on which its maps depend
 
 
 class TimedMap(NamedTuple):
@@ -40,6 +41,8 @@ class Cut:
       name: of the film.
       film_size: (width, height) in pixels; None if the folder does not tell.
       num_frames: as far as known.
+      network: returns the settings of `NETWORK` with which it was predicted, as far as known.
+      film: the film; None if there are only its maps.
       maps: yields the map of each frame. It raises UserError if they cannot be read or predicted.
     """
 
@@ -47,6 +50,8 @@ class Cut:
     film_size: tuple[int, int] | None
     num_frames: int | None
     maps: Callable[[], Iterator[TimedMap]]
+    network: Callable[[], Mapping[str, Any]] = dict
+    film: Film | None = None
 
 
 def open_cut(path: Path, load: Callable[[], SaliencyModel], how: Mapping[str, Any] | None = None) -> Cut:
@@ -58,20 +63,28 @@ def open_cut(path: Path, load: Callable[[], SaliencyModel], how: Mapping[str, An
       how: arguments of `predict_film`.
 
     Raises:
-      UserError: the folder holds a prediction without maps.npz, or the film cannot be read.
+      UserError: the folder holds a prediction without maps.npz or is part of one, or the film cannot be read.
     """
+    how = how or {}
     if (path / SETTINGS).is_file():
         maps = path / MAPS
         if not maps.is_file():
             raise UserError(f"{path}: was predicted without {MAPS}. Predict it with --outputs npz, or give the film.")
-        return Cut(film_name(path), film_size_of(path), _read_seconds(maps).size, lambda: _read_maps(maps))
+        num_frames = _read_seconds(maps).size
+        settings = {name: value for name, value in settings_of(path).items() if name in NETWORK}
+        return Cut(film_name(path), film_size_of(path), num_frames, lambda: _read_maps(maps), lambda: settings)
+    if path.is_dir() and (path.parent / SETTINGS).is_file():
+        raise UserError(f"{path}: is a part of a prediction. Give {path.parent}, predicted with --outputs npz.")
     film = open_film(path)
 
     def predicted() -> Iterator[TimedMap]:
-        for prediction in predict_film(film, load(), **(how or {})):
+        for prediction in predict_film(film, load(), **how):
             yield TimedMap(prediction.seconds, prediction.saliency)
 
-    return Cut(film.name, (film.width, film.height), film.num_frames, predicted)
+    def network() -> dict[str, Any]:
+        return {"stride": how.get("stride", 1), **load().identity()}
+
+    return Cut(film.name, (film.width, film.height), film.num_frames, predicted, network, film)
 
 
 def _read_seconds(path: Path) -> np.ndarray:

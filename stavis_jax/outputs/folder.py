@@ -30,7 +30,7 @@ def is_done(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> bool:
     Raises:
       UserError: the folder holds something else, which may not be replaced.
     """
-    earlier = _settings_of(folder)
+    earlier = settings_of(folder)
     if overwrite or not earlier:
         check_replaceable(folder)
         return False
@@ -51,7 +51,7 @@ def check_replaceable(folder: Path) -> None:
         raise UserError(f"{folder}: is a link and is not replaced. {advice}")
     if is_free(folder):
         return
-    if not _settings_of(folder):
+    if not settings_of(folder):
         raise UserError(f"{folder}: is not a prediction and is not overwritten. {advice}")
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
@@ -119,7 +119,7 @@ def _text(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _settings_of(folder: Path) -> dict[str, Any]:
+def settings_of(folder: Path) -> dict[str, Any]:
     """Returns the settings of a prediction; empty if the folder is not one or its settings cannot be read."""
     settings = _content_of(folder).get("settings")
     return settings if isinstance(settings, dict) else {}

@@ -2,8 +2,11 @@ import csv
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from made_films import write_film
+from made_models import Brightness
 from PIL import Image
 
 from data_pipelines.runtime.errors import UserError
@@ -42,7 +45,7 @@ def compared(tmp_path, columns_a, columns_b, **how):
 def test_second_that_was_cut_differently_is_found(tmp_path):
     comparison, names = compared(tmp_path, [1, 1, 1, 6], [1, 6, 1])
     assert names == ["seconds.csv", "summary.csv", "compare.png"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*names, "comparison.json"])
     rows = rows_of(tmp_path / "out" / "seconds.csv")
     assert [row["difference"] for row in rows] == ["0", "1", "0", ""]  # B has three seconds
     assert (rows[1]["a_center_x"], rows[1]["b_center_x"]) == (str(1.5 / 8), str(6.5 / 8))
@@ -74,6 +77,56 @@ def test_boxes_in_pixels_need_the_size_of_the_film(tmp_path):
         compare_cuts(*cuts, tmp_path / "out", lambda: None, regions=boxes)
     assert not (tmp_path / "out").exists()
     compare_cuts(*cuts, tmp_path / "out", lambda: None, regions=shares)
+
+
+def test_one_second_is_one_second(tmp_path):
+    comparison, _ = compared(tmp_path, [1], [1, 1])
+    assert comparison_table(comparison).notes[0] == "Attention differs by 0% on average, in the 1 second of both cuts."
+
+
+def test_a_later_comparison_replaces_the_whole_earlier_one_and_nothing_else(tmp_path):
+    cuts = folder(tmp_path / "one", [1]), folder(tmp_path / "other", [2])
+    output = tmp_path / "out"
+    compare_cuts(*cuts, output, lambda: None, regions=regions(tmp_path / "boxes.json"))
+    assert (output / "regions.csv").exists()
+    compare_cuts(*cuts, output, lambda: None)
+    assert not (output / "regions.csv").exists() and (output / "seconds.csv").exists()
+    (output / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds notes.txt, which is not part of a comparison"):
+        compare_cuts(*cuts, output, lambda: None)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "summary.csv").write_text("mine")
+    for place, says in ((own, "own: is not a comparison"), (cuts[0], "one: holds maps.npz")):
+        with pytest.raises(UserError, match=says):
+            compare_cuts(*cuts, place, lambda: None)
+    assert (own / "summary.csv").read_text() == "mine"
+
+
+def test_cuts_that_other_networks_predicted_are_a_warning(tmp_path, caplog):
+    cuts = folder(tmp_path / "one", [1]), folder(tmp_path / "other", [1])
+    for cut, checkpoint in zip(cuts, ("1e0e0a05", "b00c0de5"), strict=True):
+        settings = {"variant": "visual", "checkpoint": checkpoint, "film": cut.name}
+        (cut / "prediction.json").write_text(json.dumps({"settings": settings}))
+    compare_cuts(*cuts, tmp_path / "out", lambda: None)
+    (line,) = caplog.messages
+    assert "not predicted alike (checkpoint: 1e0e0a05 and b00c0de5)" in line
+    caplog.clear()
+    compare_cuts(cuts[0], cuts[0], tmp_path / "out", lambda: None)
+    assert caplog.messages == []
+
+
+def test_films_are_also_written_side_by_side(tmp_path):
+    films = [
+        write_film(tmp_path / f"{name}.mkv", np.full((count, 32, 48, 3), 90, np.uint8), frame_rate_hz=25)
+        for name, count in (("one", 30), ("other", 20))
+    ]
+    _, names = compare_cuts(*films, tmp_path / "out", Brightness)
+    assert names[-1] == "compare.mp4"
+    with av.open(str(tmp_path / "out" / "compare.mp4")) as written:
+        assert sum(1 for _ in written.decode(video=0)) == 30
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text())["networks"] == [{"stride": 1}] * 2
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name[0] == "."] == []
 
 
 def test_output_that_is_a_file_is_refused(tmp_path):

@@ -45,6 +45,14 @@ def test_folder_of_an_older_version_does_not_tell_the_size_of_its_film(folder):
     assert open_cut(folder, no_network).film_size is None
 
 
+def test_folder_of_the_pictures_of_maps_is_no_film(film, tmp_path):
+    write_predictions(film, tmp_path / "out", Brightness(), PredictionOptions(("maps",)))
+    with pytest.raises(
+        UserError, match=r"out/maps: is a part of a prediction. Give .*out, predicted with --outputs npz"
+    ):
+        open_cut(tmp_path / "out" / "maps", no_network)
+
+
 def test_folder_without_arrays_is_refused(film, tmp_path):
     write_predictions(film, tmp_path / "out", Brightness(), PredictionOptions(("track",)))
     with pytest.raises(UserError, match=r"was predicted without maps.npz. Predict it with --outputs npz"):
