@@ -52,15 +52,15 @@ def _score_frames(num_frames: int) -> list[list[float]]:
 
 def score(prediction: np.ndarray, density: np.ndarray, fixations: np.ndarray, union: np.ndarray) -> list[float]:
     """Returns the five metrics as `stavis_jax` computes them, from the 8-bit prediction."""
-    from stavis_jax.metrics import auc_judd, cc, nss, postprocess, shuffled_auc, sim
+    from stavis_jax.metrics import MeasuredMap, auc_judd, cc, nss, postprocess, shuffled_auc, sim
 
-    saliency_map = postprocess(prediction, density.shape)
+    saliency_map, density_map = MeasuredMap(postprocess(prediction, density.shape)), MeasuredMap(density)
     return [
-        cc(saliency_map, density),
+        cc(saliency_map, density_map),
         nss(saliency_map, fixations),
         auc_judd(saliency_map, fixations),
         shuffled_auc(saliency_map, fixations, union),
-        sim(saliency_map, density),
+        sim(saliency_map, density_map),
     ]
 
 

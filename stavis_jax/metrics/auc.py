@@ -6,18 +6,18 @@ fixations in the shuffled AUC. Both functions return the expectation over these 
 
 import numpy as np
 
-from stavis_jax.metrics.arrays import blocks, check_same_shape, map_and_fixated
+from stavis_jax.metrics.arrays import BLOCK_PIXELS, blocks, check_same_shape
+from stavis_jax.metrics.measured_map import AnyMap, MeasuredMap, map_and_fixated, measured
 
 TIE_DIGITS = 9  # values of a map in [0, 1] that agree to this digit are ties: the rest is rounding
+RANK_MARGIN = 2e-9  # more than the rounding to TIE_DIGITS can move a value
 SHUFFLED_THRESHOLDS = np.arange(11) / 10
-RANK_MARGIN = 5e-7  # more than rounding, to TIE_DIGITS and to float32, can move a rank
-SMALLEST_RANK = 1e-3  # added to each rank, so that no bucket is narrower than two margins
-BUCKET_BITS = np.uint32(14)
-FIRST_BUCKET, LAST_BUCKET = (int(np.float32(rank).view(np.uint32)) >> 14 for rank in (SMALLEST_RANK / 2, 1.01))
-NUM_BUCKETS = LAST_BUCKET - FIRST_BUCKET + 1
+BUCKET_BITS = 17  # more buckets share fewer pixels, but leave the processor's cache
+NUM_BUCKETS = (1 << BUCKET_BITS) + 1
+SHARED = -1
 
 
-def auc_judd(saliency_map: np.ndarray, fixation_map: np.ndarray) -> float:
+def auc_judd(saliency_map: AnyMap, fixation_map: np.ndarray) -> float:
     """Returns the area under the ROC curve whose thresholds are the values at fixations.
 
     Every pixel that is not fixated is a negative.
@@ -32,13 +32,12 @@ def auc_judd(saliency_map: np.ndarray, fixation_map: np.ndarray) -> float:
         saliency_map: [H, W].
         fixation_map: [H, W], non-zero where fixated.
     """
-    saliency_map, fixated = map_and_fixated(saliency_map, fixation_map)
-    num_fixated = np.count_nonzero(fixated)
-    num_others = fixated.size - num_fixated
-    lowest, highest = saliency_map.min(), saliency_map.max()
-    if not num_fixated or not num_others or np.isnan(lowest):
+    saliency, fixated = map_and_fixated(saliency_map, fixation_map)
+    lowest, highest = saliency.lowest, saliency.highest
+    num_fixated, num_others = fixated.size, saliency.values.size - fixated.size
+    if not num_fixated or not num_others or saliency.has_nan:
         return float("nan")
-    if lowest == highest:
+    if saliency.is_constant:
         # Every negative ties with every positive.
         last_piece = num_others * num_fixated / (num_fixated + 1)
         return float(0.5 + last_piece / (2 * num_fixated * num_others))
@@ -46,27 +45,31 @@ def auc_judd(saliency_map: np.ndarray, fixation_map: np.ndarray) -> float:
     def ranks(values: np.ndarray) -> np.ndarray:
         return ((values - lowest) / (highest - lowest)).round(TIE_DIGITS)
 
-    positives = np.sort(ranks(saliency_map.ravel()[np.flatnonzero(fixated)]))
-    # Most negatives lie in buckets that hold no positive: the bucket alone decides which positives are above them.
-    shared = np.zeros(NUM_BUCKETS, bool)
-    shared[[_buckets(positives, 0.0, 1.0, margin) for margin in (-RANK_MARGIN, RANK_MARGIN)]] = True
-    positives_below = np.cumsum(np.bincount(_buckets(positives, 0.0, 1.0), minlength=NUM_BUCKETS))
-    histogram = np.zeros(NUM_BUCKETS, np.int64)
+    # Most pixels lie in buckets without positives. The bucket tells how many positives are below such a pixel.
+    positives = np.sort(saliency.values.ravel()[fixated])
+    buckets = _Buckets(lowest, highest)
+    edges = np.concatenate([[0], buckets.numbers(positives) + 1, [NUM_BUCKETS]])
+    positives_below = np.repeat(np.arange(num_fixated + 1, dtype=np.int32), np.diff(edges))
+    margin = RANK_MARGIN * (highest - lowest)
+    for moved in ((positives - margin).clip(lowest), (positives + margin).clip(max=highest)):
+        positives_below[buckets.numbers(moved)] = SHARED
+    above, lost = 0, 0.0
     compared = []
-    for (values,) in blocks(saliency_map):
-        buckets = _buckets(values, lowest, 1 / (highest - lowest))
-        histogram += np.bincount(buckets, minlength=NUM_BUCKETS)
-        compared.append(values[np.flatnonzero(shared.take(buckets))])
-    histogram[shared] = 0
-    above = histogram[positives_below > 0].sum()
-    lost = (histogram * positives_below).sum(dtype=np.float64)
+    room, of_pixels = np.empty(BLOCK_PIXELS), np.empty(BLOCK_PIXELS, np.int32)
+    for (values,) in blocks(saliency.values):
+        numbers = buckets.numbers(values, out=room[: values.size])
+        below = positives_below.take(numbers, out=of_pixels[: values.size], mode="clip")  # "raise" would copy `out`
+        shared = np.flatnonzero(below == SHARED)
+        compared.append(values[shared])
+        lost += int(below.sum(dtype=np.int64)) - SHARED * shared.size
+        above += int(np.count_nonzero(below > 0))
     # The remaining pixels are compared one by one, with half credit for ties. Fixated pixels are among them.
-    pixels = ranks(np.concatenate(compared))
+    positives, pixels = ranks(positives), ranks(np.concatenate(compared))
     lost += 0.5 * (_sum_below(positives, pixels) - _sum_below(positives, positives))
     # The last piece, to (1, 1): the expected number of negatives above the lowest positive once ties are broken.
-    tied_positives = np.count_nonzero(positives == positives[0])
+    tied_positives = int(np.count_nonzero(positives == positives[0]))
     ties = np.count_nonzero(pixels == positives[0]) - tied_positives
-    above += np.count_nonzero(pixels > positives[0]) - (num_fixated - tied_positives)
+    above += int(np.count_nonzero(pixels > positives[0])) - (num_fixated - tied_positives)
     mann_whitney = 1 - lost / (num_fixated * num_others)
     last_piece = above + ties * tied_positives / (tied_positives + 1)
     return float(mann_whitney + last_piece / (2 * num_fixated * num_others))
@@ -78,21 +81,28 @@ def _sum_below(positives: np.ndarray, values: np.ndarray) -> float:
     return below.sum(dtype=np.float64) + not_above.sum(dtype=np.float64)
 
 
-def _buckets(values: np.ndarray, lowest: float, scale: float, margin: float = 0.0) -> np.ndarray:
-    """Returns the bucket number of each value [N]. Its rank is (value - lowest) * scale, in [0, 1], plus the margin.
+class _Buckets:
+    """Equal parts of the range of a map, 2^16 to 2^17 of them. A larger value is never in an earlier part."""
 
-    A larger value never has a smaller number. A bucket is the leading bits of a float32, so it is a 512th to a 1024th
-    of the rank wide. Buckets are therefore finer near 0, where most pixels of a map are.
-    """
-    shifted = values - (lowest - (SMALLEST_RANK + margin) / scale)
-    shifted *= scale
-    ranks = shifted.astype(np.float32)
-    bits = ranks.view(np.uint32)
-    bits >>= BUCKET_BITS
-    return bits.astype(np.intp) - FIRST_BUCKET
+    def __init__(self, lowest: float, highest: float):
+        self._lowest = lowest
+        # The distance from this power of two to the next float64 is the width of a part.
+        self._anchor = np.ldexp(1.0, int(np.frexp(highest - lowest)[1]) + 52 - BUCKET_BITS)
+        self._first = self._anchor.view(np.int64)
+
+    def numbers(self, values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Returns the number of the part, from 0, of each value [N] between the lowest and the highest.
+
+        out: memory for the result, float64 [N].
+        """
+        shifted = np.subtract(values, self._lowest, out=out)
+        shifted += self._anchor  # which rounds to whole parts
+        numbers = shifted.view(np.int64)
+        numbers -= self._first
+        return numbers
 
 
-def shuffled_auc(saliency_map: np.ndarray, fixation_map: np.ndarray, other_fixations: np.ndarray) -> float:
+def shuffled_auc(saliency_map: AnyMap, fixation_map: np.ndarray, other_fixations: np.ndarray) -> float:
     """Returns the area under the ROC curve with fixations of the same video's other frames as negatives.
 
     Formula: mean over pairs (fixated f, negative o) of [l_f > l_o] + [l_f = l_o] / 2, where l counts the thresholds
@@ -107,12 +117,14 @@ def shuffled_auc(saliency_map: np.ndarray, fixation_map: np.ndarray, other_fixat
         other_fixations: [H, W], non-zero where any frame of the video was fixated. Pixels that hold a 1 in
             `fixation_map` are removed here, so the current frame may be part of the union.
     """
-    fixation_map = np.asarray(fixation_map)
-    others = (np.asarray(other_fixations) != 0) & (fixation_map != 1)
-    return _shuffled_area(saliency_map, fixation_map, others)
+    fixation_map, other_fixations = np.asarray(fixation_map), np.asarray(other_fixations)
+    saliency = measured(saliency_map)
+    check_same_shape(saliency.values, fixation_map, other_fixations)
+    others = np.flatnonzero(other_fixations != 0)
+    return _shuffled_area(saliency, fixation_map, others[fixation_map.ravel()[others] != 1])
 
 
-def shuffled_auc_others(saliency_map: np.ndarray, fixation_map: np.ndarray, fixation_counts: np.ndarray) -> float:
+def shuffled_auc_others(saliency_map: AnyMap, fixation_map: np.ndarray, fixation_counts: np.ndarray) -> float:
     """Returns the textbook's shuffled AUC: negatives are the fixations of other films.
 
     Formula, range and NaN as in `shuffled_auc`, which the original calls sAUC. Three things differ: the negatives come
@@ -125,22 +137,21 @@ def shuffled_auc_others(saliency_map: np.ndarray, fixation_map: np.ndarray, fixa
         fixation_map: [H, W], non-zero where fixated.
         fixation_counts: [H, W], how many fixations of other videos fall on each pixel of this frame.
     """
-    return _shuffled_area(saliency_map, fixation_map, np.asarray(fixation_counts), weighted=True)
+    saliency, counts = measured(saliency_map), np.asarray(fixation_counts)
+    check_same_shape(saliency.values, counts)
+    others = np.flatnonzero(counts != 0)
+    return _shuffled_area(saliency, fixation_map, others, counts.ravel()[others])
 
 
 def _shuffled_area(
-    saliency_map: np.ndarray, fixation_map: np.ndarray, others: np.ndarray, weighted: bool = False
+    saliency: MeasuredMap, fixation_map: np.ndarray, negative: np.ndarray, repeats: np.ndarray | None = None
 ) -> float:
-    """Returns the shuffled AUC with negatives where `others` is not zero, each counted that often if `weighted`."""
-    saliency_map, fixated = map_and_fixated(saliency_map, fixation_map)
-    check_same_shape(saliency_map, others)
-    lowest, highest = saliency_map.min(), saliency_map.max()
-    positive, negative = np.flatnonzero(fixated), np.flatnonzero(others)
-    if not positive.size or not negative.size or np.isnan(lowest) or lowest == highest:
+    """Returns the shuffled AUC with negatives at N positions in the flattened map, each counted `repeats` [N] times."""
+    saliency, positive = map_and_fixated(saliency, fixation_map)
+    if not positive.size or not negative.size or saliency.has_nan or saliency.is_constant:
         return float("nan")
-    values = saliency_map.ravel()
+    values, lowest, highest = saliency.values.ravel(), saliency.lowest, saliency.highest
     positives, negatives = ((values[pixels] - lowest) / (highest - lowest) for pixels in (positive, negative))
-    repeats = others.ravel()[negative] if weighted else None
     return _area_between_levels(_count_by_level(positives), _count_by_level(negatives, repeats))
 
 

@@ -6,12 +6,13 @@ Z. Bylinskii et al., "What do different evaluation metrics tell us about salienc
 
 import numpy as np
 
-from stavis_jax.metrics.arrays import blocks, check_same_shape, map_and_fixated, sum_of_products
+from stavis_jax.metrics.arrays import blocks, check_same_shape, sum_of_products
+from stavis_jax.metrics.measured_map import AnyMap, MeasuredMap, map_and_fixated, measured
 
 EPSILON = np.finfo(np.float64).eps  # MATLAB's eps, 2^-52: keeps logarithm and quotient finite
 
 
-def kl_divergence(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
+def kl_divergence(saliency_map: AnyMap, density_map: AnyMap) -> float:
     """Returns how much of the density of fixations the saliency map misses, in nats. Both maps are [H, W].
 
     Formula: sum of d * log(eps + d / (s + eps)), with each map first divided by its sum.
@@ -21,17 +22,17 @@ def kl_divergence(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
     returns 0, the best score, for a density of zeros.)
     Follows KLdiv.m of the MIT saliency benchmark.
     """
-    saliency_map, density_map = np.asarray(saliency_map), np.asarray(density_map)
-    check_same_shape(saliency_map, density_map)
-    mass = density_map.sum(dtype=np.float64)
-    saliency_mass = sum(np.maximum(block, 0).sum(dtype=np.float64) for (block,) in blocks(saliency_map))
+    saliency, density = measured(saliency_map), measured(density_map)
+    check_same_shape(saliency.values, density.values)
+    mass = density.total
+    saliency_mass = sum(np.maximum(block, 0).sum(dtype=np.float64) for (block,) in blocks(saliency.values))
     if mass == 0 or np.isnan(mass) or np.isnan(saliency_mass):
         return float("nan")
     divergence = 0.0
-    for saliency, density in blocks(saliency_map, density_map):
-        looked_at = np.flatnonzero(density)  # elsewhere the term is 0
-        share = density[looked_at] / mass
-        expected = np.maximum(saliency[looked_at], 0, dtype=np.float64)
+    for of_saliency, of_density in blocks(saliency.values, density.values):
+        looked_at = np.flatnonzero(of_density != 0)  # elsewhere the term is 0
+        share = of_density[looked_at] / mass
+        expected = np.maximum(of_saliency[looked_at], 0, dtype=np.float64)
         expected /= saliency_mass or 1.0
         expected += EPSILON
         ratio = np.divide(share, expected, out=expected)
@@ -40,7 +41,7 @@ def kl_divergence(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
     return float(divergence)
 
 
-def information_gain(saliency_map: np.ndarray, fixation_map: np.ndarray, baseline_map: np.ndarray) -> float:
+def information_gain(saliency_map: AnyMap, fixation_map: np.ndarray, baseline_map: AnyMap) -> float:
     """Returns how much better than a baseline the map predicts the fixated pixels, in bits per fixation.
 
     Formula: mean over fixated pixels of log2(eps + s) - log2(eps + b), with the saliency map and the baseline map
@@ -50,19 +51,17 @@ def information_gain(saliency_map: np.ndarray, fixation_map: np.ndarray, baselin
     NaN without fixations, and if either map is constant or holds a NaN.
     Follows InfoGain.m of the MIT saliency benchmark.
     """
-    saliency_map, fixated = map_and_fixated(saliency_map, fixation_map)
-    baseline_map = np.asarray(baseline_map, np.float64)
-    check_same_shape(saliency_map, baseline_map)
-    if not fixated.any():
+    saliency, fixated = map_and_fixated(saliency_map, fixation_map)
+    baseline = measured(baseline_map)
+    check_same_shape(saliency.values, baseline.values)
+    if not fixated.size:
         return float("nan")
-    return float((_log2_density(saliency_map, fixated) - _log2_density(baseline_map, fixated)).mean())
+    return float((_log2_density(saliency, fixated) - _log2_density(baseline, fixated)).mean())
 
 
-def _log2_density(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def _log2_density(values: MeasuredMap, chosen: np.ndarray) -> np.ndarray:
     """Returns the log density of the chosen pixels, or [NaN] for a map that is constant or holds a NaN."""
-    lowest, highest = values.min(), values.max()
-    if np.isnan(lowest) or lowest == highest:
+    if values.has_nan or values.is_constant:
         return np.full(1, np.nan)
     # The range of the stretch to [0, 1] cancels in the division by the sum.
-    mass = sum((block - lowest).sum() for (block,) in blocks(values))
-    return np.log2(EPSILON + (values[chosen] - lowest) / mass)
+    return np.log2(EPSILON + (values.values.ravel()[chosen] - values.lowest) / values.mass)

@@ -3,10 +3,11 @@
 import functools
 
 import numpy as np
-from scipy import ndimage, sparse
+from scipy import ndimage
 
 BLUR_SIGMA_PIXELS = 2.0
 BLUR_RADIUS_PIXELS = 6  # 13 taps
+BAND_ROWS = 8  # of a resized map; BLAS starts threads for products of larger bands
 
 
 def postprocess(prediction: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -46,15 +47,34 @@ def imresize_bicubic(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     if image.ndim != 2:
         raise ValueError(f"Expected one map [h, w], found shape {image.shape}.")
     height, width = shape
-    rows, columns = _resize_matrix(image.shape[0], height), _resize_matrix(image.shape[1], width)
-    return rows @ np.ascontiguousarray((columns @ image.T).T)
+    return _resize_rows(np.ascontiguousarray(_resize_rows(image.T, width).T), height)
+
+
+def _resize_rows(image: np.ndarray, target_size: int) -> np.ndarray:
+    """Resizes [h, w] to [target, w]."""
+    resized = np.empty((target_size, image.shape[1]))
+    for target, source, weights in _resize_bands(len(image), target_size):
+        np.matmul(weights, image[source], out=resized[target])
+    return resized
 
 
 @functools.lru_cache(maxsize=64)
-def _resize_matrix(source_size: int, target_size: int) -> sparse.csr_array:
-    """Returns the weights [target, source] of one axis. They are sparse: an enlarged pixel has four taps."""
+def _resize_bands(source_size: int, target_size: int) -> list[tuple[slice, slice, np.ndarray]]:
+    """Returns (rows of the result, rows that they are made of, weights [rows, source rows]) of each band."""
+    weights = _resize_matrix(source_size, target_size)
+    bands = []
+    for first in range(0, target_size, BAND_ROWS):
+        rows = slice(first, min(first + BAND_ROWS, target_size))
+        used = np.flatnonzero(weights[rows].any(axis=0))
+        source = slice(int(used[0]), int(used[-1]) + 1)
+        bands.append((rows, source, np.ascontiguousarray(weights[rows, source])))
+    return bands
+
+
+def _resize_matrix(source_size: int, target_size: int) -> np.ndarray:
+    """Returns the weights [target, source] of one axis. Most are zero: an enlarged pixel has four taps."""
     if source_size == target_size:
-        return sparse.csr_array(np.eye(source_size))
+        return np.eye(source_size)
     scale = target_size / source_size
     shrink = min(scale, 1.0)
     centres = (np.arange(target_size) + 0.5) / scale - 0.5
@@ -64,9 +84,9 @@ def _resize_matrix(source_size: int, target_size: int) -> sparse.csr_array:
     weights /= weights.sum(axis=1, keepdims=True)  # MATLAB normalises here too where it antialiases
     mirrored = taps.astype(int) % (2 * source_size)
     mirrored = np.minimum(mirrored, 2 * source_size - 1 - mirrored)
-    dense = np.zeros((target_size, source_size))
-    np.add.at(dense, (np.arange(target_size)[:, None], mirrored), weights)
-    return sparse.csr_array(dense)
+    matrix = np.zeros((target_size, source_size))
+    np.add.at(matrix, (np.arange(target_size)[:, None], mirrored), weights)
+    return matrix
 
 
 def _keys_kernel(offset: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ draws.
 
 import numpy as np
 
-from stavis_jax.metrics.arrays import map_and_fixated
 from stavis_jax.metrics.auc import SHUFFLED_THRESHOLDS
+from stavis_jax.metrics.measured_map import AnyMap, map_and_fixated
 
 JITTER = 1e-7
 DRAWS = 100  # samples of the original
@@ -15,25 +15,24 @@ DRAWS = 100  # samples of the original
 Seed = int | np.random.Generator
 
 
-def auc_judd_sampled(saliency_map: np.ndarray, fixation_map: np.ndarray, *, seed: Seed) -> float:
+def auc_judd_sampled(saliency_map: AnyMap, fixation_map: np.ndarray, *, seed: Seed) -> float:
     """Returns `auc_judd` with one draw of jitter, uniform in [0, 1e-7), added to the map [H, W].
 
     NaN where `auc_judd` is NaN.
     """
-    saliency_map, fixated = map_and_fixated(saliency_map, fixation_map)
-    num_fixated = np.count_nonzero(fixated)
-    num_others = fixated.size - num_fixated
-    if not num_fixated or not num_others or np.isnan(saliency_map.min()):
+    saliency, fixated = map_and_fixated(saliency_map, fixation_map)
+    num_fixated, num_others = fixated.size, saliency.values.size - fixated.size
+    if not num_fixated or not num_others or saliency.has_nan:
         return float("nan")
-    jittered = saliency_map + JITTER * np.random.default_rng(seed).random(saliency_map.shape)
-    thresholds = np.sort(jittered[fixated])[::-1]
+    jittered = saliency.values + JITTER * np.random.default_rng(seed).random(saliency.values.shape)
+    thresholds = np.sort(jittered.ravel()[fixated])[::-1]
     rank = np.arange(1, num_fixated + 1)
     at_or_above = jittered.size - np.searchsorted(np.sort(jittered, axis=None), thresholds, side="left")
     return _area(rank / num_fixated, (at_or_above - rank) / num_others)
 
 
 def shuffled_auc_sampled(
-    saliency_map: np.ndarray, fixation_map: np.ndarray, other_fixations: np.ndarray, *, splits: int = DRAWS, seed: Seed
+    saliency_map: AnyMap, fixation_map: np.ndarray, other_fixations: np.ndarray, *, splits: int = DRAWS, seed: Seed
 ) -> float:
     """Returns `shuffled_auc` as the mean over `splits` samples of as many negatives as there are fixations.
 
@@ -45,7 +44,7 @@ def shuffled_auc_sampled(
 
 
 def shuffled_auc_others_sampled(
-    saliency_map: np.ndarray, fixation_map: np.ndarray, fixation_counts: np.ndarray, *, splits: int = DRAWS, seed: Seed
+    saliency_map: AnyMap, fixation_map: np.ndarray, fixation_counts: np.ndarray, *, splits: int = DRAWS, seed: Seed
 ) -> float:
     """Returns `shuffled_auc_others` from the same kind of samples. Fixations are drawn, so a pixel may recur."""
     counts = np.asarray(fixation_counts).ravel()
@@ -53,16 +52,15 @@ def shuffled_auc_others_sampled(
     return _mean_area(saliency_map, fixation_map, np.repeat(pixels, counts[pixels]), splits, seed)
 
 
-def _mean_area(saliency_map: np.ndarray, fixation_map: np.ndarray, pool: np.ndarray, splits: int, seed: Seed) -> float:
+def _mean_area(saliency_map: AnyMap, fixation_map: np.ndarray, pool: np.ndarray, splits: int, seed: Seed) -> float:
     """Returns the mean area over samples from `pool`, the flat positions of the negatives."""
-    saliency_map, fixated = map_and_fixated(saliency_map, fixation_map)
+    saliency, fixated = map_and_fixated(saliency_map, fixation_map)
     if splits < 1:
         raise ValueError(f"splits: {splits}, expected 1 or more.")
-    lowest, highest = saliency_map.min(), saliency_map.max()
-    if not fixated.any() or not pool.size or np.isnan(lowest) or lowest == highest:
+    if not fixated.size or not pool.size or saliency.has_nan or saliency.is_constant:
         return float("nan")
-    stretched = ((saliency_map - lowest) / (highest - lowest)).ravel()
-    positives = stretched[fixated.ravel()]
+    stretched = ((saliency.values - saliency.lowest) / (saliency.highest - saliency.lowest)).ravel()
+    positives = stretched[fixated]
     rng = np.random.default_rng(seed)
     areas = []
     for _ in range(splits):

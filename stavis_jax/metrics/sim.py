@@ -3,11 +3,10 @@
 import numpy as np
 
 from stavis_jax.metrics.arrays import blocks, check_same_shape
+from stavis_jax.metrics.measured_map import AnyMap, measured
 
-CANCELLED = 1e-2  # mass / subtracted mass below which subtracting after the sum would lose digits
 
-
-def sim(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
+def sim(saliency_map: AnyMap, density_map: AnyMap) -> float:
     """Returns the common mass of two maps [H, W].
 
     Formula: sum of min(s, d), with each map first stretched to [0, 1] and then divided by its sum.
@@ -16,28 +15,21 @@ def sim(saliency_map: np.ndarray, density_map: np.ndarray) -> float:
     another constant or holds a NaN.
     Compared with similarity.m of the MIT saliency benchmark.
     """
-    saliency_map, density_map = np.asarray(saliency_map), np.asarray(density_map)
-    check_same_shape(saliency_map, density_map)
-    # The range of the stretch cancels in the division by the sum.
-    (lowest, mass), (lowest_density, density_mass) = _lowest_and_mass(saliency_map), _lowest_and_mass(density_map)
-    if np.isnan(mass) or np.isnan(density_mass):
+    saliency, density = measured(saliency_map), measured(density_map)
+    check_same_shape(saliency.values, density.values)
+    if saliency.has_nan or density.has_nan:
         return float("nan")
-    common = 0.0
-    for saliency, density in blocks(saliency_map, density_map):
-        # Both blocks are in units of the saliency map's mass.
-        saliency, density = saliency - lowest, density.astype(np.float64)
-        density -= lowest_density
-        density *= mass / density_mass
-        common += np.minimum(saliency, density, out=density).sum()
-    return float(common / mass)
-
-
-def _lowest_and_mass(values: np.ndarray) -> tuple[np.float64, float]:
-    """Returns the minimum and the sum above it. The sum is 1 for a map of zeros, NaN for another constant map."""
-    lowest, highest = np.float64(values.min()), np.float64(values.max())
-    if lowest == highest:
-        return lowest, float("nan") if lowest else 1.0
-    mass = values.sum(dtype=np.float64) - values.size * lowest
-    if mass > CANCELLED * values.size * abs(lowest):
-        return lowest, mass
-    return lowest, sum((block - lowest).sum() for (block,) in blocks(values))
+    constants = [values.lowest for values in (saliency, density) if values.is_constant]
+    if constants:
+        return float("nan") if any(constants) else 0.0
+    # The range of the stretch cancels in the division by the sum. The density is brought to the mass and the minimum of
+    # the saliency map, which then needs no arithmetic.
+    scale = saliency.mass / density.mass
+    offset = saliency.lowest - scale * density.lowest
+    common = -saliency.values.size * saliency.lowest
+    for of_saliency, of_density in blocks(saliency.values, density.values):
+        of_density = of_density.astype(np.float64)
+        of_density *= scale
+        of_density += offset
+        common += np.minimum(of_saliency, of_density, out=of_density).sum()
+    return float(max(common / saliency.mass, 0.0))

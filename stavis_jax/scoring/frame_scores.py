@@ -11,6 +11,7 @@ import numpy as np
 from stavis_jax.metrics.auc import auc_judd, shuffled_auc, shuffled_auc_others
 from stavis_jax.metrics.cc import cc
 from stavis_jax.metrics.information import information_gain, kl_divergence
+from stavis_jax.metrics.measured_map import MeasuredMap
 from stavis_jax.metrics.nss import nss
 from stavis_jax.metrics.sampled_auc import auc_judd_sampled, shuffled_auc_others_sampled, shuffled_auc_sampled
 from stavis_jax.metrics.sim import sim
@@ -74,19 +75,20 @@ def score_frame(
             functools.partial(function, seed=generator)
             for function in (auc_judd_sampled, shuffled_auc_sampled, shuffled_auc_others_sampled)
         )
+    saliency, density = MeasuredMap(saliency_map), MeasuredMap(density_map)
     scores = {
-        "CC": cc(saliency_map, density_map),
-        "NSS": nss(saliency_map, fixation_map),
-        "AUC-J": judd(saliency_map, fixation_map),
+        "CC": cc(saliency, density),
+        "NSS": nss(saliency, fixation_map),
+        "AUC-J": judd(saliency, fixation_map),
     }
     if other_fixations is not None:
-        scores["sAUC"] = shuffled(saliency_map, fixation_map, other_fixations)
-    scores["SIM"] = sim(saliency_map, density_map)
+        scores["sAUC"] = shuffled(saliency, fixation_map, other_fixations)
+    scores["SIM"] = sim(saliency, density)
     if fixation_counts is not None:
-        scores["sAUC-others"] = others(saliency_map, fixation_map, fixation_counts)
-    scores["KL"] = kl_divergence(saliency_map, density_map)
+        scores["sAUC-others"] = others(saliency, fixation_map, fixation_counts)
+    scores["KL"] = kl_divergence(saliency, density)
     if baseline_map is not None:
-        scores["IG"] = information_gain(saliency_map, fixation_map, baseline_map)
+        scores["IG"] = information_gain(saliency, fixation_map, baseline_map)
     return scores
 
 
