@@ -89,6 +89,13 @@ def _check(arguments: dict[str, Any]) -> None:
             raise UserError(f"--{name} {arguments[flag]:g}: is out of range. Give a number from 0.001 to 1000.")
     if not 0 <= arguments["pad_below"] <= 1:
         raise UserError(f"--pad-below {arguments['pad_below']:g}: is out of range. Give a share from 0 to 1.")
+    if arguments["maps"]:
+        for flag, default in (("checkpoint", None), ("variant", None), ("batch_size", None), ("stride", 1)):
+            if arguments[flag] != default:
+                name = flag.replace("_", "-")
+                raise UserError(f"--{name}: has no effect with --maps, since no network runs. Leave it out.")
+        if not arguments["maps"].is_dir():
+            raise UserError(f"{arguments['maps']}: no such folder. Give the folder of the film's maps.")
     ratios = arguments["ratio"]
     same = next((one for place, one in enumerate(ratios) if one.value in [r.value for r in ratios[:place]]), None)
     if same:

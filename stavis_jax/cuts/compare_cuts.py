@@ -19,7 +19,7 @@ from stavis_jax.outputs.folder import finished_folder
 from stavis_jax.prediction.protocol import SaliencyModel
 
 FILM = "compare.mp4"
-SETTINGS = "comparison.json"  # marks a folder as written by this module
+SETTINGS = "compare.json"  # marks a folder as written by this module
 FILES = (SECONDS, REGIONS, SUMMARY, PLOT, FILM, SETTINGS)
 Item = TypeVar("Item")
 

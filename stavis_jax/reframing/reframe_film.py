@@ -1,6 +1,7 @@
 """Reframes one film: predicts or reads its maps, plans the crops, and writes a folder."""
 
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from data_pipelines.films.sound_place import sound_place
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_clutter, is_free
 from stavis_jax.maps.map_folders import MapFolder
+from stavis_jax.outputs.folder import SETTINGS as PREDICTION
 from stavis_jax.outputs.folder import finished_folder
 from stavis_jax.prediction.api import Advance, predict_film
 from stavis_jax.prediction.protocol import SaliencyModel
@@ -30,6 +32,8 @@ from stavis_jax.reframing.shots import CutDetector
 SETTINGS = "reframing.json"  # marks a folder as written by this module
 _NAME = re.compile(r"[\d.]+x[\d.]+(\.mp4|_preview\.mp4|\.csv|\.json|_ffmpeg\.sh|_crop\.txt|\.xml)")
 COMPARED_SIZE = 112  # pixels a side, of the frames in which cuts are looked for where no network reads them
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,9 @@ def analyse_maps(film: Film, folder: Path, advance: Advance) -> Analysis:
     Raises:
       UserError: there is not one map for each frame, of one size.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder. Give the folder of the film's maps.")
+    is_prediction = (folder / PREDICTION).is_file()
+    if is_prediction and not (folder / "maps").is_dir():
+        raise UserError(f"{folder}: was predicted without pictures of maps. Predict it with --outputs maps.")
     maps = MapFolder(folder / "maps" if (folder / "maps").is_dir() else folder)
     profiles, cuts, seconds = SaliencyProfiles(), CutDetector(), []
     shape = None
@@ -85,6 +90,8 @@ def analyse_maps(film: Film, folder: Path, advance: Advance) -> Analysis:
         advance(1)
     if len(maps) != len(seconds):
         raise UserError(f"{folder}: has {len(maps)} maps, but {film.path} has {len(seconds)} frames. Give its own.")
+    if maps.coloured:
+        _log.warning("%s: %d maps have colours, and only the red is read. Give grey maps.", folder, len(maps.coloured))
     return Analysis(profiles, np.array(seconds), cuts.shot_starts())
 
 

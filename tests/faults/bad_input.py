@@ -6,10 +6,11 @@ from pathlib import Path
 
 from supplies import Supplies, copy_of
 
+DATA_COMMANDS = ("synthesize", "fetch", "ingest", "prepare")
+NETWORK_COMMANDS = ("main", "ablate", "convert", "export", "predict", "reframe", "compare", "evaluate", "submission")
 MODULES = {
-    **{name: f"data_pipelines.{name}" for name in ("synthesize", "fetch", "ingest", "prepare")},
-    **{name: f"stavis_jax.{name}" for name in ("main", "ablate", "convert", "export", "predict", "reframe")},
-    **{name: f"stavis_jax.{name}" for name in ("evaluate", "submission")},
+    **{name: f"data_pipelines.{name}" for name in DATA_COMMANDS},
+    **{name: f"stavis_jax.{name}" for name in NETWORK_COMMANDS},
 }
 
 

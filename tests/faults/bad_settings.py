@@ -27,6 +27,8 @@ FLAGS = {
     "prepare": _prepare,
     "convert": lambda place: [place.supplies.pth, "--output", place.output],
     "predict": _predict,
+    "reframe": lambda place: [*_predict(place), "--ratio", "9:16"],
+    "compare": lambda place: [place.supplies.film, *_predict(place)],
     "evaluate": _evaluate,
     "main": lambda place: training_flags(place.supplies.shards, place.output),
 }
@@ -48,6 +50,10 @@ def _long(place: Place):
 
 def _regions(place: Place):
     return place.file("boxes.json", '{"unit": "share", "regions": {"a": {"box": [0.9, 0, 0.2, 1]}}}')
+
+
+def _boxes(text: str):
+    return lambda place: place.file("boxes.json", f'{{"unit": "pixels", "regions": {{{text}}}}}')
 
 
 ROWS = [
@@ -91,4 +97,29 @@ ROWS = [
         for command in FLAGS
         if command != "main"
     ),
+    given("reframe", "a ratio of 0:1", "--ratio", "0:1", says="expected WIDTH:HEIGHT"),
+    given("reframe", "a ratio of 1:100", "--ratio", "1:100", says="at most 10:1 or 1:10"),
+    given("reframe", "a ratio in two forms", "--ratio", "9:16", "18:32", says="--ratio 18:32: is given twice"),
+    given("reframe", "a camera that does not move", "--max-speed", 0, says="--max-speed 0: is out of range"),
+    given("reframe", "a jerk of NaN", "--max-jerk", "nan", says="--max-jerk nan: is out of range"),
+    given("reframe", "a share of 2 to pad below", "--pad-below", 2, says="--pad-below 2: is out of range"),
+    given("reframe", "maps beside a checkpoint", "--maps", ".", says="--checkpoint: has no effect with --maps"),
+    given(
+        "compare", "two regions of one name", "--regions", _boxes('"a": {"box": [0, 0, 9, 9]}, "a": {}'), says="twice"
+    ),
+    given(
+        "compare",
+        "a region of no characters",
+        "--regions",
+        _boxes('"\\ud800": {"box": [0, 0, 9, 9]}'),
+        says="printable",
+    ),
+    given(
+        "compare",
+        "shares in place of pixels",
+        "--regions",
+        _boxes('"a": {"box": [0, 0, 1, 1]}'),
+        says="within one pixel",
+    ),
+    given("compare", "an output of others", "--output", lambda place: place.file("a/b", b"").parent, says="holds b"),
 ]

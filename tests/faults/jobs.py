@@ -89,6 +89,13 @@ JOBS = {
             ],
             apart=True,
         ),
+        Job(
+            "compare",
+            lambda place: [
+                *(place.supplies.film, place.supplies.film, "--checkpoint", place.supplies.weights),
+                *("--output", place.output),
+            ],
+        ),
     )
 }  # fmt: skip
 

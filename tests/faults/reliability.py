@@ -8,7 +8,7 @@ import pytest
 
 FAULT, REFUSED = "fault", "refused"  # names of properties in a test's report
 COMMANDS = ("synthesize", "fetch", "ingest", "prepare", "main", "ablate", "evaluate", "convert", "export", "predict")
-COMMANDS += ("reframe", "submission")
+COMMANDS += ("reframe", "compare", "submission")
 # Faults that tests in other folders inject: test, command, fault, count.
 ELSEWHERE = (
     ("test_killed_ten_times_it_ends_as_if_it_never_was", "main", "kill -9", 10),

@@ -22,6 +22,7 @@ ROOM_KB = {
     "predict": 8,
     "reframe": 8,
     "submission": 8,
+    "compare": 8,
 }
 FULL = ("No space left on device", "File too large", "disk full", "GB are free")
 

@@ -60,7 +60,7 @@ def test_asked_to_stop_it_clears_away_what_it_had_begun(command, commands, suppl
 
 @pytest.mark.slow
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
-@pytest.mark.parametrize("command", ["predict", "reframe", "convert", "export"])
+@pytest.mark.parametrize("command", ["predict", "reframe", "compare", "convert", "export"])
 def test_ctrl_c_ends_a_command_within_seconds(command, share, commands, supplies, undisturbed, tmp_path, tally):
     """The other commands, with worker processes: test_workers.py."""
     job, place, expected = JOBS[command], Place(tmp_path, supplies), undisturbed(command)

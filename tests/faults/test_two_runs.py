@@ -21,6 +21,7 @@ HELD = {
     "predict": lambda output: temporary_folder_beside(output / "film"),  # the film's own folder
     "reframe": lambda output: temporary_folder_beside(output / "film"),
     "submission": temporary_folder_beside,
+    "compare": temporary_folder_beside,
 }
 
 

@@ -230,6 +230,28 @@ def test_the_folder_that_predict_wrote_serves_as_maps(target, tmp_path):
     assert len(rows(folder / "9x16.csv")) == 160
 
 
+@pytest.mark.usefixtures("no_model")
+def test_a_prediction_without_pictures_of_maps_says_how_to_make_them(target, tmp_path):
+    (tmp_path / "predicted").mkdir()
+    (tmp_path / "predicted" / "prediction.json").write_text("{}")
+    said = error(target[0], tmp_path / "out", "--ratio", "9:16", "--maps", tmp_path / "predicted")
+    assert "predicted: was predicted without pictures of maps. Predict it with --outputs maps." in said
+
+
+@pytest.mark.usefixtures("no_model")
+def test_coloured_pictures_in_place_of_maps_are_a_warning(tmp_path, caplog):
+    """The frames of the film, say."""
+    pictures = target_pictures(centers(4))
+    film = write_target_film(tmp_path / "film.mkv", pictures)
+    (tmp_path / "maps").mkdir()
+    for number, picture in enumerate(pictures, start=1):
+        picture = picture.copy()
+        picture[0, 0] = 255, 0, 0
+        Image.fromarray(picture).save(tmp_path / "maps" / f"{number}.png")
+    run(film, tmp_path / "out", "--ratio", "9:16", "--maps", tmp_path / "maps")
+    assert any("4 maps have colours, and only the red is read" in line for line in caplog.messages)
+
+
 @pytest.mark.slow
 def test_a_real_film_keeps_its_surround_sound(tmp_path, monkeypatch):
     monkeypatch.setattr("stavis_jax.prediction.model.load", lambda *a, **k: Brightness())
@@ -252,6 +274,8 @@ def test_faults_are_one_line_and_nothing_is_written(target, tmp_path, capsys):
     assert "--pad-below 2: is out of range" in error(film, output, *ratio, "--pad-below", 2)
     assert "--stride 65: is too large" in error(film, output, *ratio, "--stride", 65)
     assert "no such folder" in error(film, output, *ratio, "--maps", tmp_path / "none")
+    for flags in (("--checkpoint", "stavis"), ("--stride", 2), ("--batch-size", 1)):
+        assert f"{flags[0]}: has no effect with --maps" in error(film, output, *ratio, "--maps", maps, *flags)
     assert "none.mp4: no such file" in error(tmp_path / "none.mp4", output, *ratio)
     Image.new("RGB", (64, 48)).save(tmp_path / "still.png")
     assert "is a single picture" in error(tmp_path / "still.png", output, *ratio)

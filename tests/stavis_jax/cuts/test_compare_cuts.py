@@ -45,7 +45,7 @@ def compared(tmp_path, columns_a, columns_b, **how):
 def test_second_that_was_cut_differently_is_found(tmp_path):
     comparison, names = compared(tmp_path, [1, 1, 1, 6], [1, 6, 1])
     assert names == ["seconds.csv", "summary.csv", "compare.png"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*names, "comparison.json"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([*names, "compare.json"])
     rows = rows_of(tmp_path / "out" / "seconds.csv")
     assert [row["difference"] for row in rows] == ["0", "1", "0", ""]  # B has three seconds
     assert (rows[1]["a_center_x"], rows[1]["b_center_x"]) == (str(1.5 / 8), str(6.5 / 8))
@@ -125,7 +125,7 @@ def test_films_are_also_written_side_by_side(tmp_path):
     assert names[-1] == "compare.mp4"
     with av.open(str(tmp_path / "out" / "compare.mp4")) as written:
         assert sum(1 for _ in written.decode(video=0)) == 30
-    assert json.loads((tmp_path / "out" / "comparison.json").read_text())["networks"] == [{"stride": 1}] * 2
+    assert json.loads((tmp_path / "out" / "compare.json").read_text())["networks"] == [{"stride": 1}] * 2
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name[0] == "."] == []
 
 
