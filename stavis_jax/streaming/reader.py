@@ -12,6 +12,7 @@ from PIL import Image
 from data_pipelines.films.decoding import seconds_of, upright_picture
 from data_pipelines.inputs.resizing import ResizePicture
 from data_pipelines.runtime.errors import UserError, one_line
+from stavis_jax.streaming.catching_up import CatchingUp
 from stavis_jax.streaming.newest_frames import LiveFrame, NewestFrames
 from stavis_jax.streaming.source import BrokenSource, LiveSource, OpenSource
 from stavis_jax.streaming.source_clock import SourceClock
@@ -120,17 +121,22 @@ class Reader:
         with self._source.open() as opened:
             self._frames.restart()
             self._last_added, self._last_decoded = -LATE_SPACING_SECONDS, time.monotonic()
-            clock = None
+            clock = SourceClock(opened.is_recording)
+            catching_up = CatchingUp(opened.video, clock)
             for packet in self._source.packets(opened):
-                for frame in opened.decoded(packet):
+                is_skipped = packet.stream_index == opened.video.index and catching_up.skips(packet, time.monotonic())
+                self.num_frames += is_skipped
+                for frame in () if is_skipped else opened.decoded(packet):
                     self.num_frames += 1
                     self.first_frame.set()
                     if opened.is_recording:
                         self._playing.wait()
-                    clock = clock or SourceClock(opened.is_recording)
                     self._last_decoded = now = time.monotonic()
                     seconds = seconds_of(frame)
-                    self._add(frame, clock.captured(None if seconds is None else float(seconds), now), now)
+                    captured = clock.captured(None if seconds is None else float(seconds), now)
+                    if not opened.is_recording:
+                        catching_up.decoded(captured, now)
+                    self._add(frame, captured, now)
                 if self._stopped.is_set():
                     break
                 self._check_decoded(opened)

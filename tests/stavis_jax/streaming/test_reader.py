@@ -121,6 +121,21 @@ def test_late_frames_are_decoded_but_only_a_few_are_prepared(stream, reading, mo
     assert 1 <= len(prepared) < reader.num_frames / 2
 
 
+def test_only_key_frames_are_decoded_while_decoding_is_far_behind(tmp_path, reading, monkeypatch):
+    monkeypatch.setattr("stavis_jax.streaming.catching_up.BEHIND_SECONDS", -1.0)
+    monkeypatch.setattr("stavis_jax.streaming.catching_up.CAUGHT_UP_SECONDS", 1000)
+    monkeypatch.setattr(reader_module, "LATE_SECONDS", 1000)
+    kind = {"codec": "mpeg4", "pix_fmt": "yuv420p", "container": "mpegts", "gop_size": 10}
+    kind |= {"options": {"sc_threshold": "1000000000"}, "frame_rate_hz": 25, "time_base": Fraction(1, 25)}
+    film, frames = write_film(tmp_path / "film.ts", marked_pictures(60), **kind), NewestFrames()
+    numbers = []
+    monkeypatch.setattr(frames, "add", lambda frame: numbers.append(frame.number))
+    with streaming(film.read_bytes(), num_parts=60, seconds_per_part=0) as server:
+        reader, _ = reading(server.url, frames=frames)
+        assert ended(reader, frames) == ""
+    assert numbers == [1, 11, 21, 31, 41, 51] and reader.num_frames == 60
+
+
 def test_a_stream_that_breaks_off_is_opened_again_a_bounded_number_of_times(stream, reading, monkeypatch):
     monkeypatch.setattr(reader_module, "LONGEST_WAIT_SECONDS", 0.05)
     lines: list[str] = []

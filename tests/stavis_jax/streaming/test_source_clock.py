@@ -50,6 +50,12 @@ def test_frames_of_a_recording_are_due_at_their_times_however_fast_they_are_read
     assert due == pytest.approx([10.0, 10.04, 13.0, 13.04])
 
 
+def test_a_recording_that_is_decoded_too_slowly_plays_slower_and_falls_behind_by_two_seconds_at_most():
+    clock = SourceClock(is_recording=True)
+    delays = [3.0 * second - clock.captured(float(second), now=3.0 * second) for second in range(9)]
+    assert delays == pytest.approx([0.0] + [2.0] * 8)
+
+
 def test_a_gap_in_the_times_of_a_recording_is_not_waited_for():
     clock = SourceClock(is_recording=True)
     clock.captured(0.0, now=1.0)
