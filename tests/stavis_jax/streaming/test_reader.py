@@ -63,6 +63,7 @@ def ended(reader: Reader, frames: NewestFrames) -> str:
 def test_the_newest_frame_is_mapped_while_a_slow_network_drops_the_others(stream, reading, monkeypatch):
     """The network is held up while frames arrive. Its next map is of the newest of them, or of a later one."""
     monkeypatch.setattr(reader_module, "LATE_SECONDS", 1000)  # of a busy machine
+    monkeypatch.setattr("stavis_jax.streaming.catching_up.BEHIND_SECONDS", 1000)
     model, maps, frames = Marks(), [], NewestFrames()
     predictor = Predictor(model, frames, maps.append, lookahead=0)
     predictor.start()
