@@ -77,8 +77,9 @@ def compare_cuts(
         names = write_comparison(folder, comparison)
         if len(films) == len(cuts):
             captions = [one_line(name) for name in comparison.names]
-            for _ in watch(write_compare_film(folder / FILM, films, kept, captions), FILM, None):
-                pass
+            with contextlib.closing(write_compare_film(folder / FILM, films, kept, captions)) as frames:
+                for _ in watch(frames, FILM, None):
+                    pass
             names.append(FILM)
         settings = {"a": str(a), "b": str(b), "networks": networks, "regions": regions and regions.digest()}
         (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
@@ -92,6 +93,8 @@ def check_replaceable(folder: Path) -> None:
         raise UserError(f"{folder}: is a link and is not replaced. {advice}")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--output {folder}: this is a file. Name a folder.")
+    if folder.exists() and folder.samefile(Path.cwd()):
+        raise UserError(f"--output {folder}: is the current folder, which cannot be replaced. Name a folder in it.")
     if is_free(folder):
         return
     for path in sorted(folder.iterdir()):

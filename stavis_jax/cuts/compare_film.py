@@ -66,7 +66,7 @@ class _Pane:
 
 def write_compare_film(
     path: Path, films: Sequence[Film], maps: Sequence[Iterable[np.ndarray]], captions: Sequence[str]
-) -> Iterator[Fraction]:
+) -> Generator[Fraction]:
     """Writes films side by side, each with its heat and caption, and yields the time of each frame.
 
     There is a frame whenever a film has one, so every frame of every film is seen. A film that has ended is dark. The

@@ -135,6 +135,13 @@ def test_output_that_is_a_file_is_refused(tmp_path):
         compared(tmp_path, [1], [1])
 
 
+def test_the_current_folder_is_refused_before_anything_is_predicted(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(UserError, match=r"--output \.: is the current folder"):
+        compare_cuts(Path("a.mp4"), Path("b.mp4"), Path("."), lambda: None)
+
+
 def test_a_cut_that_cannot_be_read_leaves_nothing(tmp_path):
     cuts = folder(tmp_path / "one", [1]), folder(tmp_path / "other", [1])
     np.savez(cuts[1] / "maps.npz", saliency=np.full((2, 8, 8), np.inf, np.float16), seconds=np.arange(2.0))
