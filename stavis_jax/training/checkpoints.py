@@ -45,6 +45,7 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
             create=True,
+            lightweight_initialize=True,  # orbax ends with a traceback where the description of a step is damaged
             single_host_load_and_broadcast=jax.process_count() > 1,  # each might list other steps
         )
         self._directory = directory
@@ -148,7 +149,9 @@ class Checkpoints:
         alone = ocp.options.MultiprocessingOptions(
             primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"restore{this}"
         )
-        options = ocp.CheckpointManagerOptions(read_only=True, multiprocessing_options=alone)
+        options = ocp.CheckpointManagerOptions(
+            read_only=True, lightweight_initialize=True, multiprocessing_options=alone
+        )
         return ocp.CheckpointManager(self._directory.absolute(), options=options)
 
     def _is_saved(self, step: int) -> bool:

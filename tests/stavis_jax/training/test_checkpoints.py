@@ -99,6 +99,12 @@ def test_damage_to_the_checksums_costs_that_checkpoint_only(damage, copied):
     assert restored_step(copied) == 1
 
 
+@pytest.mark.parametrize("content", ["[]", "", '{"commit_timestamp_nsecs": "x"}', '{"item_handlers": 3}', "\0\0"])
+def test_a_damaged_description_of_a_step_costs_that_checkpoint_at_most(content, copied):
+    (copied / "2/_CHECKPOINT_METADATA").write_text(content)
+    assert restored_step(copied) in (1, 2)
+
+
 def test_a_rename_that_stopped_half_way_is_passed_over(copied, two, caplog):
     """On object stores, a rename copies file by file."""
     for part in sorted((two / "2").rglob("*"))[::2]:
