@@ -6,7 +6,8 @@ from stavis_jax.streaming.source_clock import SourceClock
 
 BEHIND_SECONDS = 2.0  # a frame that is later than this shows that decoding is too slow
 CAUGHT_UP_SECONDS = 0.5  # decoding begins again at a key frame that is not later than this
-LONGEST_SECONDS = 1.0  # or after this time: then the way of the packets is slow, not decoding
+LATE_KEY_SECONDS = 1.0  # or at any key frame after this time: then the way of the packets is slow, not decoding
+LONGEST_SECONDS = 12.0  # or anywhere after this time: some cameras send no key frames after the first
 
 
 class CatchingUp:
@@ -26,7 +27,7 @@ class CatchingUp:
         """Returns whether to leave out a packet of the stream."""
         if self._behind_since is None or not packet.size:
             return False
-        if packet.is_keyframe and self._is_over(packet, now):
+        if self._is_over(packet, now):
             if self._has_skipped:
                 self._video.codec_context.flush_buffers()
             self._behind_since, self._has_skipped = None, False
@@ -36,6 +37,9 @@ class CatchingUp:
 
     def _is_over(self, packet: av.Packet, now: float) -> bool:
         assert self._behind_since is not None
-        if packet.pts is None or packet.time_base is None or now - self._behind_since > LONGEST_SECONDS:
+        passed = now - self._behind_since
+        if not packet.is_keyframe:
+            return passed > LONGEST_SECONDS
+        if packet.pts is None or packet.time_base is None or passed > LATE_KEY_SECONDS:
             return True
         return self._clock.delay(float(packet.pts * packet.time_base), now) <= CAUGHT_UP_SECONDS

@@ -125,7 +125,9 @@ class Reader:
             catching_up = CatchingUp(opened.video, clock)
             for packet in self._source.packets(opened):
                 is_skipped = packet.stream_index == opened.video.index and catching_up.skips(packet, time.monotonic())
-                self.num_frames += is_skipped
+                if is_skipped:
+                    self.num_frames += 1
+                    self._last_decoded = time.monotonic()  # the next key frame may be far
                 for frame in () if is_skipped else opened.decoded(packet):
                     self.num_frames += 1
                     self.first_frame.set()

@@ -21,7 +21,10 @@ _CAMERA = re.compile(r"/dev/video\d+")
 DEVICE_FORMAT = "v4l2"
 DOWNLOADS = ("http", "https")
 RECORDING_SCHEMES = (*DOWNLOADS, "file", "ftp", "sftp")  # a film comes as fast as it can be read
-NO_FRAME_RATE = {"fpsprobesize": "0"}  # FFmpeg would read many frames to estimate it, and nothing needs it
+READER_OPTIONS = {
+    "fpsprobesize": "0",  # by default, FFmpeg reads many frames to estimate the frame rate, and nothing needs it
+    "overrun_nonfatal": "1",  # packets of UDP that are not read in time are lost, and the stream goes on
+}
 TIMEOUT_SECONDS = 10.0
 
 
@@ -97,7 +100,7 @@ class LiveSource:
             container = av.open(
                 self.name,
                 format=DEVICE_FORMAT if self.is_camera else None,
-                container_options=NO_FRAME_RATE | dict(self.options),
+                container_options=READER_OPTIONS | dict(self.options),
                 timeout=(self.timeout_seconds, self.timeout_seconds),
                 **ANY_ENCODING,
             )

@@ -63,3 +63,11 @@ def test_pictures_go_on_if_every_key_frame_is_late_or_has_no_time(behind):
     catching_up.decoded(captured=1.6, now=4.6)
     assert not catching_up.skips(packet(None, is_key=True), now=4.7)
     assert video.num_flushed == 1, "nothing was left out before the last packet"
+
+
+def test_a_camera_that_sends_no_key_frames_is_shown_again_after_a_while(behind):
+    _, catching_up = behind
+    assert catching_up.skips(packet(3.0), now=3.1)
+    assert catching_up.skips(packet(14.0), now=14.1)
+    assert not catching_up.skips(packet(16.0), now=16.1)
+    assert not catching_up.skips(packet(16.04), now=16.14)

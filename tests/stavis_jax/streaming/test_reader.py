@@ -137,6 +137,18 @@ def test_only_key_frames_are_decoded_while_decoding_is_far_behind(tmp_path, read
     assert numbers == [1, 11, 21, 31, 41, 51] and reader.num_frames == 60
 
 
+@pytest.mark.slow
+def test_a_stream_whose_key_frames_are_far_apart_does_not_count_as_silent(tmp_path, reading, monkeypatch):
+    monkeypatch.setattr("stavis_jax.streaming.catching_up.BEHIND_SECONDS", -1.0)
+    kind = {"codec": "mpeg4", "pix_fmt": "yuv420p", "container": "mpegts", "gop_size": 200}
+    kind |= {"options": {"sc_threshold": "1000000000"}, "frame_rate_hz": 25, "time_base": Fraction(1, 25)}
+    film = write_film(tmp_path / "film.ts", marked_pictures(100), **kind)
+    with streaming(film.read_bytes(), num_parts=100, seconds_per_part=0.03) as server:
+        reader, frames = reading(server.url, timeout_seconds=1.0)
+        assert ended(reader, frames) == ""
+    assert reader.num_frames == 100
+
+
 def test_a_stream_that_breaks_off_is_opened_again_a_bounded_number_of_times(stream, reading, monkeypatch):
     monkeypatch.setattr(reader_module, "LONGEST_WAIT_SECONDS", 0.05)
     lines: list[str] = []
