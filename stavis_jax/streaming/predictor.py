@@ -75,6 +75,8 @@ class Predictor:
                 newest = frames[-1].number
                 clip = clip_of(frames, self._lookahead)
                 target = clip[FRAMES_BEFORE_TARGET]
+                if target.number <= mapped:  # it was held, and the newest frame ends the gap after it
+                    continue
                 mapped = target.number
                 self._publish(LiveMap(target, predictor.predict(clip), time.monotonic()))
         except BaseException as error:  # the main thread raises it
