@@ -1,5 +1,6 @@
 """Limits on the size of untrusted input. Anything larger is a mistake, or meant to fill the memory."""
 
+import os
 from fractions import Fraction
 from typing import Any
 
@@ -13,12 +14,12 @@ LONGEST_NAME = 200  # bytes: file systems allow 255, and names get suffixes
 
 def is_name(text: object) -> bool:
     """Returns whether `text` can name a film or a database: the name of one folder, not a path to another."""
-    return (
-        isinstance(text, str)
-        and 0 < len(text.encode(errors="replace")) <= LONGEST_NAME
-        and text not in (".", "..")
-        and not set(text) & set("/\\\0")
-    )
+    if not isinstance(text, str) or text in (".", "..") or set(text) & set("/\\\0"):
+        return False
+    try:
+        return 0 < len(os.fsencode(text)) <= LONGEST_NAME
+    except UnicodeEncodeError:  # half of a surrogate pair, as JSON may hold
+        return False
 
 
 def is_rate(hertz: Any) -> bool:

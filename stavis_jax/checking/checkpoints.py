@@ -51,7 +51,7 @@ def _check_checkpoint(checkpoint: Path) -> Finding:
             check_restored({"state": state, "progress": progress} | saved)
             epoch = int(progress["epoch"])
         except Exception as error:
-            fault = error if isinstance(error, AttributeError) else damage_of(error)
+            fault = damage_of(error)
             if fault is None:
                 raise
             raise UserError(f"{reason(fault)[:200].rstrip('.')}. {ADVICE}") from error

@@ -38,7 +38,7 @@ def read_frame_scores(folder: Path) -> dict[str, list[VideoScores]]:
             numbers = np.array([int(row["frame"]) for row in rows])
             scores = VideoScores(video["database"], video["split"], video["video"], numbers, values)
             methods.setdefault(video["method"], []).append(scores)
-    except (OSError, KeyError, ValueError, TypeError, RecursionError, csv.Error) as error:
+    except (OSError, KeyError, ValueError, TypeError, OverflowError, RecursionError, csv.Error) as error:
         raise UserError(f"{folder}: holds no scores that can be read ({reason(error)}). Score again.") from None
     return methods
 
@@ -56,7 +56,7 @@ def read_film_scores(path: Path, method: str | None = None) -> FilmScores:
         scores = [{name: _score(video[name]) for name in ALL_METRICS if name in video} for video in videos]
         if not all(isinstance(name, str) for name in (*methods, *(part for key in keys for part in key))):
             raise TypeError("a name is not a string")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(f"{file}: not a results.json ({reason(error)}). Give a folder that evaluate wrote.") from None
     if not methods:
         raise UserError(f"{file}: not a results.json (it has no videos). Give a folder that evaluate wrote.")

@@ -35,10 +35,12 @@ def check_restored(restored: Mapping[str, Any]) -> None:
     saved = restored.get(ITEM)
     if saved is None:
         return
+    if not (isinstance(saved, dict) and isinstance(saved.get("arrays"), dict)):
+        raise ValueError("its checksums cannot be read")
     found = checksums_of(restored["state"], restored["progress"])
     if found["progress"] != saved.get("progress"):
         raise ValueError("the progress has changed since it was saved")
-    arrays = saved.get("arrays", {})
+    arrays = saved["arrays"]
     changed = [
         name for name in sorted(found["arrays"].keys() | arrays) if found["arrays"].get(name) != arrays.get(name)
     ]

@@ -67,7 +67,8 @@ def warning_of(directory: Path) -> str:
         epoch = json.loads(read_text(directory / "metrics.jsonl").splitlines()[-1])
         effect = SoundEffect(float(epoch["sound_effect"]), float(epoch["active_units"]))
         return _warning(effect, directory.name, int(epoch["epoch"]), is_last=True)
-    except (OSError, ValueError, LookupError, TypeError):  # no training with sound, or one of an earlier version
+    # No training with sound, one of an earlier version, or a damaged file.
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return ""
 
 

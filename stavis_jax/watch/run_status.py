@@ -9,6 +9,7 @@ from typing import Any
 
 from data_pipelines.runtime import json_files
 from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.limits import is_name
 from stavis_jax.watch import beats
 from stavis_jax.watch.beats import Beat
 from stavis_jax.watch.stage_status import FINISHED, StageStatus, is_stage, stage_status
@@ -161,8 +162,9 @@ def _stage_names(run: Path, settings: Mapping[str, Any]) -> list[str]:
     """Returns the variants that the run trains or has trained, `visual` first."""
     found = {path.name for path in run.iterdir() if path.name not in NO_STAGES and path.is_dir() and is_stage(path)}
     model, stages, init = (_section(settings, name) for name in ("model", "stages", "init"))
-    if isinstance(model.get("variant"), str):
-        found.add(model["variant"])
+    variant = model.get("variant")
+    if is_name(variant) and variant.isprintable():
+        found.add(variant)
         if "visual" in stages and not init.get("visual") and not init.get("audiovisual"):
             found.add("visual")
     return sorted(found, key=lambda name: (name != "visual", name))

@@ -3,6 +3,7 @@
 A kind is a function of a new folder. It returns a function that reads the file, and one that writes it anew, damaged.
 """
 
+import dataclasses
 import functools
 import json
 import random
@@ -28,11 +29,16 @@ from data_pipelines.shards.reader import Shards
 from stavis_jax.checking.finding import Finding
 from stavis_jax.checking.recognize import check_path
 from stavis_jax.checking.run import check_journal
+from stavis_jax.maps.regions import read_regions
 from stavis_jax.outputs.folder import film_size_of, is_done
 from stavis_jax.reports.results_reader import read_film_scores
 from stavis_jax.training.checkpoints import Checkpoints
 from stavis_jax.training.progress import Progress
 from stavis_jax.training.sound_watch import warning_of
+from stavis_jax.watch import beats
+from stavis_jax.watch.beats import Beat
+from stavis_jax.watch.run_status import run_status
+from stavis_jax.watch.status_text import status_lines
 from stavis_jax.weights.directory import read_weights
 from stavis_jax.weights.pytorch_weights import read_pytorch_weights
 
@@ -296,6 +302,45 @@ def _read_scores(path: Path) -> None:
     read_film_scores(path)
 
 
+def status_of_a_run(folder: Path) -> Kind:
+    """Reads the settings, heartbeats and metrics of a run, as `python -m stavis_jax.status` does."""
+    good = folder / "good"
+    live = {"stage": "visual", "step": 3, "steps": 9, "first_step": 1, "seconds": 9.0, "first_seconds": 2.0}
+    (good / beats.FOLDER).mkdir(parents=True)
+    dataclasses.replace(Beat.first(0, 1), doing="training", training=live).write(good / beats.FOLDER)
+    (good / "visual" / "checkpoints" / "3").mkdir(parents=True)
+    (good / "visual" / "metrics.jsonl").write_text('{"epoch": 1, "loss": 0.5, "validation_loss": 0.4}\n' * 2)
+    stage = {"epochs": 3, "batch_size": 2}
+    (good / "config.json").write_text(json.dumps({"model": {"variant": "visual"}, "stages": {"visual": stage}}))
+    place = folder / "run"
+
+    def read() -> None:
+        assert status_lines(run_status(place))
+
+    return file_of_folder(good, place, ("*.json", "*.jsonl"), read)
+
+
+def regions(folder: Path) -> Kind:
+    path = folder / "boxes.json"
+    moving = {"keyframes": [{"seconds": 0, "box": [0, 0, 0.5, 1]}, {"seconds": 4.5, "box": [0.1, 0, 0.5, 1]}]}
+    left = {"box": [0, 0, 0.5, 1], "from": 1, "until": 3}
+    good = json.dumps({"unit": "share", "regions": {"left": left, "moving": moving}}).encode()
+
+    def read() -> None:
+        read_regions(path).in_shares((64, 48))
+
+    return one_file(path, [good], read)
+
+
+def salicon(folder: Path) -> Kind:
+    path = folder / "salicon.json"
+    images = [{"id": 1, "file_name": "one.jpg"}]
+    annotations = [{"image_id": 1, "worker_id": 2, "fixations": [[1, 2], [3, 4]]}]
+    return one_file(
+        path, [json.dumps({"images": images, "annotations": annotations}).encode()], lambda: _read_gaze(path)
+    )
+
+
 def run_settings(folder: Path) -> Kind:
     path = folder / "config.json"
     good = json.dumps({"model": {"depth": 10, "variant": "visual"}, "stages": {"visual": {"rate": 1e-3}}}).encode()
@@ -325,4 +370,7 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
     "metrics.jsonl": journal,
     "results.json": results,
     "config.json": run_settings,
+    "status": status_of_a_run,
+    "regions": regions,
+    "salicon": salicon,
 }

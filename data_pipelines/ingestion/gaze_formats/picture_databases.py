@@ -46,7 +46,7 @@ def read(path: Path, film: str) -> Recording:
             name, observer = names[annotation["image_id"]], str(annotation.get("worker_id", number))
             for row, column in annotation["fixations"]:
                 gaze.add(name, observer, 0, 0, float(column) - PIXEL_ONE, float(row) - PIXEL_ONE)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise UserError(f"{path}: is not of SALICON's form ({reason(error)}). {ADVICE}") from None
     return gaze.recording(lambda _: SALICON)
 
@@ -61,7 +61,7 @@ def gaze_in(variables: Mapping[str, Any], path: Path) -> Recording | None:
         for value in variables.values():
             if isinstance(value, dict) and (data := _structures(value.get("DATA"))) and "eyeData" in data[0]:
                 return _mit1003(np.asarray(data[0]["eyeData"], float), path)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, IndexError) as error:
         raise UserError(f"{path}: its gaze has an unknown form ({reason(error)}). {ADVICE}") from None
     return None
 

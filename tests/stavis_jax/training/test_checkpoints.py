@@ -90,12 +90,12 @@ def test_checkpoints_of_earlier_versions_go_on(copied):
     assert restored_step(copied) == 2
 
 
-@pytest.mark.parametrize("damage", ["cut", "missing", "empty"])
+@pytest.mark.parametrize("damage", ["cut", "missing", "empty", "list", "number"])
 def test_damage_to_the_checksums_costs_that_checkpoint_only(damage, copied):
     path = copied / "2/checksums/metadata"
     path.unlink()
     if damage != "missing":
-        path.write_text('{"arrays": {"0' if damage == "cut" else "")
+        path.write_text({"cut": '{"arrays": {"0', "empty": "", "list": "[3]", "number": '{"arrays": 3}'}[damage])
     assert restored_step(copied) == 1
 
 
