@@ -163,7 +163,7 @@ def _stage_names(run: Path, settings: Mapping[str, Any]) -> list[str]:
     found = {path.name for path in run.iterdir() if path.name not in NO_STAGES and path.is_dir() and is_stage(path)}
     model, stages, init = (_section(settings, name) for name in ("model", "stages", "init"))
     variant = model.get("variant")
-    if is_name(variant) and variant.isprintable():
+    if isinstance(variant, str) and is_name(variant) and variant.isprintable():
         found.add(variant)
         if "visual" in stages and not init.get("visual") and not init.get("audiovisual"):
             found.add("visual")

@@ -221,6 +221,10 @@ def test_mit1003_maps_are_taken_as_given(add, fixated, tmp_path):
     [
         ({"annotations": [{"image_id": 1, "fixations": []}], "images": []}, "is not of SALICON's form"),
         ({"annotations": 3, "images": []}, "is not of SALICON's form"),
+        (
+            {"annotations": [{"image_id": 1, "fixations": [[10**400, 1]]}], "images": [{"id": 1, "file_name": "a"}]},
+            "is not of SALICON's form",
+        ),
     ],
 )
 def test_damaged_annotations_are_one_line(add, tmp_path, content, fault):

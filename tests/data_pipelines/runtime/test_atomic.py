@@ -1,10 +1,14 @@
 """Results that appear whole or not at all, and locks. Kills of whole commands: tests/faults."""
 
+import errno
 import fcntl
+import os
+import re
 
 import pytest
 
 from data_pipelines.runtime import atomic
+from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError
 
 
@@ -95,3 +99,31 @@ def test_a_locked_folder_that_stays_empty_leaves_nothing(tmp_path):
     with pytest.raises(UserError, match="no data"), atomic.locked_folder(tmp_path / "runs" / "av"):
         raise UserError("no data")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fault", [errno.EXDEV, errno.ESTALE, errno.EOPNOTSUPP, errno.EIO])
+def test_a_disk_that_cannot_rename_keeps_the_older_result_and_ends_in_one_line(tmp_path, monkeypatch, fault):
+    def broken(source, target, **_):
+        raise OSError(fault, os.strerror(fault), str(source))
+
+    @command
+    def write(replace) -> None:
+        replace()
+
+    def replace_file():
+        atomic.write_text(tmp_path / "file", "new")
+
+    def replace_folder():
+        with atomic.temporary_folder_beside(target) as aside:
+            atomic.replace_folder(folder_of(aside / "new", "new"), target)
+
+    target = folder_of(tmp_path / "target", "old")
+    (tmp_path / "file").write_text("old")
+    monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
+    for name in ("rename", "replace"):
+        monkeypatch.setattr(os, name, broken)
+    for replace in (replace_file, replace_folder):
+        with pytest.raises(SystemExit, match=re.escape(f": {os.strerror(fault)}. Give a folder that can be written.")):
+            write(replace)
+    assert (target / "file").read_text() == (tmp_path / "file").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "target"]

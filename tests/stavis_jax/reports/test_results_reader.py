@@ -52,3 +52,10 @@ def test_results_file_is_read_by_method(tmp_path):
     (tmp_path / "results.json").write_text("{}")
     with pytest.raises(UserError, match=r"results\.json: not a"):
         read_film_scores(tmp_path / "results.json")
+
+
+def test_a_score_too_large_for_a_float_is_refused(tmp_path):
+    row = {"method": "one", "database": "AVAD", "video": "a", "split": 1, "CC": 10**400}
+    (tmp_path / "results.json").write_text(json.dumps({"videos": [row]}))
+    with pytest.raises(UserError, match=r"results\.json: not a results.json \(int too large"):
+        read_film_scores(tmp_path)

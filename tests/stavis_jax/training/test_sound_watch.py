@@ -93,6 +93,8 @@ def test_a_network_that_ignores_its_sound_is_told_in_one_line(effect, is_last, e
         ),
         (['{"epoch": 4, "validation_loss": 1.0}'], ""),
         (["cut sh"], ""),
+        (['{"epoch": Infinity, "sound_effect": 1, "active_units": 1}'], ""),
+        (['{"epoch": 1, "sound_effect": 1' + "0" * 400 + ', "active_units": 1}'], ""),
         ([], ""),
     ],
 )

@@ -195,3 +195,14 @@ def test_reading_changes_nothing(run):
 )
 def test_durations_have_one_or_two_units(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("variant", ["a" * 5000, "a\0", "\ud800", "../visual", 3])
+def test_a_variant_that_names_no_folder_is_left_out(run, variant):
+    (run / "config.json").write_text(json.dumps(CONFIG | {"model": {"variant": variant}}))
+    assert [stage.name for stage in run_status(run).stages] == ["visual"]
+
+
+def test_numbers_too_large_are_left_out(run):
+    (run / "visual" / "metrics.jsonl").write_text(json.dumps(ROW | {"epoch": 10**400, "validation_loss": 10**400}))
+    assert run_status(run).stages[0].validation_loss is None
