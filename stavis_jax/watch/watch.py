@@ -41,6 +41,7 @@ class Watch:
         self._aborts = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        self._before = set(self._workdir.iterdir()) if self._workdir.is_dir() else set()
         self._folder.mkdir(parents=True, exist_ok=True)
         if self._beat.host == 0:
             for file in self._folder.glob("*.json"):
@@ -126,7 +127,7 @@ class Watch:
 
     def _remove_if_alone(self, ending: Ending) -> None:
         """Removes the heartbeat of a run that failed before it wrote anything."""
-        if ending.outcome == beats.FINISHED or any(path != self._folder for path in self._workdir.iterdir()):
+        if ending.outcome == beats.FINISHED or set(self._workdir.iterdir()) - {self._folder} != self._before:
             return
         with contextlib.suppress(OSError):
             (self._folder / f"{self._beat.host}.json").unlink(missing_ok=True)
