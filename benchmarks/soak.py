@@ -49,7 +49,9 @@ class Sample:
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=positive_integer, default=600, metavar="N", help="time (default: 600)")
+    parser.add_argument(
+        "--seconds", type=positive_integer, default=600, metavar="N", help="seconds to predict (default: 600)"
+    )
     parser.add_argument("--films", type=Path, metavar="FOLDER", help="films to predict (default: odd short ones)")
     parser.add_argument("--checkpoint", type=Path, metavar="PATH", help="network (default: the starter)")
     parser.add_argument("--write", type=Path, metavar="FILE", help="CSV file for a row after every film")

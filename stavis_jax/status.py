@@ -1,4 +1,4 @@
-"""Command: says how a training is getting on.
+"""Command: shows how far a training is and whether it is alive.
 
 RUN is the --workdir of a training or an ablation. The command only reads, so it never disturbs a run. docs/status.md
 describes what it prints.

@@ -1,4 +1,4 @@
-"""Command: packs predicted maps as a benchmark wants them: folders, names, sizes and number of frames.
+"""Command: packs predicted maps for a benchmark, with its folders, names, sizes and numbers of frames.
 
 {layouts}
 

@@ -1,4 +1,4 @@
-"""Maps in a film: one grey frame for each frame of the film that they are of. They show saliency or gaze."""
+"""Reads maps from a film that has one grey frame for each frame of the original. Maps show saliency or gaze."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The fixations of AViMoS, NTIRE 2026's films and CrowdSAL: one JSON file for each film.
+"""Reads the fixations of AViMoS, NTIRE 2026 and CrowdSAL. Each film has one JSON file.
 
     FixationsTest/Test/<film>/fixations.json   SaliencyTest/Test/<film>.mp4   AViMoS, NTIRE 2026
     Test/Fixations/<film>.json                 Test/Saliency/<film>.mp4       CrowdSAL

@@ -1,4 +1,4 @@
-"""What a check has found about one thing."""
+"""Holds the result of one check."""
 
 import dataclasses
 from pathlib import Path

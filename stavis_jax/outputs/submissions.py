@@ -1,4 +1,4 @@
-"""Submissions: predicted maps in the folders, names and formats that benchmarks want.
+"""Writes predicted maps in the folders, names and formats that benchmarks ask for.
 
 docs/public_benchmarks.md lists the sources of each layout.
 """

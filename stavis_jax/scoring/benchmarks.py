@@ -1,4 +1,4 @@
-"""The definitions that scores follow: those of the paper, and those of other benchmarks.
+"""Defines scores as the paper and other benchmarks compute them.
 
 A benchmark is a row of `BENCHMARKS`. The sources are listed in docs/public_benchmarks.md.
 """

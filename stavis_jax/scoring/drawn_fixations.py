@@ -1,4 +1,4 @@
-"""The fixations of frames drawn at random, as negatives of a shuffled AUC."""
+"""Draws frames at random, whose fixations are the negatives of a shuffled AUC."""
 
 import dataclasses
 from collections.abc import Mapping

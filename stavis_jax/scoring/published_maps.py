@@ -92,7 +92,7 @@ class PublishedMaps:
         return maps
 
     def _offset(self, video: str) -> int:
-        """Returns the number in the name of frame 1, less 1."""
+        """Returns the offset of the numbers in file names: that of frame 1, minus 1."""
         return min(_numbers(self._films[video])) - 1
 
     def _is_training_film(self, name: str) -> bool:

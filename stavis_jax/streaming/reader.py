@@ -66,7 +66,7 @@ class Reader:
         self._playing.set()
 
     def stop(self, timeout_seconds: float = 1.0) -> None:
-        """Ends the thread, or leaves it if it still waits for its source."""
+        """Ends the thread. Does not wait for a thread that its source blocks."""
         self._stopped.set()
         self._playing.set()
         if self._thread.ident is not None:

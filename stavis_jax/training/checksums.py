@@ -1,4 +1,4 @@
-"""Checksums of what a checkpoint holds, so that a changed bit is noticed. Orbax's files have none for arrays."""
+"""Computes and compares checksums of a checkpoint's arrays. Orbax stores none, so a changed bit would go unnoticed."""
 
 import dataclasses
 import json

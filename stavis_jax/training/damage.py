@@ -1,4 +1,4 @@
-"""Tells damage of a checkpoint from other errors of reading it."""
+"""Distinguishes a damaged checkpoint from other errors of reading it."""
 
 
 def damage_of(error: BaseException) -> Exception | None:

@@ -1,4 +1,4 @@
-"""The position in the data, as checkpoints hold it: one for all hosts, whatever their number.
+"""Saves and restores the position in the data: one for all hosts, whatever their number.
 
 Every host reads its share of the same batches, so the number of batches says where each of them is.
 """

@@ -1,4 +1,4 @@
-"""What a training does when a step is not finite: it stops, or goes back and leaves out the batch of that step.
+"""Stops a training at a step that is not finite, or goes back and leaves out the batch of that step.
 
 A batch is left out by its number in the order of the data, which the progress holds. The steps keep their numbers: the
 step that failed runs again, with the next batch. Every host decides the same, from the same values.

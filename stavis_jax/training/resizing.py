@@ -1,4 +1,4 @@
-"""What changes when a training goes on with another number of devices: BatchNorm's statistics per device."""
+"""Warns if BatchNorm's statistics change because a training goes on with another number of devices."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""How a run ends: its outcome, the line that says so, the exit code, and what is called then."""
+"""Ends a run: decides its outcome, its last line and its exit code, and calls the functions that wait for it."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""Tells a command of the user's how a run has ended: --notify."""
+"""Runs the command of --notify when a run ends."""
 
 import contextlib
 import logging
@@ -16,7 +16,7 @@ _log = logging.getLogger("stavis_jax")
 
 
 class Notifier:
-    """In the `with` block, the end of the run is told to a command; see `notify`.
+    """Runs a command when the `with` block, which holds the run, ends; see `notify`.
 
     Attributes:
       speaks: whether this host tells how the block ends. A host that is lost is told of by one that is left.
@@ -61,7 +61,7 @@ def notify(command: str, run: Path | str, ending: Ending, seconds: float = NOTIF
 
 @contextlib.contextmanager
 def _started(command: str, environment: dict[str, str]) -> Iterator[subprocess.Popen]:
-    """Starts a command in a session of its own. What is left of it is killed at the end."""
+    """Starts a command in a process group of its own, and kills what is left of the group at the end."""
     process = subprocess.Popen(
         ["/bin/sh", "-c", command], env=environment, stdin=subprocess.DEVNULL, start_new_session=True
     )

@@ -1,4 +1,4 @@
-"""The other hosts of a run, as their heartbeat files show them."""
+"""Reads the heartbeat files of the other hosts of a run."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What this process does now. The loop and the journal note it here; a watch reads it, if there is one."""
+"""Keeps what this process does now. The loop and the journal write it; a watch reads it."""
 
 import contextlib
 import threading

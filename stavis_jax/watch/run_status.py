@@ -1,4 +1,4 @@
-"""What the folder of a run says about it. Only reads, and takes no lock, so it never disturbs the run."""
+"""Reads the status of a run from its folder. Writes nothing and takes no lock, so it never disturbs the run."""
 
 import contextlib
 import dataclasses

@@ -8,7 +8,7 @@ from data_pipelines.runtime.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class WatchSettings:
-    """How long a run waits for what may never come.
+    """Limits after which a run that waits ends.
 
     Attributes:
       host_seconds: after how long without a sign of another host this one ends.

@@ -1,4 +1,4 @@
-"""What the folder of one training, RUN/<variant>, says about it."""
+"""Reads the status of one training from its folder, RUN/<variant>."""
 
 import dataclasses
 import json

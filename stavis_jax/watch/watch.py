@@ -1,4 +1,4 @@
-"""Watches a run: beats for this host, misses other hosts, and ends the process if it waits for ever."""
+"""Watches a run: writes the heartbeat of this host, reads those of the others, and ends a process that hangs."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""AViMoS', NTIRE 2026's and CrowdSAL's fixations as gaze; see `ingestion.crowd_fixations`.
+"""Reads fixations of AViMoS, NTIRE 2026 and CrowdSAL as gaze; see `ingestion.crowd_fixations`.
 
 The files do not tell observers apart. The density maps are those of the saliency film in the folder beside. Without
 it they are made from the fixations, with the same Gaussian as for any other gaze: that of the database is not known.

@@ -52,7 +52,7 @@ def test_box_that_leaves_the_film_is_refused_with_its_region_and_the_films_size(
 
 
 def test_shares_that_are_given_as_pixels_are_refused(write):
-    """A box of less than one pixel would measure next to nothing, and nobody would notice."""
+    """A box of less than one pixel measures next to nothing."""
     regions = read_regions(write(given({"box": [0.5, 0.25, 0.5, 0.5]})))
     with pytest.raises(UserError, match=r"region 'logo': the box .* is within one pixel. .*set 'unit' to 'share'"):
         regions.in_shares((100, 200))

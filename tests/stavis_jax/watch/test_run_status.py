@@ -1,4 +1,4 @@
-"""What a run's folder says about it: running, ended, killed, damaged and empty ones."""
+"""The status is right for runs that go on, have ended, were killed, are damaged or have not begun."""
 
 import dataclasses
 import json
