@@ -98,6 +98,7 @@ def test_a_browser_leaves_out_the_usual_port(page, host):
     assert get(page[1], "/", host=host)[0].status == 200
 
 
+@pytest.mark.slow
 def test_a_viewer_that_leaves_makes_room_while_there_is_no_map(page, monkeypatch):
     monkeypatch.setattr("stavis_jax.streaming.overlay_server.WAIT_SECONDS", 0.05)
     overlays, place = page

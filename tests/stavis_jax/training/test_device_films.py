@@ -59,6 +59,7 @@ def test_an_epochs_clips_are_those_of_the_host(num_devices, small_shards):
             assert found[name].dtype == array.dtype
 
 
+@pytest.mark.slow
 def test_on_a_tpu_a_frame_lies_in_one_place(small_shards, monkeypatch):
     devices, settings = DataParallel(jax.devices()[:8]), {"split": 1, "batch_size": 8, "seed": 3}
     usual = place(small_shards, devices)

@@ -92,6 +92,7 @@ def test_accumulating_four_batches_of_two_updates_as_one_of_eight():
         np.testing.assert_allclose(in_shares, at_once, rtol=1e-4, atol=3e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frames", "seen"), [(1, slice(7, 8)), (4, slice(6, 10)), (16, slice(0, 16))])
 def test_training_and_validation_see_the_frames_around_the_target_frame(frames, seen):
     batch = draw_batch(2)

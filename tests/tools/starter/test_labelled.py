@@ -14,6 +14,7 @@ def batches(number: int, **options) -> list:
     return list(labelled_scenes(pictures(), LooksAtBrightness(), number, seed=0, batch=4, **options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("moving", "frames"), [(False, 1), (True, CLIP_FRAMES)])
 def test_there_are_as_many_scenes_as_asked(moving, frames):
     made = batches(10, moving=moving)
@@ -36,6 +37,7 @@ def _upper_left(densities: "torch.Tensor") -> float:
     return float(torch.maximum(upper[..., :columns].sum((1, 2)), upper[..., -columns:].sum((1, 2))).mean())
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_data():
     for one, other in zip(batches(8), batches(8), strict=True):
         torch.testing.assert_close(one.densities, other.densities, atol=1e-3, rtol=0)  # the noise of frames differs

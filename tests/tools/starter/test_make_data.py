@@ -12,6 +12,7 @@ from data_pipelines.raw.layout import RawLayout, read_density, read_fixations, r
 from tools.starter.make_data import write_database  # noqa: E402
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("moving", "frames"), [(False, 1), (True, 16)])
 def test_made_scenes_are_listed_for_training_with_frames_and_maps(tmp_path, moving, frames):
     write_database(tmp_path, "Made", pictures(), LooksAtBrightness(), 3, seed=0, moving=moving)

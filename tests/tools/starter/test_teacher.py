@@ -54,6 +54,7 @@ def test_a_mirrored_picture_gets_the_mirrored_density():
     torch.testing.assert_close(teacher.densities(pixels.flip(3)), teacher.densities(pixels).flip(2))
 
 
+@pytest.mark.slow
 def test_it_learns_where_people_look():
     pixels, targets = pictures_and_targets()
     features = Brightness()(pixels)

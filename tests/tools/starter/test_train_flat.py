@@ -30,6 +30,7 @@ def test_it_learns_to_find_what_people_look_at():
     assert train_flat.score(network, tested) > 0.4
 
 
+@pytest.mark.slow
 def test_the_same_seed_trains_the_same_network():
     first, second = (
         train_flat.train(spots(10, seed=0), spots(10, seed=1), spots(2, seed=2), steps=2, seed=3).state_dict()
