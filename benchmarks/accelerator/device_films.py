@@ -12,7 +12,7 @@ from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.timing import seconds_of
 from benchmarks.inputs import CLIP_FRAMES, WAVEFORM_SAMPLES
 from data_pipelines.inputs.windows import target_frame
-from stavis_jax.training.device_films import DeviceFilms
+from stavis_jax.training.batches.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel
 
 FRAMES = 2048

@@ -15,8 +15,8 @@ from benchmarks.shard_lists import repeat_lists
 from data_pipelines.clips.batches import training_batches
 from data_pipelines.shards.raw_to_shards import prepare
 from data_pipelines.synthetic.database import synthesize
+from stavis_jax.training.batches.network_inputs import HOST_KEYS
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.training.network_inputs import HOST_KEYS
 
 FRAMES = 90  # frames of a film, which make two windows of full length
 

@@ -20,11 +20,11 @@ from benchmarks.accelerator.subjects import Setting
 from benchmarks.accelerator.timing import seconds_of
 from benchmarks.training_stage import STEPS_PER_EPOCH, stage_settings
 from stavis_jax.training import step
+from stavis_jax.training.batches.device_films import DeviceFilms
+from stavis_jax.training.batches.network_inputs import HOST_KEYS
 from stavis_jax.training.compute import Compute
-from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.first_state import first_state
-from stavis_jax.training.network_inputs import HOST_KEYS
 from stavis_jax.training.state_layout import place_state
 from stavis_jax.weights.flat_names import network_from
 

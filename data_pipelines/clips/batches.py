@@ -1,7 +1,7 @@
 """Reads batches of clips for training and scoring, with shuffling, cropping, mirroring and prefetching.
 
 A batch is a dict of NumPy arrays. Pixels are 8-bit, as they are stored; the device subtracts the mean and mirrors them
-(`stavis_jax.training.network_inputs`), because float32 would be four times as much to copy:
+(`stavis_jax.training.batches.network_inputs`), because float32 would be four times as much to copy:
 
   clip          uint8 [B, 16, S, S, 3], RGB
   density       uint8 [B, S, S], 0 to 255

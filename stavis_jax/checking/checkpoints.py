@@ -12,8 +12,8 @@ import orbax.checkpoint as ocp
 from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.json_files import read_object
 from stavis_jax.checking.finding import Finding, damaged
-from stavis_jax.training.checksums import ITEM, check_restored
-from stavis_jax.training.damage import damage_of
+from stavis_jax.training.checkpointing.checksums import ITEM, check_restored
+from stavis_jax.training.checkpointing.damage import damage_of
 
 FOLDER = "checkpoints"
 ADVICE = "The training continues from the checkpoint before it. Delete this one, and check the disk."

@@ -10,8 +10,8 @@ from jax.sharding import PartitionSpec
 from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.prediction import programs
 from stavis_jax.prediction.model import ACCELERATOR_BATCH, StavisModel
+from stavis_jax.training.batches.network_inputs import HostBatch, network_inputs
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.training.network_inputs import HostBatch, network_inputs
 
 CPU_BATCH = 8  # clips
 

@@ -21,8 +21,8 @@ from stavis_jax.experiments.stages import Stage, StartWeights, load_start_weight
 from stavis_jax.experiments.workdir import check_same_settings, write_settings
 from stavis_jax.models import fusion
 from stavis_jax.models.stavis import Stavis
+from stavis_jax.training.batches.device_films import DeviceFilms
 from stavis_jax.training.compute import Compute
-from stavis_jax.training.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel, is_first_host, wait_for_all_hosts
 from stavis_jax.training.loop import TrainingData, train
 from stavis_jax.weights.directory import WeightsInfo, save_weights

@@ -17,13 +17,14 @@ from data_pipelines.runtime.errors import Stopped, UserError
 from stavis_jax.models.stavis import Outputs, Stavis
 from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.training import step
-from stavis_jax.training.checkpoints import Checkpoints
+from stavis_jax.training.batches.network_inputs import HOST_KEYS, DeviceBatch, HostBatch
+from stavis_jax.training.batches.placed_batches import Placed, PlacedBatches
+from stavis_jax.training.batches.training_data import TrainingData
+from stavis_jax.training.checkpointing.checkpoints import Checkpoints
 from stavis_jax.training.devices import DataParallel, is_first_host
 from stavis_jax.training.divergence import batches_to_drop, without_batch
 from stavis_jax.training.first_state import first_state
 from stavis_jax.training.journal import Journal
-from stavis_jax.training.network_inputs import HOST_KEYS, DeviceBatch, HostBatch
-from stavis_jax.training.placed_batches import Placed, PlacedBatches
 from stavis_jax.training.preemption import Preemption
 from stavis_jax.training.progress import EpochLosses, NotFiniteError, Progress
 from stavis_jax.training.resizing import batch_norm_shares, warn_if_statistics_change
@@ -31,7 +32,6 @@ from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.training.sound_watch import SoundEffect, sound_effect, warn_if_unused
 from stavis_jax.training.state_layout import place_state
 from stavis_jax.training.tensorboard import TensorBoard
-from stavis_jax.training.training_data import TrainingData
 from stavis_jax.watch import pulse
 
 TrainState = step.TrainState  # in the class below, `step` is a method

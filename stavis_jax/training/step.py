@@ -13,9 +13,9 @@ from data_pipelines.inputs.windows import CLIP_FRAMES
 from stavis_jax.models.stavis import Outputs, Stavis
 from stavis_jax.ops.compiler_options import compiler_options
 from stavis_jax.training import losses, parameter_groups
-from stavis_jax.training.device_films import DeviceFilms
+from stavis_jax.training.batches.device_films import DeviceFilms
+from stavis_jax.training.batches.network_inputs import DeviceBatch, network_inputs
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.training.network_inputs import DeviceBatch, network_inputs
 from stavis_jax.training.state_layout import state_formats
 from stavis_jax.training.weight_average import averaged_weights
 from stavis_jax.weights.flat_names import flat_name

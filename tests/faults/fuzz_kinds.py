@@ -32,7 +32,7 @@ from stavis_jax.checking.run import check_journal
 from stavis_jax.maps.regions import read_regions
 from stavis_jax.outputs.folder import film_size_of, is_done
 from stavis_jax.reports.results_reader import read_film_scores
-from stavis_jax.training.checkpoints import Checkpoints
+from stavis_jax.training.checkpointing.checkpoints import Checkpoints
 from stavis_jax.training.progress import Progress
 from stavis_jax.training.sound_watch import warning_of
 from stavis_jax.watch import beats

@@ -13,7 +13,7 @@ from benchmarks.plan import QUICK
 from benchmarks.reference.raw_clips import RawClips
 from benchmarks.session import Session
 from data_pipelines import open_clips
-from stavis_jax.training.network_inputs import network_inputs
+from stavis_jax.training.batches.network_inputs import network_inputs
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stavis_jax.checking.checkpoints import check_checkpoints, is_checkpoints
-from stavis_jax.training.checkpoints import Checkpoints
+from stavis_jax.training.checkpointing.checkpoints import Checkpoints
 from stavis_jax.training.progress import Progress
 
 pytestmark = pytest.mark.slow

@@ -31,7 +31,7 @@ from stavis_jax.models.stavis import NetworkConfig, Outputs
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.upsampling import upsample_bilinear
 from stavis_jax.ops.video import lay_out, map_frames, time_mean
-from stavis_jax.training.device_films import DeviceFilms
+from stavis_jax.training.batches.device_films import DeviceFilms
 from stavis_jax.training.devices import DataParallel, connect, is_first_host, leaving_together
 from stavis_jax.training.loop import TrainingData, train
 from stavis_jax.training.settings import TrainingSettings

@@ -14,11 +14,11 @@ from test_several_hosts import assert_close, ends, outcome, start_two
 
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.training import loop
+from stavis_jax.training.batches.training_data import TrainingData
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.divergence import batch_of_step, batches_to_drop
 from stavis_jax.training.journal import SPEED
 from stavis_jax.training.settings import TrainingSettings
-from stavis_jax.training.training_data import TrainingData
 
 FILMS = [f"film_{number}" for number in range(100)]
 STEPS = 9

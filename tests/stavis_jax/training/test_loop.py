@@ -16,9 +16,9 @@ from data_pipelines.runtime.errors import UserError
 from stavis_jax.models.stavis import NetworkConfig, Outputs
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.training import loop, optimizer, state_layout, step
+from stavis_jax.training.batches.network_inputs import HOST_KEYS
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
-from stavis_jax.training.network_inputs import HOST_KEYS
 from stavis_jax.training.settings import TrainingSettings
 from stavis_jax.weights.flat_names import new_network, read_network
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data_pipelines.inputs.windows import MEAN_RGB, WAVEFORM_SAMPLES
-from stavis_jax.training.augmentation import cropped, recoloured
+from stavis_jax.training.batches.augmentation import cropped, recoloured
 
 HostBatch = Mapping[str, np.ndarray]
 """A batch as `data_pipelines.clips.batches` reads it, with 8-bit pixels."""

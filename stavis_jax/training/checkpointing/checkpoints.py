@@ -16,11 +16,11 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from data_pipelines.runtime.errors import UserError, system_fault
-from stavis_jax.training.checksums import ITEM as CHECKSUMS
-from stavis_jax.training.checksums import check_restored, checksums_to_restore, checksums_to_save
-from stavis_jax.training.damage import damage_of
-from stavis_jax.training.data_position import ITEM as POSITION
-from stavis_jax.training.data_position import move_to, position_to_restore, position_to_save
+from stavis_jax.training.checkpointing.checksums import ITEM as CHECKSUMS
+from stavis_jax.training.checkpointing.checksums import check_restored, checksums_to_restore, checksums_to_save
+from stavis_jax.training.checkpointing.damage import damage_of
+from stavis_jax.training.checkpointing.data_position import ITEM as POSITION
+from stavis_jax.training.checkpointing.data_position import move_to, position_to_restore, position_to_save
 from stavis_jax.training.devices import is_first_host, wait_for_all_hosts
 from stavis_jax.training.progress import Progress
 

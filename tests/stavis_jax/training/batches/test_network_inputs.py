@@ -13,10 +13,10 @@ import pytest
 from data_pipelines.clips.batches import evaluation_batches
 from data_pipelines.inputs.windows import subtract_mean
 from data_pipelines.prepare import prepare
+from stavis_jax.training.batches.network_inputs import network_inputs
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.training.network_inputs import network_inputs
 
-GOLDEN = Path(__file__).parents[2] / "golden"
+GOLDEN = Path(__file__).parents[3] / "golden"
 EXPECTED = json.loads((GOLDEN / "preprocess.json").read_text())
 
 

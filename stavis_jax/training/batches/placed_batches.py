@@ -6,7 +6,7 @@ from typing import Any
 
 import grain
 
-from stavis_jax.training.network_inputs import DeviceBatch, HostBatch
+from stavis_jax.training.batches.network_inputs import DeviceBatch, HostBatch
 
 Placed = tuple[HostBatch, DeviceBatch]
 """A batch on the host and on the devices."""

@@ -9,8 +9,8 @@ import pytest
 
 from data_pipelines.clips import batch_memory
 from data_pipelines.clips.batch_memory import BatchMemory, SlotBatch
+from stavis_jax.training.batches.placed_batches import PlacedBatches
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.training.placed_batches import PlacedBatches
 
 
 def batches(count=6, fault_at=None):

@@ -10,11 +10,12 @@ from small_training import STEPS_PER_EPOCH, train_small
 from data_pipelines.clips.batches import training_batches
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.shards.reader import Shards
-from stavis_jax.training import device_films, loop
-from stavis_jax.training.device_films import TPU_ORDER, DeviceFilms
+from stavis_jax.training import loop
+from stavis_jax.training.batches import device_films
+from stavis_jax.training.batches.device_films import TPU_ORDER, DeviceFilms
+from stavis_jax.training.batches.network_inputs import HOST_KEYS
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.journal import SPEED
-from stavis_jax.training.network_inputs import HOST_KEYS
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.training.checkpoints import Checkpoints
+from stavis_jax.training.checkpointing.checkpoints import Checkpoints
 from stavis_jax.training.progress import Progress
 
 pytestmark = pytest.mark.slow

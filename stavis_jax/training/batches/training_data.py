@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from stavis_jax.training.device_films import DeviceFilms
+from stavis_jax.training.batches.device_films import DeviceFilms
+from stavis_jax.training.batches.network_inputs import HostBatch
 from stavis_jax.training.devices import DataParallel
-from stavis_jax.training.network_inputs import HostBatch
 
 
 @dataclasses.dataclass(frozen=True)

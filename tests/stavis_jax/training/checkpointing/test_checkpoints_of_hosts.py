@@ -21,7 +21,7 @@ def host(coordinator: str, index: int, directory: Path, save: bool) -> None:
     import jax.numpy as jnp
     from absl import flags
 
-    from stavis_jax.training import checkpoints as module
+    from stavis_jax.training.checkpointing import checkpoints as module
     from stavis_jax.training.devices import DataParallel, connect
     from stavis_jax.training.progress import Progress
 

@@ -7,8 +7,8 @@ import pytest
 from data_pipelines.clips.augmentation import Augmentation, DrawChanges
 from data_pipelines.inputs.windows import MEAN_RGB
 from data_pipelines.runtime.errors import UserError
-from stavis_jax.training.augmentation import cropped, recoloured
-from stavis_jax.training.network_inputs import network_inputs
+from stavis_jax.training.batches.augmentation import cropped, recoloured
+from stavis_jax.training.batches.network_inputs import network_inputs
 
 FRAMES, SIZE = 16, 16
 WHOLE = np.float32([[0, 0, 1, 1], [0, 0, 1, 1]])

@@ -1,0 +1,1 @@
+"""Brings batches to the devices in the form that the train step takes."""
