@@ -1,6 +1,7 @@
 """Heartbeats: RUN/hosts/<n>.json says that host n of a run is alive, and what it does. Imports no JAX."""
 
 import dataclasses
+import errno
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from typing import Any
 from data_pipelines.runtime.atomic import write_text
 
 FOLDER = "hosts"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 RUNNING, FINISHED, FAILED, STOPPED, INTERRUPTED, LOST = (
     "running", "finished", "failed", "stopped", "interrupted", "lost"
 )  # fmt: skip
@@ -55,14 +57,30 @@ class Beat:
         return cls(host, hosts, socket.gethostname(), this_machine(), process, born(process), 0, time.time())
 
     def write(self, folder: Path) -> None:
-        """Writes FOLDER/<host>.json, whole or not at all. Raises OSError if it cannot."""
-        write_text(folder / f"{self.host}.json", json.dumps(dataclasses.asdict(self)) + "\n")
+        """Writes FOLDER/<host>.json, whole or not at all. Raises OSError if it cannot.
+
+        On a full disk, it takes the place of the beat before, which readers may then see half written.
+        """
+        path, text = folder / f"{self.host}.json", json.dumps(dataclasses.asdict(self)) + "\n"
+        try:
+            write_text(path, text)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            _overwrite(path, text)
 
     def process_is_alive(self) -> bool | None:
         """Returns whether the process exists. None on another machine, which cannot be asked."""
         if not self.machine or self.machine != this_machine():
             return None
         return born(self.process) == self.born != ""
+
+
+def _overwrite(path: Path, text: str) -> None:
+    """Replaces the content of a file. A file of one block needs no more room for that."""
+    with path.open("r+", encoding="utf-8") as file:
+        file.write(text)
+        file.truncate()
 
 
 def read(path: Path) -> Beat | None:

@@ -51,7 +51,7 @@ class Watch:
         pulse.current.doing = "preparing"
         self._write(beats.RUNNING)
         if self._hosts > 1:
-            self._aborts.enter_context(answer_aborts(self._wait_for_verdict))
+            self._aborts.enter_context(answer_aborts(self._answer_abort))
         self._thread.start()
         return self
 
@@ -109,6 +109,12 @@ class Watch:
     def _wait_for_verdict(self) -> None:
         """Waits for the thread to end the process because of another host. Returns if no host is missing."""
         self._over.wait(self._settings.host_seconds + 2 * self._interval)
+
+    def _answer_abort(self) -> None:
+        """Lets the thread or, if it ends with an error already, the main thread end the process."""
+        self._wait_for_verdict()
+        if self._over.is_set():
+            time.sleep(self._settings.host_seconds)
 
     def _write(self, state: str, ending: Ending | None = None) -> None:
         now = pulse.current

@@ -1,6 +1,8 @@
 """A watch ends its process, with one line and an exit code, where it would wait for ever; and nowhere else."""
 
 import contextlib
+import dataclasses
+import errno
 import json
 import os
 import signal
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from stavis_jax.watch import pulse
+from stavis_jax.watch import beats, pulse
+from stavis_jax.watch.beats import Beat
 from stavis_jax.watch.pulse import Pulse
 from stavis_jax.watch.settings import WatchSettings
 from stavis_jax.watch.watch import Watch
@@ -117,6 +120,18 @@ def test_a_host_that_never_appears_is_missed_whatever_an_earlier_run_left(start,
     assert not (tmp_path / "run" / "hosts" / "2.json").exists()  # of an earlier run with more hosts
 
 
+def test_a_beat_is_written_on_a_full_disk_too(tmp_path, monkeypatch):
+    def write_text(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    beat = Beat.first(0, 2)
+    dataclasses.replace(beat, message="a long line " * 9).write(tmp_path)
+    monkeypatch.setattr("stavis_jax.watch.beats.write_text", write_text)
+    last = dataclasses.replace(beat, count=7, state="failed", message="disk: is full")
+    last.write(tmp_path)
+    assert beats.read(tmp_path / "0.json") == last
+
+
 def test_an_error_of_one_host_ends_the_others_with_its_message_and_code(start, tmp_path):
     others = [start(WAIT, host, 3) for host in (0, 2)]
     for host in (0, 2):
@@ -170,6 +185,17 @@ def test_an_abort_of_jax_is_blamed_on_the_host_that_is_gone(start, tmp_path):
     (tmp_path / "run.go").touch()
     code, (line,) = end(survivor)
     assert code == LOST_CODE and line.startswith("error: host 0 (")
+
+
+def test_an_abort_of_jax_does_not_come_before_the_line_of_an_error(start, tmp_path):
+    """The first host is gone, JAX's connection aborts, and meanwhile this host has an error of its own."""
+    aborts = "import threading; threading.Thread(target=os.abort, daemon=True).start(); time.sleep(0.3)\n"
+    other, survivor = start(WAIT, 0), start(GO + aborts + "raise UserError('disk: is full')", 1)
+    for host in range(2):
+        wait_for_beat(tmp_path / "run", host)
+    other.kill()
+    (tmp_path / "run.go").touch()
+    assert end(survivor) == (1, ["error: disk: is full"])
 
 
 def test_an_abort_of_its_own_stays_one(start, tmp_path):
