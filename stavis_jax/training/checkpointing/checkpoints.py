@@ -21,10 +21,13 @@ from stavis_jax.training.checkpointing.checksums import check_restored, checksum
 from stavis_jax.training.checkpointing.damage import damage_of
 from stavis_jax.training.checkpointing.data_position import ITEM as POSITION
 from stavis_jax.training.checkpointing.data_position import move_to, position_to_restore, position_to_save
+from stavis_jax.training.checkpointing.host_barrier import HostBarrier
+from stavis_jax.training.checkpointing.late_callbacks import hide_late_callbacks
 from stavis_jax.training.devices import is_first_host, wait_for_all_hosts
 from stavis_jax.training.progress import Progress
 
 _log = logging.getLogger(__name__)
+_reader_warnings = logging.getLogger("absl")  # of orbax
 
 PyTree = Any
 
@@ -42,11 +45,14 @@ class Checkpoints:
     """
 
     def __init__(self, directory: Path, keep: int = 2):
+        hide_late_callbacks()
+        _reader_warnings.addFilter(_is_not_of_readers)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
             create=True,
             lightweight_initialize=True,  # orbax ends with a traceback where the description of a step is damaged
             single_host_load_and_broadcast=jax.process_count() > 1,  # each might list other steps
+            async_options=ocp.AsyncOptions(barrier_sync_fn=HostBarrier()),
         )
         self._directory = directory
         unfinished = _remove_unfinished(directory) if is_first_host() else []
@@ -97,7 +103,8 @@ class Checkpoints:
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)),
             _numbered_leaves(like),
         )
-        self._manager.wait_until_finished()
+        with self._write_fault_as_user_error():
+            self._manager.wait_until_finished()
         reader = self._reader()
         first_fault: tuple[int, str, Exception | None] | None = None
         for step in sorted(self._manager.all_steps(), reverse=True):
@@ -150,7 +157,11 @@ class Checkpoints:
             primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"restore{this}"
         )
         options = ocp.CheckpointManagerOptions(
-            read_only=True, lightweight_initialize=True, multiprocessing_options=alone
+            read_only=True,
+            save_interval_steps=0,  # orbax warns of the options that a reader cannot have
+            create=False,
+            lightweight_initialize=True,
+            multiprocessing_options=alone,
         )
         return ocp.CheckpointManager(self._directory.absolute(), options=options)
 
@@ -195,6 +206,11 @@ def _remove_unfinished(directory: Path) -> list[int]:
             shutil.rmtree(path, ignore_errors=True)
             steps.append(int(step))
     return sorted(steps)
+
+
+def _is_not_of_readers(record: logging.LogRecord) -> bool:
+    """Returns False for orbax's warning that a manager only reads: several hosts restore with such a manager."""
+    return "Given directory is read only" not in str(record.msg)
 
 
 def _is_missing_file(error: Exception | None) -> bool:

@@ -126,6 +126,21 @@ def test_a_checkpoint_that_was_never_completed_is_named_and_removed(copied, capl
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_going_back_after_a_checkpoint_that_could_not_be_written_is_one_line(copied, monkeypatch):
+    """A step that is not finite asks for the last checkpoint while a later one is still being written."""
+
+    def full(source, target, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source))
+
+    batches = numbers()
+    with Checkpoints(copied) as checkpoints:
+        monkeypatch.setattr(os, "rename", full)
+        monkeypatch.setattr(os, "replace", full)
+        checkpoints.save(3, state_at(3), batches, Progress({"digest": "a"}, epoch=3))
+        with pytest.raises(UserError, match="a checkpoint cannot be written .No space left on device"):
+            checkpoints.restore(state_at(0), batches)
+
+
 @pytest.mark.parametrize(
     "fault", [errno.EIO, errno.EXDEV, errno.ESTALE, errno.EPERM, errno.EOPNOTSUPP, errno.ETIMEDOUT]
 )
