@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from data_pipelines.runtime.command import reported_line
 from data_pipelines.runtime.errors import UserError, is_out_of_memory
 from stavis_jax.watch import beats, pulse
 from stavis_jax.watch.aborts import answer_aborts
@@ -68,7 +69,7 @@ class Watch:
         if self._hosts == 1:
             self._remove_if_alone(ending)
         elif ending.outcome in (beats.FAILED, beats.INTERRUPTED):
-            if error and not isinstance(error, UserError | KeyboardInterrupt):
+            if error and not isinstance(error, UserError | KeyboardInterrupt) and reported_line(error) is None:
                 traceback.print_exception(error)
             end_process(dataclasses.replace(ending, is_told_here=True))
 

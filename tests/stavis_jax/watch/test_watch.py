@@ -187,6 +187,20 @@ def test_an_abort_of_jax_is_blamed_on_the_host_that_is_gone(start, tmp_path):
     assert code == LOST_CODE and line.startswith("error: host 0 (")
 
 
+def test_a_file_that_cannot_be_written_is_one_line_and_a_bug_is_a_traceback(start, tmp_path):
+    other = start(WAIT, 0)
+    wait_for_beat(tmp_path / "run", 0)
+    code, lines = end(start("raise OSError(28, 'No space left on device', 'metrics.jsonl')", 1))
+    line = "metrics.jsonl: No space left on device. Give a folder that can be written."
+    assert (code, lines) == (1, [f"error: {line}"])
+    code, (said,) = end(other)
+    assert code == 1 and said.endswith(f"has ended: {line}")
+    other = start(WAIT, 0)
+    wait_for_beat(tmp_path / "run", 0)
+    code, lines = end(start("raise KeyError('a bug')", 1))
+    assert code == 1 and lines[0].startswith("Traceback") and lines[-1] == "error: KeyError: 'a bug'"
+
+
 def test_an_abort_of_jax_does_not_come_before_the_line_of_an_error(start, tmp_path):
     """The first host is gone, JAX's connection aborts, and meanwhile this host has an error of its own."""
     aborts = "import threading; threading.Thread(target=os.abort, daemon=True).start(); time.sleep(0.3)\n"
