@@ -8,6 +8,7 @@ it, so no lock is ever stale.
 import contextlib
 import csv
 import ctypes
+import errno
 import fcntl
 import hashlib
 import io
@@ -22,6 +23,7 @@ from data_pipelines.runtime.errors import UserError
 
 LONGEST_FILE_NAME = 255  # bytes, on most file systems
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OLDER = "older"  # in the hidden folder: the result that is being replaced
 
 _log = logging.getLogger(__name__)
@@ -34,6 +36,10 @@ def replaced_file(path: Path) -> Iterator[Path]:
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        if error.errno in _FULL and error.filename is None:  # a write says not in which file
+            error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)  # the disk may be full
 

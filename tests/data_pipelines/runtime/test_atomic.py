@@ -8,7 +8,7 @@ import re
 import pytest
 
 from data_pipelines.runtime import atomic
-from data_pipelines.runtime.command import command
+from data_pipelines.runtime.command import command, reported_line
 from data_pipelines.runtime.errors import UserError
 
 
@@ -23,6 +23,16 @@ def folder_of(path, text):
     path.mkdir()
     (path / "file").write_text(text)
     return path
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError, match="scores.json") as full, atomic.replaced_file(tmp_path / "scores.json"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as a write does
+    assert (
+        reported_line(full.value)
+        == f"{tmp_path}/scores.json: No space left on device. Give a folder that can be written."
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("how")
