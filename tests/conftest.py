@@ -13,7 +13,7 @@ CACHE = "JAX_COMPILATION_CACHE_DIR"
 EMITTERS = "xla_cpu_use_fusion_emitters"  # without optimization, XLA:CPU compiles three times faster without them
 QUICKLY = f" --{EMITTERS}=false" if jax.__version_info__ < (0, 11) else ""  # later versions do not know this flag
 LEAST_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
-pytest_plugins = ["commands", "golden_checkpoints", "no_network"]
+pytest_plugins = ["commands", "golden_checkpoints", "no_network", "small_trainings"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
-FAULT, REFUSED = "fault", "refused"  # names of properties in a test's report
+FAULT, REFUSED, CHAOS = "fault", "refused", "chaos"  # names of properties in a test's report
 COMMANDS = ("synthesize", "fetch", "ingest", "prepare", "main", "ablate", "evaluate", "convert", "export", "predict")
 COMMANDS += ("reframe", "compare", "submission")
 # Faults that tests in other folders inject: test, command, fault, count.
@@ -46,6 +46,18 @@ that applies); otherwise it is *lost*. The moments of kills are random with a fi
 says which inputs are trusted.
 """
 
+CHAOS_HEAD = """## Chaos
+
+A small training is disturbed at drawn moments, and started again after each of its ends with the processes and devices
+of the next event. One batch gives a loss that is not finite, and `on_nan=skip` leaves it out. Every row is one event:
+the step it went on from, the step of the last checkpoint when the fault came and the time after that, the exit code of
+each process, and what the lines on stderr said, shortened. A starved training goes on. A process that ended by itself
+said why in its last line, and none printed a traceback of Python. JAX's own lines come before that one if the first
+process has ended. In the end, each epoch stands once in `metrics.jsonl`, and the weights are compared with those of an
+undisturbed training.
+"""
+CHAOS_COLUMNS = ("event", "processes x devices", "fault", "goes on from step", "at step", "exit codes", "said")
+
 
 class Tally:
     """Records the faults of one test. `private`: prefixes that are removed from paths."""
@@ -56,6 +68,10 @@ class Tally:
     def fault(self, command: str, kind: str, count: int = 1) -> None:
         """Records faults injected into a command. Call it before the command runs."""
         self._record(FAULT, [command, kind, count])
+
+    def chaos(self, title: str, rows: Sequence[Sequence[str]], figures: str) -> None:
+        """Records the events of a training, one row of `CHAOS_COLUMNS` each, and how it compares in the end."""
+        self._record(CHAOS, [title, rows, figures])
 
     def refused(self, command: str, what: str, line: str) -> None:
         """Records the error line for a bad input."""
@@ -69,6 +85,7 @@ def page(reports: Iterable[pytest.TestReport]) -> str:
     """Returns the page for the reports of all tests."""
     injected, survived = collections.Counter(), collections.Counter()
     refused: dict[str, list[tuple[str, str]]] = collections.defaultdict(list)
+    logs: list[tuple[str, list[list[str]], str]] = []
     for report in reports:
         if report.when != "call":
             continue
@@ -82,7 +99,9 @@ def page(reports: Iterable[pytest.TestReport]) -> str:
             elif name == REFUSED and report.passed:
                 command, what, line = value
                 refused[command].append((what, line))
-    return "\n".join([HEAD, *_faults(injected, survived), "", *_refused(refused)]) + "\n"
+            elif name == CHAOS and report.passed:
+                logs.append(value)
+    return "\n".join([HEAD, *_faults(injected, survived), "", *_chaos(logs), *_refused(refused)]) + "\n"
 
 
 def _faults(injected: collections.Counter, survived: collections.Counter) -> list[str]:
@@ -92,6 +111,22 @@ def _faults(injected: collections.Counter, survived: collections.Counter) -> lis
         lines.append(f"| `{command}` | {kind} | {count} | {well} | {count - well} |")
     total, well = injected.total(), survived.total()
     return [*lines, f"| **all** | | **{total}** | **{well}** | **{total - well}** |"]
+
+
+def _chaos(logs: list[tuple[str, list[list[str]], str]]) -> list[str]:
+    """Returns the section of trainings that were disturbed again and again; nothing if these tests did not run."""
+    lines = [CHAOS_HEAD] if logs else []
+    for title, rows, figures in sorted(logs):
+        lines += [
+            f"### {title}",
+            "",
+            figures,
+            "",
+            f"| {' | '.join(CHAOS_COLUMNS)} |",
+            "|---:|---|---|---:|---|---|---|",
+        ]
+        lines += [*(f"| {' | '.join(map(_cell, row))} |" for row in rows), ""]
+    return lines
 
 
 def _refused(refused: dict[str, list[tuple[str, str]]]) -> list[str]:
