@@ -34,14 +34,22 @@ def replaced_file(path: Path) -> Iterator[Path]:
     """Yields a path to write to. When the block succeeds, the file is renamed to `path`; otherwise it is removed."""
     partial = path.with_name(f"{path.name}.partial")
     try:
-        yield partial
-        os.replace(partial, path)
-    except OSError as error:
-        if error.errno in _FULL and error.filename is None:  # a write says not in which file
-            error.filename = str(path)
-        raise
+        with named_if_full(path):
+            yield partial
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)  # the disk may be full
+
+
+@contextlib.contextmanager
+def named_if_full(path: Path) -> Iterator[None]:
+    """Adds the file to the error of a write that finds the disk full. Python names it in errors of opening only."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

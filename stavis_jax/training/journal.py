@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from data_pipelines.runtime.atomic import write_text
+from data_pipelines.runtime.atomic import named_if_full, write_text
 from stavis_jax.training.tensorboard import TensorBoard
 from stavis_jax.watch import pulse
 
@@ -110,7 +110,7 @@ class Journal:
         self._start_of_epoch(epoch)
         if not self._file:
             return
-        with self._file.open("a") as file:
+        with named_if_full(self._file), self._file.open("a") as file:
             file.write(json.dumps({"epoch": epoch, **values}) + "\n")
         if self._tensorboard:
             self._tensorboard.scalars("epoch", values, step)

@@ -93,3 +93,13 @@ def test_brackets_and_braces_of_a_title_are_shown_as_they_are(tmp_path, clock, i
         run_steps(journal, clock, 2, 0.5, 1.5)
         journal.epoch(1, 1, {"loss": 1.25}, 2)
     assert title in shown.getvalue()
+
+
+def test_a_full_disk_names_the_journal(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    journal = open_journal(file)
+    file.unlink()
+    file.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as full:
+        journal.epoch(1, 2, {"loss": 1.0}, 3)
+    assert full.value.filename == str(file)
