@@ -37,6 +37,7 @@ class Watch:
         self._workdir, self._folder, self._settings = workdir, workdir / beats.FOLDER, settings
         self._hosts, self._interval = hosts, min(LONGEST_INTERVAL, settings.host_seconds / 20)
         self._beat = Beat.first(host, hosts)
+        self._counted = 0.0  # seconds in which the thread has watched
         self._over, self._writing = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._aborts = contextlib.ExitStack()
@@ -84,6 +85,7 @@ class Watch:
         while not self._over.wait(self._interval):
             now = time.monotonic()
             elapsed, last = min(now - last, longest), now
+            self._counted += elapsed
             self._write(beats.RUNNING)
             self._peers.look(elapsed)
             idle = pulse.current.idle(elapsed)
@@ -108,8 +110,13 @@ class Watch:
         )
 
     def _wait_for_verdict(self) -> None:
-        """Waits for the thread to end the process because of another host. Returns if no host is missing."""
-        self._over.wait(self._settings.host_seconds + 2 * self._interval)
+        """Waits for the thread to end the process because of another host. Returns if no host is missing.
+
+        It waits by the time that the thread counts, since the thread may be late.
+        """
+        end = self._counted + self._settings.host_seconds + 2 * self._interval
+        while self._counted < end and not self._over.wait(self._interval):
+            pass
 
     def _answer_abort(self) -> None:
         """Lets the thread or, if it ends with an error already, the main thread end the process."""

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from data_pipelines.clips.batches import evaluation_batches, training_batches
 from data_pipelines.prepare import prepare
+from data_pipelines.runtime.atomic import replaced_file
 from data_pipelines.runtime.command import command
 from data_pipelines.shards.reader import Shards
 from data_pipelines.synthesize import synthesize
@@ -137,7 +138,8 @@ def train_small(
     def keep(network: SmallNetwork, name: str) -> None:
         if is_first_host():
             assert not (directory / f"{name}.npz").exists() or name == "best", "written once"
-            np.savez(directory / f"{name}.npz", **read_network(network))
+            with replaced_file(directory / f"{name}.npz") as partial, partial.open("wb") as file:
+                np.savez(file, **read_network(network))
 
     network = SmallNetwork(rngs=nnx.Rngs(0))
     if per_device:

@@ -201,6 +201,21 @@ def test_a_file_that_cannot_be_written_is_one_line_and_a_bug_is_a_traceback(star
     assert code == 1 and lines[0].startswith("Traceback") and lines[-1] == "error: KeyError: 'a bug'"
 
 
+def test_an_abort_of_jax_waits_for_the_watch_however_late_that_is(start, tmp_path):
+    """The watch does not count the time in which the process is stopped, or the machine too busy to run it."""
+    other, survivor = start(WAIT, 0), start(GO + "os.abort()", 1)
+    for host in range(2):
+        wait_for_beat(tmp_path / "run", host)
+    other.kill()
+    (tmp_path / "run.go").touch()
+    time.sleep(LIMIT_S / 4)
+    survivor.send_signal(signal.SIGSTOP)
+    time.sleep(LIMIT_S)
+    survivor.send_signal(signal.SIGCONT)
+    code, (line,) = end(survivor)
+    assert code == LOST_CODE and line.startswith("error: host 0 (")
+
+
 def test_an_abort_of_jax_does_not_come_before_the_line_of_an_error(start, tmp_path):
     """The first host is gone, JAX's connection aborts, and meanwhile this host has an error of its own."""
     aborts = "import threading; threading.Thread(target=os.abort, daemon=True).start(); time.sleep(0.3)\n"
