@@ -52,8 +52,8 @@ A small training is disturbed at drawn moments, and started again after each of 
 of the next event. One batch gives a loss that is not finite, and `on_nan=skip` leaves it out. Every row is one event:
 the step it went on from, the step of the last checkpoint when the fault came and the time after that, the exit code of
 each process, and what the lines on stderr said, shortened. A starved training goes on. A process that ended by itself
-said why in its last line, and none printed a traceback of Python. JAX's own lines come before that one if the first
-process has ended. In the end, each epoch stands once in `metrics.jsonl`, and the weights are compared with those of an
+said why in one line, and none printed a traceback of Python. JAX's own lines come before that one if the first process
+has ended. In the end, each epoch stands once in `metrics.jsonl`, and the weights are compared with those of an
 undisturbed training.
 """
 CHAOS_COLUMNS = ("event", "processes x devices", "fault", "goes on from step", "at step", "exit codes", "said")
