@@ -1,8 +1,10 @@
 """Recognizes what a path holds, and calls the check for it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from data_pipelines.runtime.errors import reason
 from data_pipelines.runtime.folders import subfolders
 from stavis_jax.checking.checkpoints import check_checkpoints, is_checkpoints
 from stavis_jax.checking.finding import Finding
@@ -16,23 +18,46 @@ GIVEN = "Give a folder of shards, a working directory, a weights directory, or a
 
 
 def check_path(path: Path) -> Iterator[Finding]:
-    """Yields findings for everything in a path. A folder of several such things is checked one by one."""
+    """Yields findings for everything in a path. A folder of several such things is checked one by one.
+
+    What cannot be read does not keep the rest from being checked.
+    """
+    try:
+        yield from _check(path)
+    except (OSError, MemoryError) as error:
+        yield _unreadable(path, error)
+
+
+def _check(path: Path) -> Iterator[Finding]:
     if path.is_file():
         inside = path.name == ARRAYS_FILE and holds_weights(path.parent)
         yield check_weights_directory(path.parent) if inside else check_weights_file(path)
         return
     if not path.is_dir():
-        yield Finding(path, f"no such file or directory. {GIVEN}", "not checked")
+        is_there = path.is_symlink() or path.exists()
+        fault = "is neither a file nor a folder" if is_there else "no such file or directory"
+        yield Finding(path, f"{fault}. {GIVEN}", "not checked")
         return
     found = False
     for holder in (path, *subfolders(path)):
-        for finding in _check_folder(holder):
+        try:
+            for finding in _check_folder(holder):
+                found = True
+                yield finding
+        except (OSError, MemoryError) as error:
             found = True
-            yield finding
+            yield _unreadable(holder, error)
         if found and holder is path:
             return
     if not found:
         yield Finding(path, f"holds nothing that this command checks. {GIVEN}", "not checked")
+
+
+def _unreadable(path: Path, error: OSError | MemoryError) -> Finding:
+    if isinstance(error, MemoryError):
+        return Finding(path, "does not fit into memory. Check it on a machine with more memory.", "not checked")
+    where = f"{os.fsdecode(error.filename)}: " if error.filename and Path(os.fsdecode(error.filename)) != path else ""
+    return Finding(path, f"{where}cannot be read ({reason(error)}). Check its permissions and the disk.", "not checked")
 
 
 def _check_folder(folder: Path) -> Iterator[Finding]:

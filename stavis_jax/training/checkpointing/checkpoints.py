@@ -21,6 +21,7 @@ from stavis_jax.training.checkpointing.checksums import check_restored, checksum
 from stavis_jax.training.checkpointing.damage import damage_of
 from stavis_jax.training.checkpointing.data_position import ITEM as POSITION
 from stavis_jax.training.checkpointing.data_position import move_to, position_to_restore, position_to_save
+from stavis_jax.training.checkpointing.late_answers import ignore_late_answers
 from stavis_jax.training.devices import is_first_host, wait_for_all_hosts
 from stavis_jax.training.progress import Progress
 
@@ -50,6 +51,7 @@ class Checkpoints:
         )
         self._directory = directory
         unfinished = _remove_unfinished(directory) if is_first_host() else []
+        ignore_late_answers()
         self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
         latest = self._manager.latest_step()
         if unfinished and (latest is None or unfinished[-1] > latest):

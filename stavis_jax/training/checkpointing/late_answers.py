@@ -1,0 +1,24 @@
+"""Ignores answers of TensorStore that come after a restore has failed. Python would print a traceback of each.
+
+Where one array of a checkpoint is damaged, orbax raises at once and closes its event loop. The threads that read the
+other arrays then cannot report to the loop. No code can catch that, and nothing is lost by it.
+"""
+
+import functools
+import sys
+from collections.abc import Callable
+
+
+@functools.cache
+def ignore_late_answers() -> None:
+    """Ignores them from now on, in this process. Other errors that no code can catch are shown as before."""
+    sys.unraisablehook = _without_late_answers(sys.unraisablehook)
+
+
+def _without_late_answers(shown: Callable[..., None]) -> Callable[..., None]:
+    def hook(unraisable) -> None:
+        error = unraisable.exc_value
+        if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+            shown(unraisable)
+
+    return hook
