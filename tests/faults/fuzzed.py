@@ -1,0 +1,91 @@
+"""Keeps the results of a whole run of fuzz_files.py, and writes them into docs/reliability.md as a section."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "fuzzed.json"
+PAGE = HERE.parents[1] / "docs" / "reliability.md"
+HEADING, NEXT = "## Random damage", "## Bad inputs"
+COLUMNS = ("kind", "files", "read", "refused", "tracebacks", "hangs", "slowest, s", "most memory, MiB")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What became of the damaged files of one kind.
+
+    Attributes:
+      files: how many there were.
+      read: read well, for the damage is not in what the reader needs.
+      refused: refused with one line.
+      tracebacks, hangs: any other error; files that took longer than is allowed.
+      slowest_s: time of the slowest file.
+      mib: the largest memory on top that one file has taken.
+    """
+
+    kind: str
+    files: int
+    read: int
+    refused: int
+    tracebacks: int
+    hangs: int
+    slowest_s: float
+    mib: float
+
+    def line(self) -> str:
+        """Returns the row of the table."""
+        counts = (self.kind, self.files, self.read, self.refused, self.tracebacks, self.hangs)
+        return "| " + " | ".join(map(str, [*counts, f"{self.slowest_s:.2f}", f"{self.mib:.0f}"])) + " |"
+
+
+def table_head() -> list[str]:
+    return ["| " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * (len(COLUMNS) - 1)]
+
+
+def save(rows: Sequence[Row], command: str, commit: str, machine: str) -> None:
+    """Stores the results, and puts them into the page."""
+    content = {"command": command, "commit": commit, "machine": machine, "rows": [vars(row) for row in rows]}
+    RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(put_into(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def stored() -> dict[str, Any]:
+    """Returns the stored results. Their rows are `Row`."""
+    content = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return content | {"rows": [Row(**row) for row in content["rows"]]}
+
+
+def put_into(page: str) -> str:
+    """Returns a page with the section of the stored results, before the one of bad inputs."""
+    before, _, rest = page.partition(NEXT)
+    return before.partition(HEADING)[0] + "\n".join(_section()) + "\n\n" + NEXT + rest
+
+
+def _section() -> list[str]:
+    results = stored()
+    rows: list[Row] = results["rows"]
+    total = Row(
+        "**all**",
+        *(sum(getattr(row, name) for row in rows) for name in ("files", "read", "refused", "tracebacks", "hangs")),
+        max(row.slowest_s for row in rows),
+        max(row.mib for row in rows),
+    )
+    return [
+        HEADING,
+        "",
+        "Small files with random damage: bits, numbers on boundaries, words, parts that are cut out or repeated, and",
+        "other values in JSON. A file is *read* if the damage is not in what the reader needs, otherwise *refused* in",
+        "one line. The tests repeat a share of it. This run:",
+        "",
+        "```",
+        results["command"],
+        "```",
+        "",
+        f"Commit {results['commit']}. {results['machine']}.",
+        "",
+        *table_head(),
+        *(row.line() for row in [*rows, total]),
+    ]
