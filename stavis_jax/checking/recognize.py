@@ -1,13 +1,11 @@
 """Recognizes what a path holds, and calls the check for it."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_pipelines.runtime.errors import reason
 from data_pipelines.runtime.folders import subfolders
 from stavis_jax.checking.checkpoints import check_checkpoints, is_checkpoints
-from stavis_jax.checking.finding import Finding
+from stavis_jax.checking.finding import Finding, unreadable
 from stavis_jax.checking.run import check_run, holds_weights, is_run
 from stavis_jax.checking.shards import check_shards, is_shards
 from stavis_jax.checking.weights import check_weights_directory, check_weights_file
@@ -25,7 +23,7 @@ def check_path(path: Path) -> Iterator[Finding]:
     try:
         yield from _check(path)
     except (OSError, MemoryError) as error:
-        yield _unreadable(path, error)
+        yield unreadable(path, error)
 
 
 def _check(path: Path) -> Iterator[Finding]:
@@ -38,26 +36,24 @@ def _check(path: Path) -> Iterator[Finding]:
         fault = "is neither a file nor a folder" if is_there else "no such file or directory"
         yield Finding(path, f"{fault}. {GIVEN}", "not checked")
         return
-    found = False
+    found, fault = False, None
     for holder in (path, *subfolders(path)):
         try:
             for finding in _check_folder(holder):
                 found = True
                 yield finding
         except (OSError, MemoryError) as error:
+            if holder is path and not found:
+                fault = error  # perhaps of one of the folders in it, which come next
+                continue
             found = True
-            yield _unreadable(holder, error)
+            yield unreadable(holder, error)
         if found and holder is path:
             return
-    if not found:
+    if not found and fault:
+        yield unreadable(path, fault)
+    elif not found:
         yield Finding(path, f"holds nothing that this command checks. {GIVEN}", "not checked")
-
-
-def _unreadable(path: Path, error: OSError | MemoryError) -> Finding:
-    if isinstance(error, MemoryError):
-        return Finding(path, "does not fit into memory. Check it on a machine with more memory.", "not checked")
-    where = f"{os.fsdecode(error.filename)}: " if error.filename and Path(os.fsdecode(error.filename)) != path else ""
-    return Finding(path, f"{where}cannot be read ({reason(error)}). Check its permissions and the disk.", "not checked")
 
 
 def _check_folder(folder: Path) -> Iterator[Finding]:

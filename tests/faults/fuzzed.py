@@ -1,8 +1,8 @@
-"""Keeps the results of a whole run of fuzz_files.py, and writes them into docs/reliability.md as a section."""
+"""Keeps the latest results of fuzz_files.py for each kind, and writes them into docs/reliability.md as a section."""
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "fuzzed.json"
 PAGE = HERE.parents[1] / "docs" / "reliability.md"
 HEADING, NEXT = "## Random damage", "## Bad inputs"
-COLUMNS = ("kind", "files", "read", "refused", "tracebacks", "hangs", "slowest, s", "most memory, MiB")
+COLUMNS = ("kind", "files", "read", "refused", "tracebacks", "hangs", "slowest, s", "most memory, MiB", "commit")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Row:
       tracebacks, hangs: any other error; files that took longer than is allowed.
       slowest_s: time of the slowest file.
       mib: the largest memory on top that one file has taken.
+      commit: what was tested.
     """
 
     kind: str
@@ -34,20 +35,23 @@ class Row:
     hangs: int
     slowest_s: float
     mib: float
+    commit: str
 
     def line(self) -> str:
         """Returns the row of the table."""
         counts = (self.kind, self.files, self.read, self.refused, self.tracebacks, self.hangs)
-        return "| " + " | ".join(map(str, [*counts, f"{self.slowest_s:.2f}", f"{self.mib:.0f}"])) + " |"
+        return "| " + " | ".join(map(str, [*counts, f"{self.slowest_s:.2f}", f"{self.mib:.0f}", self.commit])) + " |"
 
 
 def table_head() -> list[str]:
-    return ["| " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * (len(COLUMNS) - 1)]
+    return ["| " + " | ".join(COLUMNS) + " |", "|---|" + "---:|" * (len(COLUMNS) - 2) + "---|"]
 
 
-def save(rows: Sequence[Row], command: str, commit: str, machine: str) -> None:
-    """Stores the results, and puts them into the page."""
-    content = {"command": command, "commit": commit, "machine": machine, "rows": [vars(row) for row in rows]}
+def save(row: Row, kinds: Iterable[str], command: str, machine: str) -> None:
+    """Stores the results of one of the kinds in place of its earlier ones, and puts all into the page."""
+    latest = {one.kind: one for one in [*(stored()["rows"] if RESULTS.exists() else ()), row]}
+    kept = [vars(latest[kind]) for kind in kinds if kind in latest]
+    content = {"command": command, "machine": machine, "rows": kept}
     RESULTS.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(put_into(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
@@ -72,19 +76,20 @@ def _section() -> list[str]:
         *(sum(getattr(row, name) for row in rows) for name in ("files", "read", "refused", "tracebacks", "hangs")),
         max(row.slowest_s for row in rows),
         max(row.mib for row in rows),
+        commit="",
     )
     return [
         HEADING,
         "",
         "Small files with random damage: bits, numbers on boundaries, words, parts that are cut out or repeated, and",
         "other values in JSON. A file is *read* if the damage is not in what the reader needs, otherwise *refused* in",
-        "one line. The tests repeat a share of it. This run:",
+        "one line. The tests repeat a share of it. The latest results of each kind:",
         "",
         "```",
         results["command"],
         "```",
         "",
-        f"Commit {results['commit']}. {results['machine']}.",
+        f"{results['machine']}.",
         "",
         *table_head(),
         *(row.line() for row in [*rows, total]),

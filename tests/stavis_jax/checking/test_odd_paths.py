@@ -44,6 +44,33 @@ def test_an_unreadable_part_does_not_keep_the_others_from_being_checked(tmp_path
     assert second == f"ok: {tmp_path / 'b/config.json'}: 1 settings"
 
 
+def test_an_unreadable_stage_does_not_keep_the_rest_from_being_checked(tmp_path):
+    (tmp_path / "config.json").write_text('{"a": 1}')
+    for name in ("a", "b"):
+        (tmp_path / name / "checkpoints").mkdir(parents=True)
+        (tmp_path / name / "metrics.jsonl").write_text("{}")
+    (tmp_path / "a" / "checkpoints").rmdir()
+    (tmp_path / "a" / "checkpoints").symlink_to(TOO_LONG)
+    config, first, second = lines(tmp_path)
+    assert config.startswith("ok: ")
+    assert first.startswith(f"not checked: {tmp_path / 'a'}: ") and "File name too long" in first
+    assert second == f"ok: {tmp_path / 'b/metrics.jsonl'}: 1 epochs"
+
+
+def test_a_folder_whose_only_file_cannot_be_read_is_told(tmp_path):
+    (tmp_path / "stavis.json").symlink_to(TOO_LONG)
+    (line,) = lines(tmp_path)
+    assert line.startswith("not checked: ") and "File name too long" in line
+
+
+def test_a_folder_beside_one_that_cannot_be_searched_is_checked(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "checkpoints").symlink_to(TOO_LONG)
+    (tmp_path / "b" / "config.json").write_text("{}")
+    assert [line.partition(":")[0] for line in lines(tmp_path)] == ["not checked", "ok"]
+
+
 def test_a_part_that_does_not_fit_into_memory_is_told(tmp_path, monkeypatch):
     def full(_):
         raise MemoryError
