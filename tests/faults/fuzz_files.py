@@ -114,13 +114,14 @@ def run_kind(name: str, files: int, seed: int, folder: Path, keep: Path | None =
 
     from data_pipelines.runtime.errors import UserError
 
+    uncaught: list[str] = []
+    _record_uncaught(uncaught)  # first, since readers may put hooks of theirs before this one
     make, spoil = KINDS[name](folder)
     draw = random.Random(f"{name} {seed}")
     with contextlib.suppress(UserError):
         make()  # imports and compiles before the clock runs
-    row: dict = {"kind": name, "files": files, "read": 0, "refused": 0, "tracebacks": [], "hangs": []}
+    row: dict = {"kind": name, "files": files, "read": 0, "refused": 0, "tracebacks": uncaught, "hangs": []}
     row |= {"slowest_s": 0.0, "mib": 0.0}
-    _record_uncaught(row["tracebacks"])
     for number in range(files):
         path = spoil(lambda good: mutated(draw, good), draw)
         faults = len(row["tracebacks"])

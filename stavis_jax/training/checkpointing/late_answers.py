@@ -1,7 +1,8 @@
 """Ignores answers of TensorStore that come after a restore has failed. Python would print a traceback of each.
 
 Where one array of a checkpoint is damaged, orbax raises at once and closes its event loop. The threads that read the
-other arrays then cannot report to the loop. No code can catch that, and nothing is lost by it.
+other arrays then cannot report to the loop, and its unfinished tasks raise another error when they are freed. No code
+can catch these, and nothing is lost by them.
 """
 
 import functools
@@ -18,7 +19,9 @@ def ignore_late_answers() -> None:
 def _without_late_answers(shown: Callable[..., None]) -> Callable[..., None]:
     def hook(unraisable) -> None:
         error = unraisable.exc_value
-        if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+        is_late = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
+        is_unfinished = type(error) is Exception and isinstance(error.__cause__, GeneratorExit)
+        if not (is_late or is_unfinished):
             shown(unraisable)
 
     return hook

@@ -1,4 +1,4 @@
-"""A closed event loop is not reported; other errors are."""
+"""What comes after a failed restore is not reported; other errors are."""
 
 import sys
 
@@ -17,11 +17,18 @@ class FailsWhenFreed:
         raise self.error
 
 
+def caused_by(cause: BaseException) -> Exception:
+    error = Exception("Encountered error while reading array index")
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "is_shown"),
-    [(RuntimeError("Event loop is closed"), False), (RuntimeError("else"), True), (ValueError("Event loop"), True)],
+    [(RuntimeError("Event loop is closed"), False), (RuntimeError("else"), True), (ValueError("Event loop"), True)]
+    + [(caused_by(GeneratorExit()), False), (caused_by(ValueError()), True)],
 )
-def test_only_answers_to_a_closed_loop_are_ignored(error, is_shown, monkeypatch):
+def test_only_what_is_left_of_a_failed_restore_is_ignored(error, is_shown, monkeypatch):
     seen = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: seen.append(unraisable.exc_value))
     ignore_late_answers.cache_clear()
