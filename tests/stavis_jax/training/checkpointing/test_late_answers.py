@@ -25,8 +25,13 @@ def caused_by(cause: BaseException) -> Exception:
 
 @pytest.mark.parametrize(
     ("error", "is_shown"),
-    [(RuntimeError("Event loop is closed"), False), (RuntimeError("else"), True), (ValueError("Event loop"), True)]
-    + [(caused_by(GeneratorExit()), False), (caused_by(ValueError()), True)],
+    [
+        (RuntimeError("Event loop is closed"), False),
+        (RuntimeError("else"), True),
+        (ValueError("Event loop"), True),
+        (caused_by(GeneratorExit()), False),
+        (caused_by(ValueError()), True),
+    ],
 )
 def test_only_what_is_left_of_a_failed_restore_is_ignored(error, is_shown, monkeypatch):
     seen = []
