@@ -36,7 +36,8 @@ def _check(path: Path) -> Iterator[Finding]:
         fault = "is neither a file nor a folder" if is_there else "no such file or directory"
         yield Finding(path, f"{fault}. {GIVEN}", "not checked")
         return
-    found, fault = False, None
+    found = False
+    failure: OSError | MemoryError | None = None
     for holder in (path, *subfolders(path)):
         try:
             for finding in _check_folder(holder):
@@ -44,14 +45,14 @@ def _check(path: Path) -> Iterator[Finding]:
                 yield finding
         except (OSError, MemoryError) as error:
             if holder is path and not found:
-                fault = error  # perhaps of one of the folders in it, which come next
+                failure = error  # perhaps of one of the folders in it, which come next
                 continue
             found = True
             yield unreadable(holder, error)
         if found and holder is path:
             return
-    if not found and fault:
-        yield unreadable(path, fault)
+    if not found and failure:
+        yield unreadable(path, failure)
     elif not found:
         yield Finding(path, f"holds nothing that this command checks. {GIVEN}", "not checked")
 
