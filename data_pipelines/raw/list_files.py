@@ -9,7 +9,7 @@ from typing import Literal
 from data_pipelines.raw.databases import DATABASES, has_one_test_list
 from data_pipelines.raw.layout import RawLayout, sound_seconds
 from data_pipelines.raw.name_forms import Names
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.folders import entries
 from data_pipelines.runtime.limits import MOST_FRAMES, is_name, is_rate
 from data_pipelines.runtime.text_files import read_text
@@ -74,6 +74,8 @@ def read_list(path: Path, layout: RawLayout, database: str) -> list[ListedFilm]:
         lines = read_text(path).splitlines()
     except UnicodeError:
         raise UserError(f"{name}: is not text in UTF-8. Save it as UTF-8.") from None
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({reason(error)}). {LIST_ADVICE}") from None
     videos = Names(layout.videos(database))
     films = [
         _read_line(line, f"{name}, line {i}", layout, database, videos)

@@ -4,6 +4,8 @@ import codecs
 from pathlib import Path
 from typing import TextIO
 
+from data_pipelines.runtime.regular_files import require_regular
+
 _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -11,6 +13,7 @@ _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _HEAD_BYTES = 256
+MOST_BYTES = 1 << 28  # of a text that is read at once: lists and settings have far fewer
 MOST, LEAST = 0.9, 0.5  # share of zero bytes: nearly all in UTF-32; of a pair of places, some in UTF-16
 
 
@@ -32,14 +35,19 @@ def encoding_of(head: bytes) -> str:
 def open_text(path: Path, *, newline: str | None = None) -> TextIO:
     """Opens a text file to read. A byte order mark is no part of the text. Reading may raise UnicodeError.
 
-    `newline` is that of `open`.
+    `newline` is that of `open`. Raises OSError for a pipe or a device: it may never end, and cannot be opened twice.
     """
+    require_regular(path)
     with path.open("rb") as file:
         encoding = encoding_of(file.read(_HEAD_BYTES))
     return path.open(encoding=encoding, newline=newline)
 
 
 def read_text(path: Path) -> str:
-    """Returns the content of a text file; see `open_text`. Marks within it, as of joined files, are left out."""
+    """Returns the content of a text file; see `open_text`. Marks within it, as of joined files, are left out.
+
+    Raises OSError if the file has more than MOST_BYTES.
+    """
+    require_regular(path, MOST_BYTES)
     with open_text(path) as file:
         return file.read().replace("\ufeff", "")

@@ -1,6 +1,7 @@
 """Checks the checkpoints of a training: restores each on this host, without the network."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,25 +12,35 @@ import orbax.checkpoint as ocp
 
 from data_pipelines.runtime.errors import UserError, reason
 from data_pipelines.runtime.json_files import read_object
+from data_pipelines.runtime.regular_files import require_regular
+from data_pipelines.runtime.text_files import MOST_BYTES, read_text
 from stavis_jax.checking.finding import Finding, damaged
 from stavis_jax.training.checkpointing.checksums import ITEM, check_restored
 from stavis_jax.training.checkpointing.damage import damage_of
+from stavis_jax.training.checkpointing.late_answers import ignore_late_answers
 
 FOLDER = "checkpoints"
 ADVICE = "The training continues from the checkpoint before it. Delete this one, and check the disk."
+ARRAYS_FOLDER = "d"  # of TensorStore: all other files describe
 ITEMS = ("state", "batches", "progress")
+_NAME = re.compile(r"[0-9]+(\.damaged.*|\.orbax-checkpoint-tmp.*)?")
 _OF_HOST = re.compile(r"process_(\d+)-of-(\d+)\.json")
 
 
 def is_checkpoints(folder: Path) -> bool:
     """Returns whether a folder holds checkpoints."""
-    return folder.is_dir() and any(name.name.partition(".")[0].isdecimal() for name in folder.iterdir())
+    return folder.is_dir() and any(map(_is_checkpoint, folder.iterdir()))
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """Returns whether a path has the name of a checkpoint, whole or not. A picture 0001.png, say, is none."""
+    return _NAME.fullmatch(path.name) is not None and os.path.isdir(path)
 
 
 def check_checkpoints(folder: Path) -> Iterator[Finding]:
     """Yields a finding for every checkpoint in a folder, in the order of the steps."""
-    entries = [(path.name.partition("."), path) for path in folder.iterdir()]
-    for (_, mark, rest), path in sorted((name, path) for name, path in entries if name[0].isdecimal()):
+    entries = [(path.name.partition("."), path) for path in folder.iterdir() if _is_checkpoint(path)]
+    for (_, mark, rest), path in sorted(entries):
         if not mark:
             yield _check_checkpoint(path)
         elif rest == "damaged":
@@ -42,6 +53,7 @@ def _check_checkpoint(checkpoint: Path) -> Finding:
     try:
         if missing := [name for name in ITEMS if not (checkpoint / name).is_dir()]:
             raise UserError(f"{', '.join(missing)} is missing. {ADVICE}")
+        _check_files(checkpoint)
         progress = _read_json_item(checkpoint / "progress")
         with_checksums = (checkpoint / ITEM).is_dir()
         saved = {ITEM: _read_json_item(checkpoint / ITEM)} if with_checksums else {}
@@ -63,7 +75,23 @@ def _check_checkpoint(checkpoint: Path) -> Finding:
     return Finding(checkpoint, f"checkpoint after {epoch} epochs, {len(state)} arrays, all finite{note}")
 
 
+def _check_files(checkpoint: Path) -> None:
+    """Raises UserError if a file is a pipe or a device, or if a description is as large as none is.
+
+    The library would wait for a pipe for ever, and reads descriptions into memory.
+    """
+    for path in sorted(checkpoint.rglob("*")):
+        try:
+            require_regular(path, None if path.parent.name == ARRAYS_FOLDER else MOST_BYTES)
+        except FileNotFoundError:  # a link to nowhere: what is needed is found missing later
+            continue
+        except OSError as error:
+            name = path.relative_to(checkpoint)
+            raise UserError(f"{name} cannot be read ({reason(error)}). {ADVICE}") from error
+
+
 def _read_state(folder: Path) -> dict[str, np.ndarray]:
+    ignore_late_answers()
     with ocp.StandardCheckpointer() as reader:
         metadata: Any = reader.metadata(folder)
         tree = getattr(metadata, "item_metadata", metadata)
@@ -85,7 +113,7 @@ def _check_positions(folder: Path) -> None:
         if found := _OF_HOST.fullmatch(path.name):
             counts.add(int(found[2]))
             try:
-                json.loads(path.read_text(encoding="utf-8"))
+                json.loads(read_text(path))
             except (OSError, ValueError, RecursionError) as error:
                 raise UserError(f"{path.name} cannot be read ({reason(error)}). {ADVICE}") from error
     if not counts:

@@ -1,10 +1,11 @@
 """Holds the result of one check."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Literal
 
-from data_pipelines.runtime.errors import one_line
+from data_pipelines.runtime.errors import one_line, reason
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,3 +30,11 @@ class Finding:
 def damaged(path: Path, error: object) -> Finding:
     """Returns the finding of an error, whose text may begin with the path."""
     return Finding(path, str(error).removeprefix(f"{path}: "), "damaged")
+
+
+def unreadable(path: Path, error: OSError | MemoryError) -> Finding:
+    """Returns the finding that a path, or a file in it, could not be read."""
+    if isinstance(error, MemoryError):
+        return Finding(path, "does not fit into memory. Check it on a machine with more memory.", "not checked")
+    where = f"{os.fsdecode(error.filename)}: " if error.filename and Path(os.fsdecode(error.filename)) != path else ""
+    return Finding(path, f"{where}cannot be read ({reason(error)}). Check its permissions and the disk.", "not checked")

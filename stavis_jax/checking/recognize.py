@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data_pipelines.runtime.folders import subfolders
 from stavis_jax.checking.checkpoints import check_checkpoints, is_checkpoints
-from stavis_jax.checking.finding import Finding
+from stavis_jax.checking.finding import Finding, unreadable
 from stavis_jax.checking.run import check_run, holds_weights, is_run
 from stavis_jax.checking.shards import check_shards, is_shards
 from stavis_jax.checking.weights import check_weights_directory, check_weights_file
@@ -16,22 +16,44 @@ GIVEN = "Give a folder of shards, a working directory, a weights directory, or a
 
 
 def check_path(path: Path) -> Iterator[Finding]:
-    """Yields findings for everything in a path. A folder of several such things is checked one by one."""
+    """Yields findings for everything in a path. A folder of several such things is checked one by one.
+
+    What cannot be read does not keep the rest from being checked.
+    """
+    try:
+        yield from _check(path)
+    except (OSError, MemoryError) as error:
+        yield unreadable(path, error)
+
+
+def _check(path: Path) -> Iterator[Finding]:
     if path.is_file():
         inside = path.name == ARRAYS_FILE and holds_weights(path.parent)
         yield check_weights_directory(path.parent) if inside else check_weights_file(path)
         return
     if not path.is_dir():
-        yield Finding(path, f"no such file or directory. {GIVEN}", "not checked")
+        is_there = path.is_symlink() or path.exists()
+        fault = "is neither a file nor a folder" if is_there else "no such file or directory"
+        yield Finding(path, f"{fault}. {GIVEN}", "not checked")
         return
     found = False
+    failure: OSError | MemoryError | None = None
     for holder in (path, *subfolders(path)):
-        for finding in _check_folder(holder):
+        try:
+            for finding in _check_folder(holder):
+                found = True
+                yield finding
+        except (OSError, MemoryError) as error:
+            if holder is path and not found:
+                failure = error  # perhaps of one of the folders in it, which come next
+                continue
             found = True
-            yield finding
+            yield unreadable(holder, error)
         if found and holder is path:
             return
-    if not found:
+    if not found and failure:
+        yield unreadable(path, failure)
+    elif not found:
         yield Finding(path, f"holds nothing that this command checks. {GIVEN}", "not checked")
 
 

@@ -9,7 +9,7 @@ from data_pipelines.runtime.folders import subfolders
 from data_pipelines.runtime.json_files import read_object
 from data_pipelines.runtime.text_files import read_text
 from stavis_jax.checking.checkpoints import FOLDER, check_checkpoints
-from stavis_jax.checking.finding import Finding, damaged
+from stavis_jax.checking.finding import Finding, damaged, unreadable
 from stavis_jax.checking.weights import check_weights_directory
 from stavis_jax.reports.results_reader import read_film_scores
 from stavis_jax.weights.directory import ARRAYS_FILE, INFO_FILE
@@ -35,13 +35,19 @@ def check_run(folder: Path) -> Iterator[Finding]:
     if (folder / RESULTS).is_file():
         yield _check_results(folder / RESULTS)
     for stage in (folder, *subfolders(folder)):
-        if not _is_stage(stage):
-            continue
-        if (stage / JOURNAL).is_file():
-            yield check_journal(stage / JOURNAL)
-        if (stage / FOLDER).is_dir():
-            yield from check_checkpoints(stage / FOLDER)
-        yield from (check_weights_directory(stage / name) for name in KEPT_BY_TRAINING if holds_weights(stage / name))
+        try:
+            if _is_stage(stage):
+                yield from _check_stage(stage)
+        except OSError as error:
+            yield unreadable(stage, error)
+
+
+def _check_stage(stage: Path) -> Iterator[Finding]:
+    if (stage / JOURNAL).is_file():
+        yield check_journal(stage / JOURNAL)
+    if (stage / FOLDER).is_dir():
+        yield from check_checkpoints(stage / FOLDER)
+    yield from (check_weights_directory(stage / name) for name in KEPT_BY_TRAINING if holds_weights(stage / name))
 
 
 def check_journal(path: Path) -> Finding:

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from data_pipelines.runtime.atomic import write_text
+from data_pipelines.runtime.regular_files import require_regular
 
 FOLDER = "hosts"
 FULL = (errno.ENOSPC, errno.EDQUOT)
+MOST_BYTES = 1 << 20  # of a heartbeat, which has some hundreds
+MOST_SECONDS = 1e12  # since 1970
 RUNNING, FINISHED, FAILED, STOPPED, INTERRUPTED, LOST = (
     "running", "finished", "failed", "stopped", "interrupted", "lost"
 )  # fmt: skip
@@ -86,9 +89,15 @@ def _overwrite(path: Path, text: str) -> None:
 def read(path: Path) -> Beat | None:
     """Returns the beat in a file, or None if there is none or it is damaged."""
     try:
-        return parse(path.read_bytes())
+        return parse(read_content(path))
     except OSError:
         return None
+
+
+def read_content(path: Path) -> bytes:
+    """Returns the content of a heartbeat file. Raises OSError if it cannot be read or is no such file."""
+    require_regular(path, MOST_BYTES)
+    return path.read_bytes()
 
 
 def parse(content: bytes) -> Beat | None:
@@ -98,10 +107,14 @@ def parse(content: bytes) -> Beat | None:
         beat = Beat(**{field.name: values[field.name] for field in dataclasses.fields(Beat)})
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    numbers = (beat.host, beat.hosts, beat.process, beat.count, beat.code, beat.seconds)
+    numbers = (beat.host, beat.hosts, beat.process, beat.count, beat.code)
     texts = (beat.name, beat.machine, beat.born, beat.state, beat.message, beat.doing)
-    fits = all(isinstance(number, int | float) for number in numbers) and all(isinstance(text, str) for text in texts)
-    return beat if fits and isinstance(beat.training, dict) else None
+    fits = all(type(number) is int for number in numbers) and all(isinstance(text, str) for text in texts)
+    return beat if fits and _is_time(beat.seconds) and isinstance(beat.training, dict) else None
+
+
+def _is_time(seconds: Any) -> bool:
+    return type(seconds) in (int, float) and abs(seconds) < MOST_SECONDS
 
 
 def this_machine() -> str:

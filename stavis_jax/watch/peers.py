@@ -39,7 +39,7 @@ class Peer:
 
     def _read(self) -> bytes:
         try:
-            return self.path.read_bytes()
+            return beats.read_content(self.path)
         except OSError:
             return b""
 

@@ -2,13 +2,15 @@
 
 import contextlib
 import dataclasses
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data_pipelines.runtime import json_files
-from data_pipelines.runtime.errors import UserError
+from data_pipelines.runtime.errors import UserError, reason
+from data_pipelines.runtime.folders import is_system_name
 from data_pipelines.runtime.limits import is_name
 from stavis_jax.watch import beats
 from stavis_jax.watch.beats import Beat
@@ -71,8 +73,8 @@ def find_runs(folder: Path) -> list[Path]:
         raise UserError(f"{folder}: is not a folder. Give the --workdir of a training.")
     try:
         if is_stage(folder):
-            return [folder.absolute().parent]
-        parts = [part for part in folder.glob("split*/*") if part.is_dir() and not is_stage(part)]
+            return [Path(os.path.abspath(folder)).parent]  # without "..", unlike Path.absolute
+        parts = [part for part in folder.glob("split*/*") if _is_part(part)]
         list(folder.iterdir())
     except OSError as error:
         raise UserError(f"{folder}: cannot be read ({error.strerror}). Check its permissions.") from error
@@ -80,8 +82,19 @@ def find_runs(folder: Path) -> list[Path]:
     return sorted(parts) or [folder]
 
 
+def _is_part(folder: Path) -> bool:
+    """Returns whether a folder may be a part of an ablation. One that cannot be searched may be, and is noted later."""
+    if is_system_name(folder.name) or not os.path.isdir(folder):
+        return False
+    try:
+        return not is_stage(folder)
+    except OSError:
+        return True
+
+
 def run_status(run: Path) -> RunStatus:
     """Returns the status of a run, as far as its files can be read."""
+    names, unlisted = _names(run)
     settings, notes = _settings(run / "config.json")
     heard, damaged = _beats(run / beats.FOLDER)
     hosts = tuple(_host_status(run, beat) for beat in heard)
@@ -90,13 +103,14 @@ def run_status(run: Path) -> RunStatus:
     is_alive = state == beats.RUNNING
     live = dict(first.training) if first else {}
     stages = []
-    for name in _stage_names(run, settings):
+    stage_names, unsearched = _stage_names(run, names, settings)
+    for name in stage_names:
         of_this = live if live.get("stage") == name else {}
         is_training = is_alive and bool(of_this) and first is not None and first.doing == "training"
         stages.append(stage_status(run / name, _of_stage(settings, name), of_this, is_alive=is_training))
-    is_scored = (run / "results.json").is_file()
+    is_scored = "results.json" in names
     if not hosts:
-        is_empty = not any(path.name != beats.FOLDER for path in run.iterdir())
+        is_empty = not any(name != beats.FOLDER for name in names) and not unlisted
         all_finished = bool(stages) and all(stage.state == FINISHED for stage in stages)
         state = EMPTY if is_empty else beats.FINISHED if all_finished else UNKNOWN
     ended = next((beat for beat in heard if beat.state == state), first)
@@ -109,7 +123,7 @@ def run_status(run: Path) -> RunStatus:
         is_scored,
         hosts,
         tuple(stages),
-        (*notes, *damaged, *(note for stage in stages for note in stage.notes)),
+        (*unlisted, *notes, *damaged, *unsearched, *(note for stage in stages for note in stage.notes)),
     )
 
 
@@ -138,36 +152,62 @@ def _host_status(run: Path, beat: Beat) -> HostStatus:
 def _beats(folder: Path) -> tuple[list[Beat], tuple[str, ...]]:
     """Returns the heartbeats in the order of the hosts, and a note for each file that is damaged."""
     try:
-        paths = sorted(
-            (path for path in folder.glob("*.json") if path.stem.isdecimal()), key=lambda path: int(path.stem)
-        )
-    except OSError:
-        return [], ()
-    read = {path: beats.read(path) for path in paths}
-    return [beat for beat in read.values() if beat], tuple(
-        f"{path}: damaged." for path, beat in read.items() if not beat
-    )
+        paths = [path for path in folder.iterdir() if path.suffix == ".json" and path.stem.isdecimal()]
+    except OSError as error:
+        return [], () if isinstance(error, FileNotFoundError) else (_unreadable(folder, error),)
+    found, notes = [], []
+    for path in sorted(paths, key=lambda path: int(path.stem)):
+        try:
+            beat = beats.parse(beats.read_content(path))
+        except OSError as error:
+            notes.append(_unreadable(path, error))
+            continue
+        if beat:
+            found.append(beat)
+        else:
+            notes.append(f"{path}: damaged.")
+    return found, tuple(notes)
+
+
+def _names(folder: Path) -> tuple[list[str], tuple[str, ...]]:
+    """Returns the names in a folder, and a note if it cannot be listed."""
+    try:
+        return os.listdir(folder), ()
+    except OSError as error:
+        return [], (_unreadable(folder, error),)
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path}: cannot be read ({reason(error)})."
 
 
 def _settings(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    if not path.exists():
-        return {}, ()
     try:
+        if not path.exists():
+            return {}, ()
         return json_files.read_object(path, "Give another --workdir."), ()
     except UserError as error:
         return {}, (str(error).partition(" Give another")[0],)
+    except OSError as error:
+        return {}, (_unreadable(path, error),)
 
 
-def _stage_names(run: Path, settings: Mapping[str, Any]) -> list[str]:
-    """Returns the variants that the run trains or has trained, `visual` first."""
-    found = {path.name for path in run.iterdir() if path.name not in NO_STAGES and path.is_dir() and is_stage(path)}
+def _stage_names(run: Path, names: Sequence[str], settings: Mapping[str, Any]) -> tuple[list[str], tuple[str, ...]]:
+    """Returns the variants that the run trains or has trained, `visual` first, and a note for an unreadable folder."""
+    found, notes = set(), []
+    for name in names:
+        try:
+            if name not in NO_STAGES and (run / name).is_dir() and is_stage(run / name):
+                found.add(name)
+        except OSError as error:
+            notes.append(_unreadable(run / name, error))
     model, stages, init = (_section(settings, name) for name in ("model", "stages", "init"))
     variant = model.get("variant")
     if isinstance(variant, str) and is_name(variant) and variant.isprintable():
         found.add(variant)
         if "visual" in stages and not init.get("visual") and not init.get("audiovisual"):
             found.add("visual")
-    return sorted(found, key=lambda name: (name != "visual", name))
+    return sorted(found, key=lambda name: (name != "visual", name)), tuple(notes)
 
 
 def _of_stage(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:

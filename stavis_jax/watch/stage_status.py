@@ -2,16 +2,19 @@
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from data_pipelines.runtime.errors import reason
 from data_pipelines.runtime.text_files import read_text
 
 WAITING, TRAINING, FINISHED, PAUSED = "waiting", "training", "finished", "interrupted"
 LEAST_STEPS = 2  # for an estimate
+LONGEST_SECONDS = 100 * 365 * 86400.0  # a longer estimate is of no use, and its end may lie after the year 9999
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +65,9 @@ def stage_status(folder: Path, settings: Mapping[str, Any], live: Mapping[str, A
     """
     rows, notes = _rows(folder / "metrics.jsonl")
     last = rows[-1] if rows else {}
-    checkpoint, age = _checkpoint(folder / "checkpoints")
+    checkpoint, age, unlisted = _checkpoint(folder / "checkpoints")
     values = {**last, **{name: live[name] for name in ("loss", "clips_per_second", "data_wait") if name in live}}
-    is_finished = (folder / "last").is_dir() and not is_alive
+    is_finished = os.path.isdir(folder / "last") and not is_alive  # False too if the folder cannot be searched
     if is_finished:
         values = last
     begun = bool(rows) or checkpoint is not None
@@ -82,7 +85,7 @@ def stage_status(folder: Path, settings: Mapping[str, Any], live: Mapping[str, A
         checkpoint_step=checkpoint,
         checkpoint_age_seconds=age,
         remaining_seconds=_remaining(live) if is_alive else None,
-        notes=notes,
+        notes=(*notes, *unlisted),
     )
 
 
@@ -92,8 +95,8 @@ def _rows(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
         lines = read_text(path).splitlines()
     except FileNotFoundError:
         return [], ()
-    except (OSError, UnicodeError):
-        return [], (f"{path}: cannot be read.",)
+    except (OSError, UnicodeError) as error:
+        return [], (f"{path}: cannot be read ({reason(error)}).",)
     rows, damaged = [], 0
     for line in lines:
         try:
@@ -107,15 +110,17 @@ def _rows(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     return rows, (f"{path}: {damaged} of {len(lines)} lines are damaged.",) if damaged else ()
 
 
-def _checkpoint(folder: Path) -> tuple[int | None, float | None]:
-    """Returns the step of the latest checkpoint, and its age in seconds."""
+def _checkpoint(folder: Path) -> tuple[int | None, float | None, tuple[str, ...]]:
+    """Returns the step of the latest checkpoint, its age in seconds, and a note if the folder cannot be read."""
     try:
         steps = [int(path.name) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
         if not steps:
-            return None, None
-        return max(steps), max(time.time() - (folder / str(max(steps))).stat().st_mtime, 0.0)
-    except (OSError, ValueError):  # it is being removed
-        return None, None
+            return None, None, ()
+        return max(steps), max(time.time() - (folder / str(max(steps))).stat().st_mtime, 0.0), ()
+    except (FileNotFoundError, ValueError):  # it is being removed
+        return None, None, ()
+    except OSError as error:
+        return None, None, (f"{folder}: cannot be read ({reason(error)}).",)
 
 
 def _remaining(live: Mapping[str, Any]) -> float | None:
@@ -127,7 +132,8 @@ def _remaining(live: Mapping[str, Any]) -> float | None:
     if step - first_step < LEAST_STEPS:
         return None
     left = (steps - step) * (seconds - first_seconds) / (step - first_step)
-    return max(left - max(time.time() - seconds, 0.0), 0.0)
+    left = max(left - max(time.time() - seconds, 0.0), 0.0)
+    return left if left < LONGEST_SECONDS else None
 
 
 def _number(value: Any) -> float | None:

@@ -19,6 +19,7 @@ from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.folders import is_free
 from data_pipelines.runtime.json_files import read_object
 from data_pipelines.runtime.limits import LARGEST_SIZE
+from data_pipelines.runtime.regular_files import require_regular
 from stavis_jax.models.resnet3d import ShortcutType
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.checkpoint_kinds import Architecture, Kind
@@ -174,5 +175,6 @@ def _first_line(error: Exception) -> str:
 
 
 def _sha256(path: Path) -> str:
+    require_regular(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -123,11 +123,23 @@ def _load(path: Path) -> Content:
             "Give a file that holds tensors only: in PyTorch, save the network's state_dict()."
         ) from error
     except (*DAMAGED, OSError) as error:
-        if tarfile.is_tarfile(path):
+        if _is_tar(path):
             raise UserError(
                 f"{path}: saved by PyTorch 0.1. Load it with a later PyTorch, and save its state_dict() again."
             ) from error
         raise _damaged(path) from error
+
+
+def _is_tar(path: Path) -> bool:
+    """Returns whether a file is a tar archive with something in it, as zeros are not.
+
+    Compressed ones need no look: PyTorch wrote none, and to unpack a large file of zeros takes minutes.
+    """
+    try:
+        with tarfile.open(path, "r:") as archive:
+            return archive.next() is not None
+    except (tarfile.TarError, OSError):
+        return False
 
 
 def _damaged(path: Path) -> UserError:

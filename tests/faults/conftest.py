@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
+import fuzzed
 import jobs
 import pytest
 import reliability
@@ -50,5 +51,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     path = config.getoption("--reliability", default=None)
     if path:
         reports = [report for of in terminalreporter.stats.values() for report in of if hasattr(report, "when")]
-        Path(path).write_text(reliability.page(reports), encoding="utf-8")
+        Path(path).write_text(fuzzed.put_into(reliability.page(reports)), encoding="utf-8")
         terminalreporter.write_line(f"written: {path}")

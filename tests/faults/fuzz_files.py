@@ -1,15 +1,19 @@
 """Gives damaged files to every reader of untrusted files, outside of the test suite:
 
     python tests/faults/fuzz_files.py [--files N] [--seed S] [--kinds NAME ...] [--keep FOLDER]
+        [--write]
 
 Each kind runs in a process of its own with at most --memory-gb of address space. A file passes if its reader returns or
-raises UserError within ten seconds. The table counts both, and shows the slowest file and the largest memory that one
-file has taken on top. Any other exception is counted as a traceback, and the file is kept in FOLDER. The exit code is 1
-if there is any, or if a process died. The same seed makes the same files.
+raises UserError within ten seconds, and takes at most 500 MiB. The table counts both, and shows the slowest file and
+the largest memory that one file has taken on top. Any other exception is counted as a traceback, also one that a
+library prints from a thread. Such files, and those that hang, are kept in FOLDER. A reader that cannot be interrupted
+ends its process after a minute. The exit code is 1 if there is any fault, or if a process died. The same seed makes the
+same files. --write stores the results, and puts them into docs/reliability.md.
 """
 
 import argparse
 import contextlib
+import faulthandler
 import json
 import random
 import resource
@@ -18,13 +22,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 SLOWEST_S = 10  # for one file
+MOST_MIB = 500  # for one file, which has a few kilobytes
 NUMBERS = (0, 1, 127, 255, 2**15, 2**31 - 1, 2**32 - 1, 2**63 - 1)
 WORDS = (
     b"-1",
@@ -44,6 +51,10 @@ WORDS = (
 
 VALUES = (None, True, False, 0, -1, 1, 2**31, 2**63, 10**400, 0.5, -1e308, float("nan"), float("inf"), "", "x", "\0")
 VALUES += ("../x", "a" * 5000, "\ud800", [], {}, [[]], [None], [0], {"": 0}, [[[[[[[[1]]]]]]]])
+
+
+class HangError(BaseException):
+    """A file takes too long. It is no Exception, so that no reader takes it for damage."""
 
 
 def mutated(draw: random.Random, good: bytes) -> bytes:
@@ -103,31 +114,49 @@ def run_kind(name: str, files: int, seed: int, folder: Path, keep: Path | None =
 
     from data_pipelines.runtime.errors import UserError
 
+    uncaught: list[str] = []
+    _record_uncaught(uncaught)  # first, since readers may put hooks of theirs before this one
     make, spoil = KINDS[name](folder)
     draw = random.Random(f"{name} {seed}")
     with contextlib.suppress(UserError):
         make()  # imports and compiles before the clock runs
-    row: dict = {"kind": name, "files": files, "read": 0, "refused": 0, "tracebacks": [], "slowest_s": 0.0, "mib": 0.0}
+    row: dict = {"kind": name, "files": files, "read": 0, "refused": 0, "tracebacks": uncaught, "hangs": []}
+    row |= {"slowest_s": 0.0, "mib": 0.0}
     for number in range(files):
         path = spoil(lambda good: mutated(draw, good), draw)
+        faults = len(row["tracebacks"])
         before, begin = _reset_peak(), time.monotonic()
         signal.setitimer(signal.ITIMER_REAL, SLOWEST_S)
+        faulthandler.dump_traceback_later(6 * SLOWEST_S, exit=True)
         try:
             make()
             row["read"] += 1
         except UserError:
             row["refused"] += 1
+        except HangError as error:
+            row["hangs"].append("".join(traceback.format_exception(error)))
         except Exception as error:
             row["tracebacks"].append("".join(traceback.format_exception(error)))
-            if keep:
-                target = keep / f"{name}-{number}{path.suffix}"
-                keep.mkdir(parents=True, exist_ok=True)
-                shutil.copytree(path, target) if path.is_dir() else shutil.copy(path, target)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-        row["slowest_s"] = max(row["slowest_s"], time.monotonic() - begin)
+            faulthandler.cancel_dump_traceback_later()
+        seconds = time.monotonic() - begin
+        if keep and (seconds >= SLOWEST_S or len(row["tracebacks"]) > faults):
+            target = keep / f"{name}-{number}{path.suffix}"
+            keep.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(path, target) if path.is_dir() else shutil.copy(path, target)
+        row["slowest_s"] = max(row["slowest_s"], seconds)
         row["mib"] = max(row["mib"], (_peak() - before) / 2**20)
     return row
+
+
+def _record_uncaught(texts: list[str]) -> None:
+    """Records exceptions that Python would print, since no code can catch them: of threads, and of callbacks."""
+
+    def record(uncaught) -> None:
+        texts.append("".join(traceback.format_exception(uncaught.exc_value)))
+
+    sys.unraisablehook = threading.excepthook = record
 
 
 def _peak() -> int:
@@ -145,7 +174,7 @@ def _reset_peak() -> int:
 
 
 def _hang(*_) -> None:
-    raise TimeoutError(f"more than {SLOWEST_S} seconds")
+    raise HangError(f"more than {SLOWEST_S} seconds")
 
 
 def _one_kind(arguments: argparse.Namespace) -> None:
@@ -167,17 +196,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--kinds", nargs="+", metavar="NAME", help="default: all")
     parser.add_argument("--memory-gb", type=float, default=4, metavar="N", help="address space on top (default: 4)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep files that gave a traceback here")
+    parser.add_argument("--write", action="store_true", help="put the results into docs/reliability.md")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
-    sys.path[:0] = [str(HERE), str(HERE.parent / "fixtures"), str(HERE.parents[1])]
+    sys.path[:0] = [str(HERE), str(HERE.parent / "fixtures"), str(ROOT)]
     if arguments.one:
         _one_kind(arguments)
         return
+    import fuzzed
     from fuzz_kinds import KINDS
 
-    print("| kind | files | read | refused | tracebacks | slowest, s | most memory, MiB |")
-    print("|---|---:|---:|---:|---:|---:|---:|", flush=True)
-    bad = 0
+    from benchmarks import report
+
+    command = f"python tests/faults/fuzz_files.py --files {arguments.files} --seed {arguments.seed} --write"
+    load, commit, bad = report.load(), _commit(), 0
+    print("\n".join(fuzzed.table_head()), flush=True)
     for name in arguments.kinds or KINDS:
         again = [sys.executable, __file__, "--one", name, "--files", arguments.files, "--seed", arguments.seed]
         again += ["--memory-gb", arguments.memory_gb, *(["--keep", arguments.keep] if arguments.keep else [])]
@@ -188,13 +221,23 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"| {name} | {arguments.files} | died with code {done.returncode} |", flush=True)
             print("\n".join(done.stderr.splitlines()[-5:]), file=sys.stderr, flush=True)
             continue
-        row = json.loads(lines[-1])
-        bad += len(row["tracebacks"])
-        cells = [row["kind"], row["files"], row["read"], row["refused"], len(row["tracebacks"])]
-        print("| " + " | ".join(map(str, [*cells, f"{row['slowest_s']:.2f}", f"{row['mib']:.0f}"])) + " |", flush=True)
-        for text in dict.fromkeys(row["tracebacks"]):
+        found = json.loads(lines[-1])
+        texts = found["tracebacks"] + found["hangs"]
+        counts = {name: len(found[name]) for name in ("tracebacks", "hangs")}
+        row = fuzzed.Row(**found | counts, commit=commit)
+        bad += bool(texts) or row.slowest_s >= SLOWEST_S or row.mib > MOST_MIB
+        print(row.line(), flush=True)
+        if arguments.write:  # at once: the other kinds take minutes
+            fuzzed.save(row, KINDS, command, report.machine("jax", "orbax-checkpoint", "av", load=load))
+        for text in dict.fromkeys(texts):
             print(text, file=sys.stderr, flush=True)
     sys.exit(bool(bad))
+
+
+def _commit() -> str:
+    """Returns the commit that is tested, and whether files differ from it."""
+    words = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=7", "--dirty", "--exclude=*"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip() or "not known"
 
 
 Reader = Callable[[], None]

@@ -17,11 +17,13 @@ import numpy as np
 import safetensors.numpy
 from absl import flags
 from bad_checkpoints import rehash
+from PIL import Image
 from supplies import DATABASE, Supplies, write_film
 
 from data_pipelines.films.film import open_film
 from data_pipelines.ingestion import gaze_files
 from data_pipelines.raw import layout, list_files
+from data_pipelines.raw.gaze_maps import save_fixations
 from data_pipelines.raw.layout import RawLayout
 from data_pipelines.runtime.errors import UserError
 from data_pipelines.runtime.json_files import read_object
@@ -226,6 +228,32 @@ def wav(folder: Path) -> Kind:
     return one_file(path, [good.read_bytes()], read)
 
 
+def fixation_maps(folder: Path) -> Kind:
+    path, goods = folder / "map.mat", []
+    for fixations in (np.eye(9, 12), np.zeros((300, 400))):
+        save_fixations(path, fixations > 0)
+        goods.append(path.read_bytes())
+    return one_file(path, goods, lambda: _read_map(layout.read_fixations(path)))
+
+
+def pictures(folder: Path) -> Kind:
+    path, goods = folder / "picture.png", []
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8))
+    for form in ("PNG", "JPEG"):
+        noise.save(path, form)
+        goods.append(path.read_bytes())
+
+    def read() -> None:
+        _read_map(layout.read_density(path))
+        assert layout.read_frame(path).ndim == 3
+
+    return one_file(path, goods, read)
+
+
+def _read_map(values: np.ndarray) -> None:
+    assert values.ndim == 2 and np.isfinite(values).all()
+
+
 def film(kind: str, folder: Path) -> Kind:
     good = write_film(folder / f"good.{kind}", 4, kind=FILM_KINDS[kind]).read_bytes()
     path = folder / f"film.{kind}"
@@ -253,18 +281,30 @@ def shard_descriptions(folder: Path) -> Kind:
     good, place = Supplies(folder).shards, folder / "copy"
 
     def read() -> None:
-        shards = Shards(place)
-        for number, stored in enumerate(shards.films):
-            frame = shards.read(number, stored.num_frames)
-            _ = frame.image, frame.density, frame.fixations, frame.sound
+        _read_frames(place)
         check(place)
 
     return file_of_folder(good, place, ("metadata.json", "dataset_info.json", "features.json"), read)
 
 
+def _read_frames(folder: Path) -> None:
+    shards = Shards(folder)
+    for number, stored in enumerate(shards.films):
+        for one in (1, stored.num_frames):
+            frame = shards.read(number, one)
+            _ = frame.image, frame.density, frame.fixations, frame.sound
+
+
 def shard_records(folder: Path) -> Kind:
     good, place = Supplies(folder).shards, folder / "copy"
-    return file_of_folder(good, place, ("*.array_record*",), lambda: check(place))
+
+    def read() -> None:
+        try:
+            _read_frames(place)
+        finally:
+            check(place)
+
+    return file_of_folder(good, place, ("*.array_record*",), read)
 
 
 def prediction_settings(folder: Path) -> Kind:
@@ -361,6 +401,8 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
     "npy": npy,
     "fold-lists": fold_lists,
     "gaze-tables": gaze_tables,
+    "mat": fixation_maps,
+    "pictures": pictures,
     "wav": wav,
     **{kind: functools.partial(film, kind) for kind in FILM_KINDS},
     "webm": webm,

@@ -22,7 +22,7 @@ from stavis_jax.training.checkpointing.damage import damage_of
 from stavis_jax.training.checkpointing.data_position import ITEM as POSITION
 from stavis_jax.training.checkpointing.data_position import move_to, position_to_restore, position_to_save
 from stavis_jax.training.checkpointing.host_barrier import HostBarrier
-from stavis_jax.training.checkpointing.late_callbacks import hide_late_callbacks
+from stavis_jax.training.checkpointing.late_answers import ignore_late_answers
 from stavis_jax.training.devices import is_first_host, wait_for_all_hosts
 from stavis_jax.training.progress import Progress
 
@@ -45,7 +45,6 @@ class Checkpoints:
     """
 
     def __init__(self, directory: Path, keep: int = 2):
-        hide_late_callbacks()
         _reader_warnings.addFilter(_is_not_of_readers)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
@@ -56,6 +55,7 @@ class Checkpoints:
         )
         self._directory = directory
         unfinished = _remove_unfinished(directory) if is_first_host() else []
+        ignore_late_answers()
         self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
         latest = self._manager.latest_step()
         if unfinished and (latest is None or unfinished[-1] > latest):

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -77,3 +78,17 @@ def test_leftovers_and_earlier_versions_are_no_damage(folder):
     assert "an earlier version saved it" in findings["1"].text
     assert "never completed" in findings["3.orbax-checkpoint-tmp"].text
     assert "set aside as damaged" in findings["4.damaged"].text
+
+
+@pytest.mark.parametrize("name", ["state/_METADATA", "state/manifest.ocdbt", "progress/metadata"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: sparse(path)])
+def test_a_file_whose_reading_would_not_end_is_told(make, name, folder):
+    (folder / "2" / name).unlink()
+    make(folder / "2" / name)
+    _, two = check_checkpoints(folder)
+    assert two.state == "damaged" and two.text.startswith(f"{name} cannot be read (")
+
+
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 36)

@@ -1,14 +1,11 @@
 """A host whose write failed ends with its error, and does not wait for the others."""
 
-import sys
 import threading
-from types import SimpleNamespace
 
 import orbax.checkpoint as ocp
 import pytest
 
 from stavis_jax.training.checkpointing.host_barrier import HostBarrier
-from stavis_jax.training.checkpointing.late_callbacks import hide_late_callbacks
 
 
 @pytest.fixture
@@ -50,15 +47,3 @@ def test_other_threads_wait(waits):
     except ValueError:
         barrier(key="in the main thread", timeout_ms=1)
     assert waits == ["in a thread", "in the main thread"]
-
-
-def test_late_callbacks_are_hidden_and_other_errors_are_not(monkeypatch):
-    told = []
-    monkeypatch.setattr(sys, "unraisablehook", told.append)
-    hide_late_callbacks()
-    hide_late_callbacks()  # of the next training
-    late = SimpleNamespace(exc_value=RuntimeError("Event loop is closed"), object=None)
-    other = SimpleNamespace(exc_value=RuntimeError("cannot join thread"), object=None)
-    for unraisable in (late, other):
-        sys.unraisablehook(unraisable)
-    assert told == [other]
