@@ -55,7 +55,7 @@ class StavisModel:
 
         Args:
           config: which network.
-          weights: arrays by flat name; extra arrays are allowed.
+          weights: arrays by flat name; extra arrays are allowed. A CPU uses the memory of arrays that nobody may write.
           size: height and width of the clips it was trained on, pixels.
           form: how it computes; by default the fastest form to score on JAX's default backend.
           dtype: number format of the trunk: "float32", "bfloat16", or "auto", which is bfloat16 on TPUs and on NVIDIA
@@ -65,7 +65,10 @@ class StavisModel:
           ValueError: the number format is none of these.
           UserError: an array is missing or has another shape.
         """
-        shapes = expected_shapes(config)
+        self.dtype = number_format(dtype)
+        # The fastest form to score on a CPU takes differences of frames, which bfloat16 has too few digits for.
+        self.form = form or BackendForm.for_platform(scoring=True, dtype=self.dtype)
+        shapes = expected_shapes(config, self.form)
         missing = [name for name in shapes if name not in weights]
         if missing:
             raise UserError(f"{config.variant} needs arrays that are missing: {', '.join(missing)}.")
@@ -74,17 +77,16 @@ class StavisModel:
             raise UserError(f"the shapes of these arrays do not fit {config.variant}: {', '.join(wrong)}.")
         self.config, self.variant, self.depth, self.size = config, config.variant, config.depth, size
         self.uses_sound = fusion.VARIANTS[config.variant].uses_sound
-        self.dtype = number_format(dtype)
-        # The fastest form to score on a CPU takes differences of frames, which bfloat16 has too few digits for.
-        self.form = form or BackendForm.for_platform(scoring=True, dtype=self.dtype)
         self.batch_size = CPU_BATCH if jax.default_backend() == "cpu" else ACCELERATOR_BATCH
         self.device_weights = {name: self._on_device(weights[name]) for name in shapes}
 
     def _on_device(self, array: np.ndarray) -> jax.Array | tuple[jax.Array, ...]:
         """Splits kernels of 3D convolutions on frames into time taps. Doing so in each call would copy most weights."""
         array = np.asarray(array, np.float32)
+        if array.flags.writeable:
+            array = array.copy()  # a CPU may use the array's memory, which its owner may change
         split = array.ndim == 5 and self.form.layout == "frames"
-        return tuple(map(jnp.asarray, array)) if split else jnp.asarray(array)
+        return tuple(map(jax.device_put, array)) if split else jax.device_put(array)
 
     @property
     def weights(self) -> Weights:
