@@ -16,7 +16,7 @@ from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig, Outputs
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.number_format import number_format
-from stavis_jax.prediction import programs
+from stavis_jax.prediction import memory_use, programs
 from stavis_jax.weights.flat_names import Weights, expected_shapes
 from stavis_jax.weights.loading import check_variant, load_weights
 from stavis_jax.weights.named_checkpoints import STARTER, STARTER_DIRECTORY
@@ -39,6 +39,7 @@ class StavisModel:
       form: how it computes.
       dtype: number format of the trunk's activations and products; everything else is float32.
       batch_size: clips per call that suit the device, if nobody asks for another number.
+      memory_use: how much memory prediction uses beyond what it needs.
       device_weights: its arrays by flat name, on the device, as the compiled programs take them.
     """
 
@@ -77,6 +78,7 @@ class StavisModel:
             raise UserError(f"the shapes of these arrays do not fit {config.variant}: {', '.join(wrong)}.")
         self.config, self.variant, self.depth, self.size = config, config.variant, config.depth, size
         self.uses_sound = fusion.VARIANTS[config.variant].uses_sound
+        self.memory_use = memory_use.OF_LIBRARY
         self.batch_size = CPU_BATCH if jax.default_backend() == "cpu" else ACCELERATOR_BATCH
         self.device_weights = {name: self._on_device(weights[name]) for name in shapes}
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
@@ -9,7 +10,7 @@ import safetensors
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.weights.aligned_arrays import aligned_arrays
 
-_FLOATS = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+_FLOATS: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
 
 
 def read_floats(path: Path) -> dict[str, np.ndarray]:

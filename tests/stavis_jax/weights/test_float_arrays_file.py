@@ -20,7 +20,9 @@ CONFIG = NetworkConfig("visual", 10)
 def arrays():
     draw = np.random.default_rng(0).standard_normal
     shapes = {"odd": (3, 5), "empty": (0, 4), "scalar": (), "half": (7,), "even": (16, 2)}
-    return {name: np.asarray(draw(shape), np.float16 if name == "half" else np.float32) for name, shape in shapes.items()}
+    return {
+        name: np.asarray(draw(shape), np.float16 if name == "half" else np.float32) for name, shape in shapes.items()
+    }
 
 
 def test_arrays_are_those_of_the_safetensors_library_as_float32(arrays, tmp_path):
