@@ -8,7 +8,7 @@ from pathlib import Path
 
 import stavis_jax
 from benchmarks.plan import KEEP_BIG_BUFFERS
-from stavis_jax.cli.process import collect_garbage_rarely, enable_compilation_cache, keep_big_buffers
+from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
 from stavis_jax.prediction.memory_use import OF_COMMANDS
 
 BATCH_SIZE = 4  # of prediction
@@ -20,11 +20,8 @@ if os.environ.get(KEEP_BIG_BUFFERS):
 
 def load_model(weights: str, size: int) -> stavis_jax.StavisModel:
     """Returns the model as `stavis_jax.load` gives it, or as commands do, for clips of `size` pixels."""
-    as_commands = bool(os.environ.get(KEEP_BIG_BUFFERS))
-    if as_commands:
-        collect_garbage_rarely()
     model = stavis_jax.load(Path(weights) / "converted")
-    if as_commands:
+    if os.environ.get(KEEP_BIG_BUFFERS):
         model.memory_use = OF_COMMANDS["normal"]
     model.size = size
     return model

@@ -4,7 +4,6 @@ Only commands use these settings. A library leaves them to the program that impo
 """
 
 import ctypes
-import gc
 import os
 import platform
 from pathlib import Path
@@ -15,7 +14,6 @@ import platformdirs
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # malloc.h
 LARGEST_INT = 2**31 - 1  # bytes; mallopt takes an int
 CACHE_BYTES = 4 * 2**30
-GARBAGE_THRESHOLDS = 50_000, 20, 100  # of gc.set_threshold
 LEAST_COMPILE_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 
 
@@ -41,15 +39,6 @@ def keep_big_buffers() -> None:
     mallopt(M_ARENA_MAX, 1)  # a thread's own arena cannot hold big buffers
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, LARGEST_INT)
-
-
-def collect_garbage_rarely() -> None:
-    """Lets Python look for unused objects less often. Loading and tracing a network make many that stay in use.
-
-    Call this after the imports: what they made is not looked at again.
-    """
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 def enable_compilation_cache() -> None:
