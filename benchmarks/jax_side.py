@@ -9,6 +9,7 @@ from pathlib import Path
 import stavis_jax
 from benchmarks.plan import KEEP_BIG_BUFFERS
 from stavis_jax.cli.process import enable_compilation_cache, keep_big_buffers
+from stavis_jax.prediction.memory_use import OF_COMMANDS
 
 BATCH_SIZE = 4  # of prediction
 
@@ -18,7 +19,9 @@ if os.environ.get(KEEP_BIG_BUFFERS):
 
 
 def load_model(weights: str, size: int) -> stavis_jax.StavisModel:
-    """Returns the model as `stavis_jax.load` gives it, for clips of `size` pixels."""
+    """Returns the model as `stavis_jax.load` gives it, or as commands do, for clips of `size` pixels."""
     model = stavis_jax.load(Path(weights) / "converted")
+    if os.environ.get(KEEP_BIG_BUFFERS):
+        model.memory_use = OF_COMMANDS["normal"]
     model.size = size
     return model

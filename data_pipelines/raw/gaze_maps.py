@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.io import savemat
 
 JPEG_QUALITY = 95
 MAT_HEADER = b"MATLAB 5.0 MAT-file".ljust(116)  # SciPy's own header holds the time of day
@@ -61,6 +60,8 @@ def _gaussians(centres: np.ndarray, length: int, sigma: float, truncate: float) 
 
 def save_fixations(path: Path, fixations: np.ndarray) -> None:
     """Writes a MATLAB 5 file with the fixation map as the variable `eyeMap`. The same map gives the same bytes."""
+    from scipy.io import savemat  # here, since predicting films imports this module and writes no fixations
+
     file = io.BytesIO()
     savemat(file, {"eyeMap": fixations}, do_compression=True)
     path.write_bytes(MAT_HEADER + file.getvalue()[len(MAT_HEADER) :])

@@ -5,6 +5,7 @@ from typing import Any
 
 from stavis_jax.cli.process import enable_compilation_cache
 from stavis_jax.prediction import model
+from stavis_jax.prediction.memory_use import OF_COMMANDS
 from stavis_jax.weights.named_checkpoints import announce_starter, locate
 
 
@@ -18,4 +19,6 @@ def load_network(arguments: Mapping[str, Any]) -> model.StavisModel:
     checkpoint = locate(arguments["checkpoint"], arguments["base_url"])
     if arguments["checkpoint"] is None:
         announce_starter()
-    return model.load(checkpoint, variant=arguments["variant"], dtype=arguments["dtype"])
+    network = model.load(checkpoint, variant=arguments["variant"], dtype=arguments["dtype"])
+    network.memory_use = OF_COMMANDS[arguments.get("memory", "normal")]
+    return network

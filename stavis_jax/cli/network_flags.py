@@ -8,6 +8,7 @@ from data_pipelines.inputs.resizing import RESIZE_FILTERS
 from data_pipelines.runtime.arguments import CommandParser, positive_integer
 from data_pipelines.runtime.errors import UserError
 from stavis_jax.cli.checkpoint_flags import DEFAULT_CHECKPOINT, add_base_url, add_dtype
+from stavis_jax.prediction.memory_use import OF_COMMANDS
 
 LARGEST_STRIDE = 64  # of prediction/frame_stream.py, which needs JAX
 
@@ -26,6 +27,8 @@ def add_batch_and_stride(parser: CommandParser) -> None:
     add = parser.add_argument
     batch = "clips per call of the network; fewer need less memory (default: 4 on a CPU, 32 on a GPU or TPU)"
     add("--batch-size", type=positive_integer, metavar="N", help=batch)
+    memory = "low: compute one clip at a time, and give freed memory back at once; slower, with the same maps"
+    add("--memory", choices=tuple(OF_COMMANDS), default="normal", help=f"{memory} (default: normal)")
     stride = f"predict every N-th frame and interpolate the frames between, at most {LARGEST_STRIDE}"
     add("--stride", type=positive_integer, default=1, metavar="N", help=stride)
 

@@ -4,6 +4,7 @@ Only commands use these settings. A library leaves them to the program that impo
 """
 
 import ctypes
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import platformdirs
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8  # malloc.h
 LARGEST_INT = 2**31 - 1  # bytes; mallopt takes an int
 CACHE_BYTES = 4 * 2**30
+LEAST_COMPILE_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 
 
 def prepare_training() -> None:
@@ -50,4 +52,5 @@ def enable_compilation_cache() -> None:
     if config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(Path(platformdirs.user_cache_dir("stavis_jax")) / "xla"))
         jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)  # dozens of small functions take a second
+    if LEAST_COMPILE_SECONDS not in os.environ:
+        jax.config.update(LEAST_COMPILE_SECONDS.lower(), 0)  # dozens of small functions take a second

@@ -33,10 +33,15 @@ class ClipStream(Protocol):
     def feed(self, frames: np.ndarray) -> None:
         """Takes the next frames, uint8 [num_clips * stride, S, S, 3]."""
 
-    def predict(self, waveforms: np.ndarray) -> ClipPredictions:
+    def predict(self, waveforms: np.ndarray, wanted: range | None = None) -> ClipPredictions:
         """Predicts the newest clips in order; the last one ends `lag` frames before the newest frame.
 
-        Takes waveforms [num_clips, 35280]. Returns before the arrays are computed.
+        Args:
+          waveforms: [num_clips, 35280].
+          wanted: numbers of the clips that are wanted, by default all. Predictions of the others may be any.
+
+        Returns:
+          Predictions of all `num_clips` clips. Their arrays may still be computed.
         """
 
 
@@ -69,7 +74,7 @@ class ClipByClipStream:
             self.frames = np.zeros((self.num_kept, *frames.shape[1:]), np.uint8)
         self.frames = np.concatenate([self.frames, frames])[-self.num_kept :]
 
-    def predict(self, waveforms: np.ndarray) -> ClipPredictions:
+    def predict(self, waveforms: np.ndarray, wanted: range | None = None) -> ClipPredictions:
         used = self.frames if len(self.used) == len(self.frames) else self.frames[self.used]
         if isinstance(self.model, StavisModel):
             heard = waveforms if self.model.uses_sound else None
@@ -101,7 +106,7 @@ class SharedStemBatchStream:
             self.predict(np.zeros((self.num_clips, windows.WAVEFORM_SAMPLES), np.float32))
         self.frames = frames
 
-    def predict(self, waveforms: np.ndarray) -> ClipPredictions:
+    def predict(self, waveforms: np.ndarray, wanted: range | None = None) -> ClipPredictions:
         heard = waveforms if self.model.uses_sound else None
         predictions, self.products = self.model.run(
             programs.predict_next_clips, self.products, self.frames, heard, stride=self.stride
@@ -113,20 +118,34 @@ class SharedStemBatchStream:
 class SharedStemStream:
     """A stream for STAViS networks whose videos are frames. It runs each frame of a film through the stem once.
 
-    Each frame is an array of its own, so that keeping some of them copies nothing.
+    Each frame is an array of its own, so that keeping some of them copies nothing. Frames pass the stem just before the
+    clip that they complete, so that no stem frame is kept for later clips of the batch.
     """
 
     lag = shared_stem.REACH
 
     def __init__(self, model: StavisModel, num_clips: int, stride: int):
-        self.model, self.num_clips = model, num_clips
+        self.model, self.num_clips, self.stride = model, num_clips, stride
+        self.at_once = 1 if model.form.clip_by_clip else num_clips  # clips a call
         self.products: tuple[jax.Array, ...] = ()  # of the newest 6 frames
-        self.stem_frames = shared_stem.NewestStemFrames(num_clips, stride)
+        self.stem_frames = shared_stem.NewestStemFrames(self.at_once, stride)
+        self.waiting: np.ndarray | None = None  # frames that were fed, and did not pass the stem
 
     def feed(self, frames: np.ndarray) -> None:
         if not self.products:
             self._check_memory()
-        products = (*self.products, *self.model.run(programs.stem_products, windows.subtract_mean(frames)))
+        if self.waiting is not None:
+            self._pass_stem(self.waiting)
+        self.waiting = frames
+
+    def _pass_stem(self, frames: np.ndarray) -> None:
+        """Adds the stem frames that these frames complete."""
+        block = self.at_once * self.stride  # the stem is compiled for so many
+        for first in range(0, len(frames), block):
+            self._add(windows.subtract_mean(frames[first : first + block]))
+
+    def _add(self, block: np.ndarray) -> None:
+        products = (*self.products, *self.model.run(programs.stem_products, block))
         for last in range(shared_stem.TAPS, len(products) + 1):
             self.stem_frames.add(self.model.run(programs.stem_kinds, products[last - shared_stem.TAPS : last]))
         self.products = products[-2 * shared_stem.REACH :]
@@ -141,11 +160,22 @@ class SharedStemStream:
             side = -(-self.model.size // 2)  # the stem's stride is 2
             np.empty((self.stem_frames.num_kept, side, side, STEM_CHANNELS), np.float32)
 
-    def predict(self, waveforms: np.ndarray) -> ClipPredictions:
-        clips = [self.stem_frames.clip(number) for number in range(self.num_clips)]
-        if not self.model.form.clip_by_clip:
-            return self._after_stem(clips, waveforms)
-        return programs.concatenate([self._after_stem([clip], waveforms[i : i + 1]) for i, clip in enumerate(clips)])
+    def predict(self, waveforms: np.ndarray, wanted: range | None = None) -> ClipPredictions:
+        assert self.waiting is not None, "frames are fed before clips are predicted"
+        frames, self.waiting = self.waiting, None
+        in_flight = self.model.memory_use.clips_in_flight
+        predicted: list[ClipPredictions] = []
+        places = []
+        for first in range(0, self.num_clips, self.at_once):
+            numbers = range(first, first + self.at_once)
+            self._pass_stem(frames[first * self.stride : (first + self.at_once) * self.stride])
+            if wanted is None or any(number in wanted for number in numbers):
+                if len(predicted) >= in_flight:
+                    predicted[-in_flight].saliency.block_until_ready()
+                clips = [self.stem_frames.clip(number) for number in range(self.at_once)]
+                predicted.append(self._after_stem(clips, waveforms[first : first + self.at_once]))
+            places.append(max(len(predicted) - 1, 0))
+        return predicted[0] if len(places) == 1 else programs.concatenate([predicted[place] for place in places])
 
     def _after_stem(self, clips: list[tuple[jax.Array, ...]], waveforms: np.ndarray) -> ClipPredictions:
         size = self.model.size, self.model.size

@@ -12,6 +12,7 @@ from data_pipelines.inputs import windows
 from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
 from stavis_jax.prediction.clip_streams import clip_stream
 from stavis_jax.prediction.frame_prediction import FramePrediction
+from stavis_jax.prediction.memory_use import OF_LIBRARY, give_back_freed_memory
 from stavis_jax.prediction.model import CPU_BATCH, StavisModel
 from stavis_jax.prediction.programs import ClipPredictions
 from stavis_jax.prediction.protocol import SaliencyModel
@@ -78,9 +79,10 @@ def _predict_targets(
     span = windows.CLIP_FRAMES + stream.lag
     lead = -span % stride  # makes the last target of a batch a multiple of the stride
     padded = _padded(frames, timeline, lead + FRAMES_BEFORE_TARGET)
+    memory = model.memory_use if isinstance(model, StavisModel) else OF_LIBRARY
     # A batch that the device computes while the next one is prepared.
     running: tuple[range, ClipPredictions] | None = None
-    for num_fed in itertools.count(batch_size * stride, batch_size * stride):
+    for number, num_fed in enumerate(itertools.count(batch_size * stride, batch_size * stride)):
         with _memory_for(batch_size):
             stream.feed(np.stack(list(itertools.islice(padded, batch_size * stride))))
         newest = num_fed - span - lead
@@ -91,14 +93,28 @@ def _predict_targets(
         for frame, waveform in zip(batch, waveforms, strict=True):
             _write_waveform(timeline, sound, max(frame, 0), waveform)
         with _memory_for(batch_size):
-            predictions = stream.predict(waveforms)
+            predictions = stream.predict(waveforms, _wanted(batch, timeline))
             _start_fetching(predictions)
         if running:
             yield from _targets(*running, timeline)
-        running = batch, predictions
-        if newest >= timeline.last_frame:
-            yield from _targets(*running, timeline)
+        is_last = newest >= timeline.last_frame
+        if is_last or memory.clips_in_flight == 1:
+            yield from _targets(batch, predictions, timeline)
+        running = None if memory.clips_in_flight == 1 else (batch, predictions)
+        if memory.batches_between_trims and (is_last or number % memory.batches_between_trims == 0):
+            give_back_freed_memory()
+        if is_last:
             return
+
+
+def _wanted(batch: range, timeline: Timeline) -> range:
+    """Returns the numbers of the clips in a batch from the film's first frame to the first target at or after its end.
+
+    With a stride, frames are interpolated up to that target.
+    """
+    first = sum(frame < 0 for frame in batch)
+    after_last = sum(frame < timeline.last_frame for frame in batch) + 1
+    return range(first, min(after_last, len(batch)))
 
 
 def _padded(frames: Iterable[FilmFrame], timeline: Timeline, before: int) -> Iterator[np.ndarray]:

@@ -16,7 +16,7 @@ from stavis_jax.models.soundnet import FEWEST_SAMPLES
 from stavis_jax.models.stavis import NetworkConfig, Outputs
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.number_format import number_format
-from stavis_jax.prediction import programs
+from stavis_jax.prediction import memory_use, programs
 from stavis_jax.weights.flat_names import Weights, expected_shapes
 from stavis_jax.weights.loading import check_variant, load_weights
 from stavis_jax.weights.named_checkpoints import STARTER, STARTER_DIRECTORY
@@ -39,6 +39,7 @@ class StavisModel:
       form: how it computes.
       dtype: number format of the trunk's activations and products; everything else is float32.
       batch_size: clips per call that suit the device, if nobody asks for another number.
+      memory_use: how much memory prediction uses beyond what it needs.
       device_weights: its arrays by flat name, on the device, as the compiled programs take them.
     """
 
@@ -55,7 +56,7 @@ class StavisModel:
 
         Args:
           config: which network.
-          weights: arrays by flat name; extra arrays are allowed.
+          weights: arrays by flat name; extra arrays are allowed. A CPU uses the memory of arrays that nobody may write.
           size: height and width of the clips it was trained on, pixels.
           form: how it computes; by default the fastest form to score on JAX's default backend.
           dtype: number format of the trunk: "float32", "bfloat16", or "auto", which is bfloat16 on TPUs and on NVIDIA
@@ -65,7 +66,10 @@ class StavisModel:
           ValueError: the number format is none of these.
           UserError: an array is missing or has another shape.
         """
-        shapes = expected_shapes(config)
+        self.dtype = number_format(dtype)
+        # The fastest form to score on a CPU takes differences of frames, which bfloat16 has too few digits for.
+        self.form = form or BackendForm.for_platform(scoring=True, dtype=self.dtype)
+        shapes = expected_shapes(config, self.form)
         missing = [name for name in shapes if name not in weights]
         if missing:
             raise UserError(f"{config.variant} needs arrays that are missing: {', '.join(missing)}.")
@@ -74,17 +78,17 @@ class StavisModel:
             raise UserError(f"the shapes of these arrays do not fit {config.variant}: {', '.join(wrong)}.")
         self.config, self.variant, self.depth, self.size = config, config.variant, config.depth, size
         self.uses_sound = fusion.VARIANTS[config.variant].uses_sound
-        self.dtype = number_format(dtype)
-        # The fastest form to score on a CPU takes differences of frames, which bfloat16 has too few digits for.
-        self.form = form or BackendForm.for_platform(scoring=True, dtype=self.dtype)
+        self.memory_use = memory_use.OF_LIBRARY
         self.batch_size = CPU_BATCH if jax.default_backend() == "cpu" else ACCELERATOR_BATCH
         self.device_weights = {name: self._on_device(weights[name]) for name in shapes}
 
     def _on_device(self, array: np.ndarray) -> jax.Array | tuple[jax.Array, ...]:
         """Splits kernels of 3D convolutions on frames into time taps. Doing so in each call would copy most weights."""
         array = np.asarray(array, np.float32)
+        if array.flags.writeable:
+            array = array.copy()  # a CPU may use the array's memory, which its owner may change
         split = array.ndim == 5 and self.form.layout == "frames"
-        return tuple(map(jnp.asarray, array)) if split else jnp.asarray(array)
+        return tuple(map(jax.device_put, array)) if split else jax.device_put(array)
 
     @property
     def weights(self) -> Weights:

@@ -24,6 +24,7 @@ from stavis_jax.models.resnet3d import ShortcutType
 from stavis_jax.models.stavis import NetworkConfig
 from stavis_jax.weights.checkpoint_kinds import Architecture, Kind
 from stavis_jax.weights.flat_names import Weights
+from stavis_jax.weights.float_arrays_file import read_floats
 
 INFO_FILE = "stavis.json"
 ARRAYS_FILE = "weights.safetensors"
@@ -120,7 +121,7 @@ def save_weights(directory: Path, weights: Weights, info: WeightsInfo, *, overwr
 def read_weights(directory: Path, advice: str = ADVICE) -> tuple[Weights, WeightsInfo]:
     """Reads a directory that `save_weights` wrote: float32 arrays on the host, and their description.
 
-    Arrays may be stored as float16.
+    Arrays may be stored as float16. They cannot be written to, so that a model uses their memory in place.
 
     Args:
       directory: the directory.
@@ -134,15 +135,14 @@ def read_weights(directory: Path, advice: str = ADVICE) -> tuple[Weights, Weight
     path = directory / ARRAYS_FILE
     try:
         is_intact = _sha256(path) == sha256
-        weights = safetensors.numpy.load_file(path) if is_intact else {}
-    # safetensors raises AttributeError and KeyError for number formats that NumPy does not have.
-    except (OSError, safetensors.SafetensorError, AttributeError, KeyError, ValueError) as error:
+        weights = read_floats(path) if is_intact else {}
+    except UserError as error:
+        raise UserError(f"{error}. {advice}") from error
+    except (OSError, safetensors.SafetensorError) as error:
         raise UserError(f"{path}: cannot be read ({_first_line(error)}). {advice}") from error
     if not is_intact:
         raise UserError(f"{path}: damaged (its checksum has changed). {advice}")
-    if other := [name for name, array in weights.items() if array.dtype not in (np.float32, np.float16)]:
-        raise UserError(f"{path}: {', '.join(other)} are neither float32 nor float16. {advice}")
-    return {name: array.astype(np.float32, copy=False) for name, array in weights.items()}, info
+    return weights, info
 
 
 def read_info(directory: Path) -> WeightsInfo:

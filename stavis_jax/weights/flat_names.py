@@ -25,9 +25,12 @@ def read_network(network: Stavis) -> Weights:
     return {flat_name(path): np.asarray(jax.device_get(variable[...])) for path, variable in flat}
 
 
-def expected_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
-    """Returns the shape of every array of a network by name, without making arrays."""
-    flat = nnx.to_flat_state(_outline(config)[1])
+def expected_shapes(config: NetworkConfig, form: BackendForm | None = None) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of every array of a network by name, without making arrays.
+
+    `form` does not change the shapes. With the form of a later `network_from`, the network is outlined once for both.
+    """
+    flat = nnx.to_flat_state(_outline(config, form)[1])
     return {flat_name(path): tuple(variable.shape) for path, variable in flat}
 
 

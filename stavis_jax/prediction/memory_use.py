@@ -1,0 +1,34 @@
+"""How much memory prediction uses beyond what it needs."""
+
+import ctypes
+import functools
+import platform
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class MemoryUse(NamedTuple):
+    """Says what is kept to be fast. The predicted maps do not depend on it.
+
+    Attributes:
+      clips_in_flight: how many clips a CPU computes or prepares at once. Each has intermediate results of its own.
+      batches_between_trims: after so many batches, freed memory goes back to the system; None leaves that to malloc.
+    """
+
+    clips_in_flight: int
+    batches_between_trims: int | None
+
+
+OF_LIBRARY = MemoryUse(2, None)
+OF_COMMANDS = {"normal": MemoryUse(2, 3), "low": MemoryUse(1, 1)}
+
+
+def give_back_freed_memory() -> None:
+    """Gives the memory of freed buffers back to the system. Does nothing without glibc."""
+    if trim := _malloc_trim():
+        trim(0)
+
+
+@functools.cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    return ctypes.CDLL(None).malloc_trim if platform.libc_ver()[0] == "glibc" else None
