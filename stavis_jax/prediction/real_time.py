@@ -39,6 +39,10 @@ class RealTimeChoice:
 
     @property
     def is_fast_enough(self) -> bool:
+        return self.maps_per_second >= self.frame_rate_hz
+
+    @property
+    def has_headroom(self) -> bool:
         return self.maps_per_second >= HEADROOM * self.frame_rate_hz
 
     def line(self) -> str:
@@ -46,7 +50,7 @@ class RealTimeChoice:
         rates = f"stride {self.stride}, {self.maps_per_second:.3g} maps a second for {self.frame_rate_hz:.4g} frames"
         if self.is_fast_enough:
             return f"real time: {rates} a second"
-        advice = "Fewer outputs and a network of less depth take less time."
+        advice = "Fewer outputs, or a network of depth 10 or 18, take less time."
         return f"real time is out of reach with any stride: {rates} a second. {advice}"
 
 
@@ -99,9 +103,10 @@ def real_time_batch(model: SaliencyModel, stride: int, batch_size: int | None) -
 
 
 def smallest_fast_stride(frame_rate_hz: float, measure: Callable[[int], float]) -> RealTimeChoice:
-    """Returns the smallest stride that is fast enough, up to the accuracy of the measurements.
+    """Returns the smallest stride that is fast enough and leaves headroom, up to the accuracy of the measurements.
 
-    If none is, returns the smallest measured one that makes nearly as many maps a second as the best one.
+    If none does, returns the smallest measured one that is fast enough at all, or else the smallest one that makes
+    nearly as many maps a second as the best one.
 
     Args:
       frame_rate_hz: of the film.
@@ -111,12 +116,13 @@ def smallest_fast_stride(frame_rate_hz: float, measure: Callable[[int], float]) 
     stride = 1
     while True:
         choice = RealTimeChoice(stride, measure(stride), frame_rate_hz)
-        if choice.is_fast_enough:
+        if choice.has_headroom:
             return choice
         measured.append(choice)
         if stride == LARGEST_STRIDE:
             best = max(one.maps_per_second for one in measured)
-            return next(one for one in measured if one.maps_per_second >= AS_GOOD * best)
+            enough = frame_rate_hz if best >= frame_rate_hz else AS_GOOD * best
+            return next(one for one in measured if one.maps_per_second >= enough)
         least = math.ceil(stride * HEADROOM * frame_rate_hz / choice.maps_per_second)
         stride = min(max(stride + 1, least), LARGEST_STRIDE)
 

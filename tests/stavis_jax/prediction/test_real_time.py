@@ -28,7 +28,7 @@ class Machine:
 def test_the_smallest_fast_stride_is_chosen(frame_ms, clip_ms, frame_rate_hz, stride):
     machine = Machine(frame_ms, clip_ms)
     choice = smallest_fast_stride(frame_rate_hz, machine.rate)
-    assert choice.stride == stride and choice.is_fast_enough
+    assert choice.stride == stride and choice.has_headroom
     assert choice.line().startswith(f"real time: stride {stride}, ")
     if stride > 1:
         assert machine.rate(stride - 1) < real_time.HEADROOM * frame_rate_hz
@@ -49,6 +49,12 @@ def test_a_network_that_is_too_slow_gets_the_largest_stride_and_says_so():
 def test_a_film_that_is_read_too_slowly_keeps_a_small_stride_since_a_larger_one_gains_nothing():
     choice = smallest_fast_stride(25, Machine(frame_ms=200, clip_ms=10).rate)
     assert choice.stride == 1 and not choice.is_fast_enough
+
+
+def test_a_stride_that_is_just_fast_enough_is_taken_if_none_leaves_headroom():
+    choice = smallest_fast_stride(25, Machine(frame_ms=38.5, clip_ms=10).rate)
+    assert 25 <= choice.maps_per_second < real_time.HEADROOM * 25
+    assert choice.line().startswith(f"real time: stride {choice.stride}, ")
 
 
 class Clock:
