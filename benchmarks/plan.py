@@ -38,6 +38,7 @@ class Plan:
         rounds: pairs of times per row.
         window_seconds: a time is the mean of calls that fill this long.
         split_batch: clips of the training step that is split over devices.
+        small_depths: of the job `depths`.
         small_depth, small_size: the smaller of the two networks of the job `growth`.
     """
 
@@ -57,6 +58,7 @@ class Plan:
     batches: tuple[int, ...] = (1, 2, 4, 8, 16)
     device_counts: tuple[int, ...] = (1, 2, 4, 8)
     split_batch: int = 8
+    small_depths: tuple[int, ...] = (34, 18, 10)
     small_depth: int = 10
     small_size: int = 64
 
@@ -77,5 +79,6 @@ QUICK = Plan(
     batches=(1, 2),
     device_counts=(1, 2),
     split_batch=2,
+    small_depths=(10,),
     small_size=32,
 )

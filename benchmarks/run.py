@@ -25,6 +25,7 @@ JOBS = (  # modules of benchmarks/jobs
     "forward",
     "training",
     "dense",
+    "depths",
     "film",
     "input_pipeline",
     "scoring",

@@ -12,13 +12,12 @@ from typing import TypeVar
 from data_pipelines.runtime.arguments import CommandParser
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import one_line
-from stavis_jax.cli.network_flags import add_batch_and_stride, add_checkpoint_flags, check_stride
+from stavis_jax.cli.network_flags import add_batch_and_stride, add_checkpoint_flags, stride_of
 from stavis_jax.cli.process import keep_big_buffers
 from stavis_jax.maps.regions import read_regions
 
 Item = TypeVar("Item")
 
-HOW = ("batch_size", "stride")  # arguments of `predict_film` that are flags
 EXAMPLES = """cut1.mp4 cut2.mp4 --output comparison
 saliency/cut1 saliency/cut2 --regions boxes.json --output comparison"""
 
@@ -26,7 +25,7 @@ saliency/cut1 saliency/cut2 --regions boxes.json --output comparison"""
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     arguments = vars(_parser().parse_args(argv))
-    check_stride(arguments)
+    how = {"batch_size": arguments["batch_size"], "stride": stride_of(arguments)}
     regions = arguments["regions"] and read_regions(arguments["regions"])
     keep_big_buffers()  # before decoders start threads
     # Imported here: JAX takes seconds, and --help needs none of it.
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments["output"],
         functools.cache(lambda: load_network(arguments)),
         regions=regions,
-        how={flag: arguments[flag] for flag in HOW},
+        how=how,
         watch=_with_progress,
     )
     print_table(comparison_table(comparison))

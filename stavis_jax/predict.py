@@ -24,7 +24,13 @@ from data_pipelines.runtime.arguments import CommandParser, ListAction, image_si
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax.cli.film_progress import progress
-from stavis_jax.cli.network_flags import add_batch_and_stride, add_checkpoint_flags, add_reading_flags, check_stride
+from stavis_jax.cli.network_flags import (
+    add_batch_and_stride,
+    add_checkpoint_flags,
+    add_reading_flags,
+    add_real_time,
+    stride_of,
+)
 from stavis_jax.cli.process import keep_big_buffers
 from stavis_jax.maps.regions import read_regions
 from stavis_jax.outputs.options import EXTRA_PANES, MAP_SIZES, NAMINGS, VIEWS, OutputOptions, PredictionOptions
@@ -36,7 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("stavis_jax")
 
-HOW = ("outputs", "batch_size", "stride", "resize_filter")  # fields of PredictionOptions that are flags
+HOW = ("outputs", "batch_size", "resize_filter")  # fields of PredictionOptions that are flags
 
 
 @command
@@ -53,10 +59,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         "gaze": _gaze(arguments, films),
     }
     appearance = OutputOptions(**{name: arguments[name] for name in vars(OutputOptions())} | given)
-    options = PredictionOptions(appearance=appearance, **{name: arguments[name] for name in HOW})
+    how = {name: arguments[name] for name in HOW}
+    options = PredictionOptions(appearance=appearance, stride=stride_of(arguments), **how)
     check_outputs(options.outputs, appearance)
     appearance.check(uses_sound=True)  # errors are reported before the long work
-    check_stride(arguments)
     number, count = arguments["shard"]
 
     def load() -> "stavis_jax.StavisModel":
@@ -111,6 +117,7 @@ def _parser() -> CommandParser:
     add("--outputs", action=ListAction, choices=tuple(OUTPUTS), metavar="NAME", help="what to write, see above")
     add_checkpoint_flags(parser)
     add_batch_and_stride(parser)
+    add_real_time(parser)
     share = "predict only the I-th of N shares of the films, for jobs of a cluster (default: 1/1)"
     add("--shard", type=_shard, default=(1, 1), metavar="I/N", help=share)
     parser.add_overwrite("earlier predictions of these films")

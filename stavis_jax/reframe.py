@@ -16,12 +16,18 @@ from data_pipelines.runtime.arguments import CommandParser, ListAction
 from data_pipelines.runtime.command import command
 from data_pipelines.runtime.errors import UserError, one_line
 from stavis_jax.cli.film_progress import progress
-from stavis_jax.cli.network_flags import add_batch_and_stride, add_checkpoint_flags, add_reading_flags, check_stride
+from stavis_jax.cli.network_flags import (
+    add_batch_and_stride,
+    add_checkpoint_flags,
+    add_reading_flags,
+    add_real_time,
+    stride_of,
+)
 from stavis_jax.cli.process import keep_big_buffers
 from stavis_jax.outputs.options import PredictionOptions
 from stavis_jax.reframing.ratio import ratio
 
-HOW = ("batch_size", "stride", "resize_filter")  # arguments of `predict_film` that are flags
+HOW = ("batch_size", "resize_filter")  # arguments of `predict_film` that are flags
 PADDINGS = ("auto", "never", "blur", "black")  # of reframing/plan.py, which needs SciPy
 SPEED, ACCELERATION, JERK, PAD_BELOW = 0.4, 0.8, 4.0, 0.4  # of `CameraLimits` and `PlanOptions`
 EXAMPLES = """holiday.mp4 --ratio 9:16 --output reframed
@@ -36,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _check(arguments)
     # Imported here: JAX takes seconds, and --help needs none of it.
     from stavis_jax.cli.network import load_network
+    from stavis_jax.prediction.real_time import real_time_batch, real_time_prediction
     from stavis_jax.reframing.plan import Analysis, PlanOptions
     from stavis_jax.reframing.reframe_film import (
         ReframeOptions,
@@ -49,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from stavis_jax.reframing.summary import summary_table
     from stavis_jax.reports.console import print_table
 
-    check_stride(arguments)
+    stride = stride_of(arguments)
     film = _open(arguments)
     folder = arguments["output"] / film_name(film.path)
     check_replaceable(folder, arguments["overwrite"])
@@ -62,8 +69,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         settings: dict[str, Any] = {"maps": str(arguments["maps"])}
     else:
         model = load_network(arguments)
-        analyse = functools.partial(analyse_film, film, model, {flag: arguments[flag] for flag in HOW})
-        settings = {**model.identity(), "stride": arguments["stride"]}
+        how = {flag: arguments[flag] for flag in HOW}
+        if stride is None:
+            choice = real_time_prediction(film, model, **how)
+            print(f"{one_line(folder)}: {choice.line()}")
+            stride, how["batch_size"] = choice.stride, real_time_batch(model, choice.stride, how["batch_size"])
+        analyse = functools.partial(analyse_film, film, model, {**how, "stride": stride})
+        settings = {**model.identity(), "stride": stride}
     with progress(one_line(film.name)) as start:
         advance = start(film.num_frames and 2 * film.num_frames)  # each frame is read twice
         plans = write_reframed(
@@ -90,8 +102,8 @@ def _check(arguments: dict[str, Any]) -> None:
     if not 0 <= arguments["pad_below"] <= 1:
         raise UserError(f"--pad-below {arguments['pad_below']:g}: is out of range. Give a share from 0 to 1.")
     if arguments["maps"]:
-        for flag, default in (("checkpoint", None), ("variant", None), ("batch_size", None), ("stride", 1)):
-            if arguments[flag] != default:
+        for flag in ("checkpoint", "variant", "batch_size", "stride", "real_time"):
+            if arguments[flag]:
                 name = flag.replace("_", "-")
                 raise UserError(f"--{name}: has no effect with --maps, since no network runs. Leave it out.")
         if not arguments["maps"].is_dir():
@@ -114,6 +126,7 @@ def _parser() -> CommandParser:
     add("--preview", action="store_true", help="also write the film with the crop drawn on it (9x16_preview.mp4)")
     add_checkpoint_flags(parser)
     add_batch_and_stride(parser)
+    add_real_time(parser)
     parser.add_overwrite("the earlier reframed films in that folder")
 
     add = parser.add_argument_group("camera").add_argument

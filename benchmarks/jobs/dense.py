@@ -16,13 +16,13 @@ def theirs(weights: str, num_frames: int, size: int) -> Callable[[], np.ndarray]
     return lambda: predict_frames(network, frames, sound, inputs.FRAME_RATE_HZ, torch_side.BATCH_SIZE)
 
 
-def ours(weights: str, num_frames: int, size: int) -> Callable[[], np.ndarray]:
+def ours(weights: str, num_frames: int, size: int, stride: int = 1) -> Callable[[], np.ndarray]:
     from benchmarks import jax_side
     from stavis_jax.prediction.api import predict_frames
 
     model, (frames, sound) = jax_side.load_model(weights, size), inputs.film(num_frames, size)
     rates = inputs.SAMPLE_RATE_HZ, inputs.FRAME_RATE_HZ
-    return lambda: predict_frames(frames, sound, *rates, model, batch_size=jax_side.BATCH_SIZE)
+    return lambda: predict_frames(frames, sound, *rates, model, batch_size=jax_side.BATCH_SIZE, stride=stride)
 
 
 def measure(session: Session) -> dict[str, str]:

@@ -107,12 +107,12 @@ class Film:
         """Yields every frame. `warn` logs the number of damaged packets that are left out."""
         raise NotImplementedError
 
-    def frames(self, size: int, resize_filter: ResizeFilter = "bicubic") -> Iterator[FilmFrame]:
-        """Yields every frame as size x size pixels. A warning counts the damaged packets that are left out.
+    def frames(self, size: int, resize_filter: ResizeFilter = "bicubic", warn: bool = True) -> Iterator[FilmFrame]:
+        """Yields every frame as size x size pixels.
 
-        `resize_filter` is that of the step to 320x240.
+        `resize_filter` is that of the step to 320x240. `warn` logs the number of damaged packets that are left out.
         """
-        resize, shots = ResizePicture(size, resize_filter), self.shots(warn=True)
+        resize, shots = ResizePicture(size, resize_filter), self.shots(warn)
         frames = _mapped_ahead(lambda shot: FilmFrame(resize(shot.pixels()), float(shot.seconds)), shots)
         return _readable(self.path, frames)
 

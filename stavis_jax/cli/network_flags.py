@@ -30,7 +30,13 @@ def add_batch_and_stride(parser: CommandParser) -> None:
     memory = "low: compute one clip at a time, and give freed memory back at once; slower, with the same maps"
     add("--memory", choices=tuple(OF_COMMANDS), default="normal", help=f"{memory} (default: normal)")
     stride = f"predict every N-th frame and interpolate the frames between, at most {LARGEST_STRIDE}"
-    add("--stride", type=positive_integer, default=1, metavar="N", help=stride)
+    add("--stride", type=positive_integer, metavar="N", help=f"{stride} (default: 1)")
+
+
+def add_real_time(parser: CommandParser) -> None:
+    """Adds --real-time, for commands that predict each film by itself."""
+    real_time = "choose the smallest --stride with which this machine predicts a film in no more time than it lasts"
+    parser.add_argument("--real-time", action="store_true", help=real_time)
 
 
 def add_reading_flags(parser: CommandParser) -> None:
@@ -43,7 +49,11 @@ def add_reading_flags(parser: CommandParser) -> None:
     add("--resize-filter", choices=RESIZE_FILTERS, help=resizing)
 
 
-def check_stride(arguments: Mapping[str, Any]) -> None:
-    """Raises UserError if --stride is too large."""
-    if arguments["stride"] > LARGEST_STRIDE:
-        raise UserError(f"--stride {arguments['stride']}: is too large. Give at most {LARGEST_STRIDE}.")
+def stride_of(arguments: Mapping[str, Any]) -> int | None:
+    """Returns the stride, None for --real-time. Raises UserError if --stride is too large or both are given."""
+    stride, in_real_time = arguments["stride"], arguments.get("real_time", False)
+    if stride is not None and in_real_time:
+        raise UserError(f"--stride {stride} --real-time: --real-time chooses the stride. Give one of them.")
+    if stride is not None and stride > LARGEST_STRIDE:
+        raise UserError(f"--stride {stride}: is too large. Give at most {LARGEST_STRIDE}.")
+    return None if in_real_time else stride or 1

@@ -16,7 +16,7 @@ from data_pipelines.runtime.text_files import read_text
 from stavis_jax.outputs.registry import is_output
 
 SETTINGS = "prediction.json"  # marks a folder as a prediction
-FILM_SIZE = "film size in pixels"  # the name of a fact
+FILM_SIZE, REAL_TIME = "film size in pixels", "real time"  # names of facts
 
 
 def is_done(folder: Path, settings: Mapping[str, Any], overwrite: bool) -> bool:
@@ -74,6 +74,12 @@ def film_size_of(folder: Path) -> tuple[int, int] | None:
     if isinstance(size, list) and len(size) == 2 and all(type(length) is int and length > 0 for length in size):
         return size[0], size[1]
     return None
+
+
+def stride_of_real_time(folder: Path) -> int | None:
+    """Returns the stride of a prediction that was chosen for real time; None if there is no such prediction."""
+    stride = settings_of(folder).get("stride")
+    return stride if _content_of(folder).get(REAL_TIME) is True and type(stride) is int else None
 
 
 @contextlib.contextmanager

@@ -44,6 +44,7 @@ def predict_films(
     open_film: Callable[[Path], Film],
     overwrite: bool,
     progress: Callable[[str], AbstractContextManager[StartProgress]],
+    say: Callable[[str], object] = print,
 ) -> Iterator[tuple[Path, int | None]]:
     """Predicts films and yields each folder with its number of frames, or None if it was predicted before.
 
@@ -57,6 +58,7 @@ def predict_films(
       open_film: opens a film.
       overwrite: see `write_predictions`.
       progress: returns, for a film's name, a context manager that yields `start` of `write_predictions`.
+      say: takes a line about each film whose stride is chosen for real time.
 
     Raises:
       UserError: at the end, if any film failed; at once, if it is the only one.
@@ -74,7 +76,7 @@ def predict_films(
     for film, folder in opened:
         with _error_as_line(film.path, failed, len(films)):
             with progress(one_line(film.name)) as start:
-                num_frames = write_predictions(film, folder, model, options, overwrite=overwrite, start=start)
+                num_frames = write_predictions(film, folder, model, options, overwrite=overwrite, start=start, say=say)
             yield folder, num_frames
     if failed:
         names = ", ".join(film.name for film in failed[:MAX_NAMES])

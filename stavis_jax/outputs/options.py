@@ -94,11 +94,12 @@ class PredictionOptions:
       appearance: how they look.
       batch_size: clips per call of the network; None: 4 on a CPU, 32 on other devices.
       stride: the network predicts every `stride`-th frame, at most 64. Frames between are interpolated in time.
+        None: the smallest one with which this machine predicts the film in no more time than it lasts.
       resize_filter: filter of the resizing step to 320x240, the same as in the training data.
     """
 
     outputs: Sequence[str] = ("maps", "overlay")
     appearance: OutputOptions = OutputOptions()
     batch_size: int | None = None
-    stride: int = 1
+    stride: int | None = 1
     resize_filter: ResizeFilter = "bicubic"

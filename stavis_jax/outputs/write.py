@@ -1,18 +1,30 @@
 """Predicts one film and writes its outputs into a folder."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from data_pipelines.films.film import Film, open_film
 from data_pipelines.films.frame_folder import pictures_in
+from data_pipelines.films.still import Still
+from data_pipelines.runtime.errors import one_line
 from stavis_jax.cli.versions import versions
-from stavis_jax.outputs.folder import FILM_SIZE, finished_folder, is_done, write_prediction_settings
+from stavis_jax.outputs.folder import (
+    FILM_SIZE,
+    REAL_TIME,
+    finished_folder,
+    is_done,
+    stride_of_real_time,
+    write_prediction_settings,
+)
 from stavis_jax.outputs.options import PredictionOptions
+from stavis_jax.outputs.real_time import real_time_stride
 from stavis_jax.outputs.registry import check_outputs, open_outputs
 from stavis_jax.outputs.write_behind import write_behind
 from stavis_jax.prediction.api import Advance, predict_film
 from stavis_jax.prediction.protocol import SaliencyModel
+from stavis_jax.prediction.real_time import real_time_batch
 
 # Called with the number of frames, or None if it is not known. Returns what is called with 1 after every frame.
 StartProgress = Callable[[int | None], Advance]
@@ -26,6 +38,7 @@ def write_predictions(
     *,
     overwrite: bool = False,
     start: StartProgress = lambda num_frames: lambda done: None,
+    say: Callable[[str], object] = lambda line: None,
 ) -> int | None:
     """Predicts a film and writes its outputs into a folder, which appears when everything is written.
 
@@ -36,6 +49,7 @@ def write_predictions(
       options: what is written and how it looks; by default `PredictionOptions()`.
       overwrite: whether to replace a prediction made with other settings.
       start: starts a progress bar; see `StartProgress`.
+      say: takes a line about the stride that is chosen for real time.
 
     Returns:
       The number of frames, or None if the folder already holds a prediction with these settings.
@@ -48,25 +62,40 @@ def write_predictions(
     check_outputs(options.outputs, options.appearance)
     options.appearance.check(model.uses_sound)
     options.appearance.check_film(film)
-    settings = _settings(film, model, options)
+    if options.stride is None and isinstance(film, Still):
+        options = dataclasses.replace(options, stride=1)  # it has one frame
+    in_real_time = options.stride is None
+    earlier_stride = stride_of_real_time(folder) if in_real_time else None  # another measurement may give another
+    settings = _settings(film, model, options, earlier_stride or options.stride)
     if is_done(folder, settings, overwrite):
         return None
     with finished_folder(folder) as unfinished:
+        if in_real_time:
+            choice = real_time_stride(film, model, options, unfinished)
+            say(f"{one_line(folder)}: {choice.line()}")
+            batch_size = real_time_batch(model, choice.stride, options.batch_size)
+            options = dataclasses.replace(options, stride=choice.stride, batch_size=batch_size)
+            settings = _settings(film, model, options, choice.stride)
         advance, number = start(film.num_frames), 0
-        how = {name: getattr(options, name) for name in ("batch_size", "stride", "resize_filter")}
+        how: dict[str, Any] = {name: getattr(options, name) for name in ("batch_size", "stride", "resize_filter")}
         outputs = open_outputs(options.outputs, unfinished, film, options.appearance)
         with outputs as write, write_behind(write) as write_later:
             for prediction in predict_film(film, model, **how):
                 write_later(prediction)
                 number = prediction.number
                 advance(1)
-        facts = {"frames": number, FILM_SIZE: (film.width, film.height), "versions": versions()}
+        facts = {
+            "frames": number,
+            FILM_SIZE: (film.width, film.height),
+            REAL_TIME: in_real_time,
+            "versions": versions(),
+        }
         write_prediction_settings(unfinished, settings, facts)
     return number
 
 
-def _settings(film: Film, model: SaliencyModel, options: PredictionOptions) -> dict[str, Any]:
-    """Returns everything that the outputs depend on."""
+def _settings(film: Film, model: SaliencyModel, options: PredictionOptions, stride: int | None) -> dict[str, Any]:
+    """Returns everything that the outputs depend on. A stride of None is chosen for real time."""
     is_folder = film.path.is_dir()
     settings = {
         "film": film.path.name,
@@ -76,7 +105,7 @@ def _settings(film: Film, model: SaliencyModel, options: PredictionOptions) -> d
         **_sound_settings(film),
         **model.identity(),
         "outputs": sorted(options.outputs),
-        "stride": options.stride,
+        "stride": REAL_TIME if stride is None else stride,
         "resize-filter": options.resize_filter,
     }
     return settings | options.appearance.settings()

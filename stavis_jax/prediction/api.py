@@ -27,6 +27,7 @@ def predict_film(
     stride: int = 1,
     resize_filter: ResizeFilter = "bicubic",
     watch: Callable[[FilmFrame], object] | None = None,
+    warn: bool = True,
 ) -> Iterator[FramePrediction]:
     """Predicts the frames of a film one by one, in memory that does not grow with its length.
 
@@ -40,6 +41,7 @@ def predict_film(
       stride: frames from one call's clip to the next, at most 64; predictions in between are interpolated in time.
       resize_filter: the filter of the data that the model was trained with, "bicubic" or "nearest".
       watch: called with every frame in order, as the model sees it, in another thread and ahead of its prediction.
+      warn: whether to log what is wrong with the film's pictures and sound.
 
     Raises:
       ValueError: `batch_size` or `stride` is not positive, or `stride` is larger than 64.
@@ -48,9 +50,9 @@ def predict_film(
     film = open_film(film, stills=True) if isinstance(film, Path | str) else film
     if batch_size is None and isinstance(film, Still):
         batch_size = 1  # it has one clip
-    seen = film.frames(model.size, resize_filter)
+    seen = film.frames(model.size, resize_filter, warn)
     frames = read_ahead(seen if watch is None else _watched(seen, watch), FRAMES_AHEAD)
-    waveform, ahead = (film.waveform(), film.waveform(warn=False)) if model.uses_sound else ((), ())
+    waveform, ahead = (film.waveform(warn), film.waveform(warn=False)) if model.uses_sound else ((), ())
     return predict_stream(
         frames, waveform, film.frame_rate_hz, model, waveform_ahead=ahead, batch_size=batch_size, stride=stride
     )

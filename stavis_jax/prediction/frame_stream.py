@@ -53,8 +53,7 @@ def predict_stream(
       ValueError: `frame_rate_hz`, `batch_size` or `stride` is not positive, or `stride` is larger than 64.
       UserError: the model's maps are not finite, or a batch does not fit into memory.
     """
-    if batch_size is None:
-        batch_size = model.batch_size if isinstance(model, StavisModel) else CPU_BATCH
+    batch_size = usual_batch_size(model) if batch_size is None else batch_size
     if not frame_rate_hz > 0 or batch_size < 1 or stride < 1:
         raise ValueError(
             f"{frame_rate_hz} frames a second, batches of {batch_size}, stride {stride}: all must be positive"
@@ -63,6 +62,11 @@ def predict_stream(
         raise ValueError(f"stride {stride}: must be at most {LARGEST_STRIDE}")
     timeline, sound = Timeline(frame_rate_hz), SoundBuffer(waveform, waveform_ahead)
     return _interpolated(_predict_targets(frames, timeline, sound, model, batch_size, stride), timeline)
+
+
+def usual_batch_size(model: SaliencyModel) -> int:
+    """Returns how many clips to predict at a time, if nobody asks for another number."""
+    return model.batch_size if isinstance(model, StavisModel) else CPU_BATCH
 
 
 def _predict_targets(
