@@ -161,7 +161,8 @@ def recompute(
 
     Training computes again what depends on the parameters of the layers `early` (ops/recomputation.py).
     """
-    first, second = (nnx.split(layers, nnx.Param, nnx.BatchStat) for layers in (early, late))
+    parts: Any = [nnx.split(layers, nnx.Param, nnx.BatchStat) for layers in (early, late)]
+    first, second = parts
 
     def function(first_params: Any, second_params: Any, stats: Any, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
         fresh = jax.tree.map(lambda x: x, stats)  # a new tree, since the statistics change

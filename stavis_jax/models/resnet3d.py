@@ -157,7 +157,8 @@ class Bottleneck(nnx.Module):
 
         def end(early: tuple, late: tuple, x: Video, y: Video) -> Video:
             norm, *shortcut = early
-            y = convolve_and_normalise(*late, map_frames(nnx.relu, norm(y, True)), True)
+            conv3, bn3 = late
+            y = convolve_and_normalise(conv3, bn3, map_frames(nnx.relu, norm(y, True)), True)
             return _rectified_sum(y, shortcut[0](x, True) if shortcut else x)
 
         y = recompute(_convolve_after_norm, (self.bn1,), (self.conv2,), recompute(_convolve, (), (self.conv1,), x))

@@ -54,7 +54,7 @@ def after(done: Any, tree: Tree) -> Tree:
     places = [leaf[(slice(None), *[0] * (leaf.ndim - 1))] for leaf in jax.tree.leaves(done) if leaf.ndim]
     if not places:
         return tree
-    zero = 0 * sum(jnp.sum(place.astype(jnp.float32)) for place in places)
+    zero = 0 * sum((jnp.sum(place.astype(jnp.float32)) for place in places), jnp.float32(0))
     return jax.tree.map(lambda leaf: leaf + jnp.broadcast_to(zero.astype(leaf.dtype), leaf.shape), tree)
 
 

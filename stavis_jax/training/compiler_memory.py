@@ -20,8 +20,8 @@ def give_back_after_compiling() -> None:
         return
     trim = ctypes.CDLL(None).malloc_trim
 
-    def listener(event: str, duration: float, **_: str | int) -> None:
-        if event == COMPILED and duration > LONG_SECONDS:
+    def listener(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        if event == COMPILED and duration_secs > LONG_SECONDS:
             trim(0)
 
     jax.monitoring.register_event_duration_secs_listener(listener)
