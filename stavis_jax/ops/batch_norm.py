@@ -84,7 +84,7 @@ def _backward(residuals: tuple, gradients: tuple[Video, Statistics]) -> tuple:
     """
     video, (mean, var, count), scale, epsilon, centre = residuals
     gradient, _ = gradients
-    if isinstance(video, tuple):
+    if isinstance(video, tuple) and centre is None:  # the form to train on a CPU
         mean = after(gradient[0], mean)  # otherwise XLA:CPU keeps the differences from the forward pass
     inverse = jax.lax.rsqrt(var + epsilon)
     pairs = list(zip(jax.tree.leaves(video), jax.tree.leaves(gradient), strict=True))
