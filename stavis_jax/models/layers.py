@@ -3,6 +3,7 @@
 The `form` of a layer is the textbook form until the network that it is part of sets another one.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,6 +19,7 @@ from stavis_jax.ops.conv1d import conv1d
 from stavis_jax.ops.conv2d import conv2d, conv2d_rounded
 from stavis_jax.ops.conv3d import conv3d
 from stavis_jax.ops.folded_norm import folded
+from stavis_jax.ops.recomputation import recomputed
 from stavis_jax.ops.scaled_convolution import convolve_scaled
 from stavis_jax.ops.video import Video, map_frames
 
@@ -150,6 +152,27 @@ def convolve_and_normalise(conv: Conv3D, norm: BatchNorm, video: Video, train: b
     norm.update_running(statistics)
     output = jnp.asarray(conv.convolve(video, kernel.astype(video.dtype)), jnp.float32)
     return output + _broadcast(repeated(bias, output.shape[-1]), output.ndim)
+
+
+def recompute(
+    run: Callable[..., Any], early: tuple[nnx.Module, ...], late: tuple[nnx.Module, ...], *inputs: Any
+) -> Any:
+    """Returns run(early, late, *inputs) and updates the running statistics.
+
+    Training computes again what depends on the parameters of the layers `early` (ops/recomputation.py).
+    """
+    parts: Any = [nnx.split(layers, nnx.Param, nnx.BatchStat) for layers in (early, late)]
+    first, second = parts
+
+    def function(first_params: Any, second_params: Any, stats: Any, inputs: tuple[Any, ...]) -> tuple[Any, Any]:
+        fresh = jax.tree.map(lambda x: x, stats)  # a new tree, since the statistics change
+        layers = nnx.merge(first[0], first_params, fresh[0]), nnx.merge(second[0], second_params, fresh[1])
+        return run(*layers, *inputs), [nnx.state(x, nnx.BatchStat) for x in layers]
+
+    outputs, stats = recomputed(function, first[1], second[1], [first[2], second[2]], inputs)
+    nnx.update(early, stats[0])
+    nnx.update(late, stats[1])
+    return outputs
 
 
 def _broadcast(vector: jax.Array, rank: int) -> jax.Array:

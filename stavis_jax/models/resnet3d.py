@@ -18,10 +18,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from stavis_jax.models.layers import BatchNorm, Conv3D, convolve_and_normalise
+from stavis_jax.models.layers import BatchNorm, Conv3D, convolve_and_normalise, recompute
 from stavis_jax.ops.backend_form import BackendForm
 from stavis_jax.ops.clip_pairs import LANES, unpaired
 from stavis_jax.ops.pixel_pairs import conv_pixel_pairs, pixel_pairs
+from stavis_jax.ops.recomputation import recomputed, written_once
 from stavis_jax.ops.rectified_sum import add_and_rectify
 from stavis_jax.ops.time_chunks import TimeChunks
 from stavis_jax.ops.video import Video, map_frames, scale_by_map
@@ -104,10 +105,23 @@ class BasicBlock(nnx.Module):
         self.shortcut = _shortcut(shortcut, channels, width, stride, rngs)
 
     def __call__(self, x: Video, train: bool) -> Video:
+        if train and self.conv1.form.recomputed:
+            return self._recomputed(x)
         y = map_frames(nnx.relu, self.bn1(self.conv1(x), train))
         y = self.bn2(self.conv2(y), train)
         shortcut = x if self.shortcut is None else self.shortcut(x, train)
         return _add_and_rectify(y, shortcut, self.bn1.form, jax.tree.leaves(x)[0].dtype)
+
+    def _recomputed(self, x: Video) -> Video:
+        """Trains with little memory: keeps the input and the outputs of the convolutions."""
+
+        def end(early: tuple, late: tuple, x: Video, y: Video) -> Video:
+            norm, *shortcut = early
+            return _rectified_sum(norm(y, True), shortcut[0](x, True) if shortcut else x)
+
+        y = recompute(_convolve_after_norm, (self.bn1,), (self.conv2,), recompute(_convolve, (), (self.conv1,), x))
+        shortcut = () if self.shortcut is None else (self.shortcut,)
+        return written_once(recompute(end, (self.bn2, *shortcut), (), x, y), self.bn2.scale[0])
 
 
 class Bottleneck(nnx.Module):
@@ -126,6 +140,8 @@ class Bottleneck(nnx.Module):
         self.shortcut = _shortcut(shortcut, channels, 4 * width, stride, rngs)
 
     def __call__(self, x: Video, train: bool, factor: jax.Array | None = None) -> Video:
+        if train and self.conv1.form.recomputed:
+            return self._recomputed(x if factor is None else scale_by_map(x, factor))
         y = self.conv1(x) if factor is None else self.conv1.of_scaled(x, factor)
         y = map_frames(nnx.relu, self.bn1(y, train))
         y = map_frames(nnx.relu, self.bn2(self.conv2(y), train))
@@ -136,11 +152,37 @@ class Bottleneck(nnx.Module):
             shortcut = x if factor is None else scale_by_map(x, factor)
         return _add_and_rectify(y, shortcut, self.bn1.form, jax.tree.leaves(x)[0].dtype)
 
+    def _recomputed(self, x: Video) -> Video:
+        """Trains with little memory: keeps the input and the outputs of the first two convolutions."""
+
+        def end(early: tuple, late: tuple, x: Video, y: Video) -> Video:
+            norm, *shortcut = early
+            conv3, bn3 = late
+            y = convolve_and_normalise(conv3, bn3, map_frames(nnx.relu, norm(y, True)), True)
+            return _rectified_sum(y, shortcut[0](x, True) if shortcut else x)
+
+        y = recompute(_convolve_after_norm, (self.bn1,), (self.conv2,), recompute(_convolve, (), (self.conv1,), x))
+        shortcut = () if self.shortcut is None else (self.shortcut,)
+        output = recompute(end, (self.bn2, *shortcut), (self.conv3, self.bn3), x, y)
+        return written_once(output, self.bn3.scale[0])
+
+
+def _convolve(early: tuple, late: tuple, x: Video) -> Video:
+    return late[0](x)
+
+
+def _convolve_after_norm(early: tuple, late: tuple, x: Video) -> Video:
+    return late[0](map_frames(nnx.relu, early[0](x, True)))
+
+
+def _rectified_sum(x: Video, y: Video) -> Video:
+    return map_frames(lambda a, b: nnx.relu(a + b), x, y)
+
 
 def _add_and_rectify(x: Video, y: Video, form: BackendForm, dtype: jnp.dtype) -> Video:
     if form.batch_norm == "folded":
         return add_and_rectify(x, y, dtype)
-    return map_frames(lambda a, b: nnx.relu(a + b), x, y)
+    return _rectified_sum(x, y)
 
 
 class Layer(nnx.Module):
@@ -197,7 +239,14 @@ class ResNet3D(nnx.Module):
     def stem(self, clip: Video, train: bool) -> Video:
         """Returns the stem's output [B, T, ceil(H/2), ceil(W/2), 64]."""
         clip = map_frames(lambda x: x.astype(self.dtype), clip)
-        return map_frames(nnx.relu, self.bn1(self.conv1(clip), train))
+        return map_frames(nnx.relu, self.bn1(self._conv1(clip, train), train))
+
+    def _conv1(self, clip: Video, train: bool) -> Video:
+        if not (train and self.conv1.form.recomputed):
+            return self.conv1(clip)
+        # The backward pass stacks the frames of neighbouring time steps again, which needs the clip to come late.
+        graphdef, params = nnx.split(self.conv1)
+        return recomputed(lambda early, *_: nnx.merge(graphdef, early[0])(early[1]), (params, clip), (), (), ())
 
     def stem_of_chunks(self, clip: jax.Array, chunks: TimeChunks, train: bool) -> tuple[jax.Array, ...]:
         """Computes the stem on chunks of time.

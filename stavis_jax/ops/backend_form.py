@@ -41,6 +41,8 @@ class BackendForm:
       time_chunks: whether clips are cut into chunks of time up to the first pooling (ops/time_chunks.py).
       clip_by_clip: whether a model scores the clips of a batch one after another. The intermediate results of a clip
         then stay in the CPU's cache.
+      recomputed: whether training computes cheap layers again in the backward pass, which then needs far less memory
+        (ops/recomputation.py).
     """
 
     layout: Layout = "array"
@@ -55,6 +57,7 @@ class BackendForm:
     upsampling: Literal["blocks", "matrices"] = "blocks"
     time_chunks: bool = False
     clip_by_clip: bool = False
+    recomputed: bool = False
 
     def __post_init__(self) -> None:
         on_frames = self.conv3d in ("sums", "karatsuba")
@@ -83,7 +86,7 @@ class BackendForm:
 
 
 TEXTBOOK = BackendForm()
-_CPU = BackendForm("frames", "columns", "dots", "sums", "comparisons", clip_by_clip=True)
+_CPU = BackendForm("frames", "columns", "dots", "sums", "comparisons", clip_by_clip=True, recomputed=True)
 _GPU = BackendForm(conv3d="stacked", max_pool="comparisons", batch_norm="one-pass")
 _TPU = BackendForm(
     batch_norm="folded",

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from stavis_jax.ops.clip_pairs import repeated, sum_of_clips
+from stavis_jax.ops.recomputation import after
 from stavis_jax.ops.video import Video, map_frames
 
 
@@ -83,6 +84,8 @@ def _backward(residuals: tuple, gradients: tuple[Video, Statistics]) -> tuple:
     """
     video, (mean, var, count), scale, epsilon, centre = residuals
     gradient, _ = gradients
+    if isinstance(video, tuple) and centre is None:  # the form to train on a CPU
+        mean = after(gradient[0], mean)  # otherwise XLA:CPU keeps the differences from the forward pass
     inverse = jax.lax.rsqrt(var + epsilon)
     pairs = list(zip(jax.tree.leaves(video), jax.tree.leaves(gradient), strict=True))
     d_bias = _sum([g.astype(jnp.float32) for _, g in pairs], scale.size)

@@ -22,8 +22,8 @@ class Compute:
         (ops/number_format.py).
       batch_norm: "global": statistics over the whole batch. "per-device": over each device's share, as in the released
         training with PyTorch's DataParallel; the running statistics are then those of the first device.
-      rematerialize: computes residual blocks again in the backward pass. This needs less memory and about a third more
-        work.
+      rematerialize: computes residual blocks again in the backward pass. On accelerators this needs less memory and
+        about a third more work. XLA:CPU shares the second computation with the first one: see `BackendForm.recomputed`.
     """
 
     dtype: str = "auto"

@@ -11,10 +11,11 @@ from flax import nnx
 
 from data_pipelines.inputs.windows import CLIP_FRAMES
 from stavis_jax.models.stavis import Outputs, Stavis
-from stavis_jax.ops.compiler_options import compiler_options
+from stavis_jax.ops.compiler_options import training_options
 from stavis_jax.training import losses, parameter_groups
 from stavis_jax.training.batches.device_films import DeviceFilms
 from stavis_jax.training.batches.network_inputs import DeviceBatch, network_inputs
+from stavis_jax.training.compiler_memory import give_back_after_compiling
 from stavis_jax.training.devices import DataParallel
 from stavis_jax.training.state_layout import state_formats
 from stavis_jax.training.weight_average import averaged_weights
@@ -122,7 +123,9 @@ def compiled_train_step(
 
     program.__name__ = train_step.__name__  # in profiles
     shardings = state_formats(like, devices, platform), devices.everywhere
-    options = compiler_options(platform)
+    options = training_options(platform)
+    if (platform or jax.default_backend()) == "cpu":
+        give_back_after_compiling()
     return jax.jit(program, donate_argnums=0, out_shardings=shardings, compiler_options=options)
 
 
