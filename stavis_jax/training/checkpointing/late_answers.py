@@ -5,23 +5,26 @@ threads that read or write the other arrays then cannot report to the loop, and 
 when they are freed. No code can catch these, and nothing is lost by them.
 """
 
-import functools
 import sys
 from collections.abc import Callable
+from typing import Any
 
 
-@functools.cache
 def ignore_late_answers() -> None:
     """Ignores them from now on, in this process. Other errors that no code can catch are shown as before."""
-    sys.unraisablehook = _without_late_answers(sys.unraisablehook)
+    if not isinstance(sys.unraisablehook, _WithoutLateAnswers):
+        sys.unraisablehook = _WithoutLateAnswers(sys.unraisablehook)
 
 
-def _without_late_answers(shown: Callable[..., None]) -> Callable[..., None]:
-    def hook(unraisable) -> None:
+class _WithoutLateAnswers:
+    """Passes all other errors to the hook `shown`."""
+
+    def __init__(self, shown: Callable[[Any], Any]):
+        self._shown = shown
+
+    def __call__(self, unraisable: Any) -> None:
         error = unraisable.exc_value
         is_late = isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
         is_unfinished = type(error) is Exception and isinstance(error.__cause__, GeneratorExit)
         if not (is_late or is_unfinished):
-            shown(unraisable)
-
-    return hook
+            self._shown(unraisable)

@@ -38,7 +38,10 @@ def test_damage_to_a_directory_is_told(name, damage, copied):
     [
         (lambda weights: weights.pop("fuse/conv/bias"), "it lacks fuse/conv/bias"),
         (lambda weights: weights.update({"fuse/conv/bias": np.zeros(3, np.float32)}), "network's of fuse/conv/bias"),
-        (lambda weights: weights["fuse/conv/bias"].fill(np.nan), "numbers are not finite in fuse/conv/bias"),
+        (
+            lambda weights: weights.update({"fuse/conv/bias": np.full(1, np.nan, np.float32)}),
+            "numbers are not finite in fuse/conv/bias",
+        ),
         (lambda weights: weights.update({"other": np.zeros(3, np.float32)}), "that the network has not: other"),
     ],
     ids=["missing", "shape", "not finite", "unknown"],

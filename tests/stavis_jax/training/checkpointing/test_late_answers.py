@@ -36,8 +36,17 @@ def caused_by(cause: BaseException) -> Exception:
 def test_only_what_is_left_of_a_failed_restore_is_ignored(error, is_shown, monkeypatch):
     seen = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: seen.append(unraisable.exc_value))
-    ignore_late_answers.cache_clear()
     ignore_late_answers()
+    ignore_late_answers()  # of the next training
     FailsWhenFreed(error)
     assert seen == ([error] if is_shown else [])
-    ignore_late_answers.cache_clear()
+
+
+def test_they_are_ignored_after_another_hook_has_been_set(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    ignore_late_answers()
+    seen = []
+    monkeypatch.setattr(sys, "unraisablehook", seen.append)
+    ignore_late_answers()
+    FailsWhenFreed(RuntimeError("Event loop is closed"))
+    assert not seen
