@@ -2,7 +2,7 @@
 
 XLA:CPU drops optimization barriers before it orders the operations. So it would share what `jax.checkpoint` computes
 again with the forward pass, and compute the gradients of parameters at the end, from arrays that are kept until then.
-Here values depend on others through a zero that XLA does not know.
+This module sets the order itself: it adds a zero that is computed from other arrays and that XLA cannot simplify away.
 """
 
 import functools
@@ -60,7 +60,7 @@ def after(done: Any, tree: Tree) -> Tree:
 
 @jax.custom_vjp
 def written_once(tree: Tree, finite: jax.Array) -> Tree:
-    """Returns a tree of arrays that XLA:CPU writes to memory.
+    """Returns the arrays of a tree, and makes XLA:CPU write them to memory.
 
     XLA would compute a cheap array again for each reader, from all that it depends on, back to the last convolutions.
     It does not do so with divisions, which it takes for expensive. This divides by a one that XLA does not know.

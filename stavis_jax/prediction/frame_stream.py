@@ -10,9 +10,10 @@ import numpy as np
 from data_pipelines.films.film import FilmFrame
 from data_pipelines.inputs import windows
 from data_pipelines.runtime.errors import UserError, out_of_memory_as_user_error
+from data_pipelines.runtime.freed_memory import give_back_freed_memory
 from stavis_jax.prediction.clip_streams import clip_stream
 from stavis_jax.prediction.frame_prediction import FramePrediction
-from stavis_jax.prediction.memory_use import OF_LIBRARY, give_back_freed_memory
+from stavis_jax.prediction.memory_use import OF_LIBRARY
 from stavis_jax.prediction.model import CPU_BATCH, StavisModel
 from stavis_jax.prediction.programs import ClipPredictions
 from stavis_jax.prediction.protocol import SaliencyModel

@@ -1,9 +1,5 @@
-"""How much memory prediction uses beyond what it needs."""
+"""Sets how much memory prediction keeps to be fast."""
 
-import ctypes
-import functools
-import platform
-from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -21,14 +17,3 @@ class MemoryUse(NamedTuple):
 
 OF_LIBRARY = MemoryUse(2, None)
 OF_COMMANDS = {"normal": MemoryUse(2, 3), "low": MemoryUse(1, 1)}
-
-
-def give_back_freed_memory() -> None:
-    """Gives the memory of freed buffers back to the system. Does nothing without glibc."""
-    if trim := _malloc_trim():
-        trim(0)
-
-
-@functools.cache
-def _malloc_trim() -> Callable[[int], int] | None:
-    return ctypes.CDLL(None).malloc_trim if platform.libc_ver()[0] == "glibc" else None

@@ -78,7 +78,7 @@ def real_time_choice(
 def real_time_prediction(
     film: Film, model: SaliencyModel, batch_size: int | None, resize_filter: ResizeFilter
 ) -> RealTimeChoice:
-    """Chooses the stride of a film whose maps are written nowhere. Arguments are those of `predict_film`."""
+    """Chooses the stride for a film without writing its maps. Takes the arguments of `predict_film`."""
 
     def rate(stride: int, batch: int) -> float:
         predictions = predict_film(

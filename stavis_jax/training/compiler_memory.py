@@ -1,10 +1,10 @@
 """Gives the memory that XLA's compiler has freed back to the system, before the compiled function needs its own."""
 
-import ctypes
 import functools
-import platform
 
 import jax
+
+from data_pipelines.runtime.freed_memory import give_back_freed_memory
 
 COMPILED = "/jax/core/compile/backend_compile_duration"  # also sent where the function comes from the cache
 LONG_SECONDS = 0.5  # a short compilation leaves little
@@ -16,12 +16,9 @@ def give_back_after_compiling() -> None:
 
     A train step leaves 400 to 800 MiB in pieces, which malloc would keep beside the step's one large buffer.
     """
-    if platform.libc_ver()[0] != "glibc":
-        return
-    trim = ctypes.CDLL(None).malloc_trim
 
     def listener(event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event == COMPILED and duration_secs > LONG_SECONDS:
-            trim(0)
+            give_back_freed_memory()
 
     jax.monitoring.register_event_duration_secs_listener(listener)

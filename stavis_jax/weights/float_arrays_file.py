@@ -14,7 +14,7 @@ _FLOATS: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f
 
 
 def read_floats(path: Path) -> dict[str, np.ndarray]:
-    """Returns the arrays as float32. They cannot be written to. No array is in memory twice.
+    """Returns the arrays as float32 and read-only. Holds no array in memory twice.
 
     Raises:
       OSError: the file cannot be read.
